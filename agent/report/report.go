@@ -1,0 +1,174 @@
+// Package report is what the rest of the world gets to see: an immutable
+// Snapshot of the home with its findings, and the contract of those who show
+// it.
+//
+// It is not its job to decide what is in a snapshot (package agent does), nor
+// how it looks (packages hass and web do).
+package report
+
+import (
+	"context"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/policy"
+)
+
+// Publisher makes the outside world show a snapshot.
+type Publisher interface {
+	// Publish makes the outside world show exactly s. The same s again sends
+	// nothing; after a reconnect it repairs whatever differs. It returns when
+	// all is sent or ctx is done; an error means that the same s should be tried
+	// again later.
+	Publish(ctx context.Context, s *Snapshot) error
+}
+
+// Snapshot is the home at one moment. It is immutable: whoever holds one only reads.
+type Snapshot struct {
+	Site    string
+	Version string // of Thingwarden
+	At      time.Time
+	// Devices are sorted by ID; the hub's own device is always among them.
+	Devices []Device
+	Health  []Component // sorted by name
+	// Events are those of the last ten minutes, oldest first, with rising Seq.
+	Events []Event
+	// LastScan is when the last pass of the probes over the home ended; zero if none.
+	LastScan time.Time
+	// Forgotten are ids of devices that the owner or time removed and that no
+	// publisher shows any more.
+	Forgotten []discovery.ID
+}
+
+// Device is a device as it is shown.
+type Device struct {
+	discovery.Device
+	Kind         string // lan, zigbee, zwave, matter, hub
+	Class        string // "" if unknown
+	Manufacturer string
+	Model        string
+	Firmware     string
+	Hardware     string
+	Online       bool // false only if a source says that it is away
+	Trusted      bool
+	// Provisional devices are not shown as devices yet: a randomised MAC that
+	// nobody trusted, in its first day; or one too many in an hour.
+	Provisional bool
+	Facts       []fact.Entry // sorted by name
+	Findings    []policy.Finding
+	NotChecked  []NotChecked
+	Checked     int // number of policies that passed or failed
+	Sent        Sent
+}
+
+// NotChecked is a policy that could not be judged.
+type NotChecked struct {
+	Policy  *policy.Policy
+	Missing []policy.Missing
+}
+
+// Sent counts what was sent to a device.
+type Sent struct {
+	Packets     int `json:"packets"`
+	Connections int `json:"connections"`
+}
+
+// Component is the health of a part: a source, the broker, the policies.
+type Component struct {
+	Name   string
+	Status discovery.Status
+	Error  string // one plain sentence; empty when OK
+}
+
+// Event is something that happened, in the order of Seq.
+type Event struct {
+	Seq    uint64       `json:"seq"`
+	At     time.Time    `json:"at"`
+	Type   string       `json:"type"` // DeviceAppeared … or a policy.EventType
+	Device discovery.ID `json:"device"`
+	Policy string       `json:"policy,omitempty"`
+}
+
+// The events of devices.
+const (
+	DeviceAppeared = "device_appeared"
+	DeviceReturned = "device_returned"
+	DeviceGone     = "device_gone"
+	DeviceTrusted  = "device_trusted"
+)
+
+// Score is 100 − 40·critical − 20·high − 8·medium − 2·low over the findings that
+// are problems, at least 0; nil when nothing was checked.
+func (d Device) Score() *int {
+	if d.Checked == 0 {
+		return nil
+	}
+	score := 100
+	for _, f := range d.Findings {
+		if !f.Problem() {
+			continue
+		}
+		switch f.Severity {
+		case policy.Critical:
+			score -= 40
+		case policy.High:
+			score -= 20
+		case policy.Medium:
+			score -= 8
+		case policy.Low:
+			score -= 2
+		}
+	}
+	score = max(score, 0)
+	return &score
+}
+
+// Score is the lowest score of a device of the home; nil when nothing was checked.
+func (s *Snapshot) Score() *int {
+	var low *int
+	for _, d := range s.Devices {
+		if n := d.Score(); n != nil && (low == nil || *n < *low) {
+			low = n
+		}
+	}
+	return low
+}
+
+// Counts returns the number of findings that are problems, by severity.
+func (s *Snapshot) Counts() map[policy.Severity]int {
+	n := map[policy.Severity]int{}
+	for _, d := range s.Devices {
+		for _, f := range d.Findings {
+			if f.Problem() {
+				n[f.Severity]++
+			}
+		}
+	}
+	return n
+}
+
+// Device returns the device of that id, or nil.
+func (s *Snapshot) Device(id discovery.ID) *Device {
+	for i := range s.Devices {
+		if s.Devices[i].ID == id {
+			return &s.Devices[i]
+		}
+	}
+	return nil
+}
+
+// Evidence is the proof of a finding in one line: what was seen, and by what.
+func Evidence(f policy.Finding) string {
+	line := ""
+	for _, e := range f.Proof {
+		if e.Proof == "" {
+			continue
+		}
+		if line != "" {
+			line += "; "
+		}
+		line += e.Proof
+	}
+	return fact.Clean(line, 500)
+}

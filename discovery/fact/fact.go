@@ -1,0 +1,224 @@
+// Package fact is the vocabulary in which Thingwarden speaks of a device:
+// typed words, each with its meaning, and the evidence that gives them values.
+//
+// Sources and probes set words; policies read them. A word never names a
+// product or a protocol's field: "http.realm" and "zwave.security" are ideas
+// that several products share, and no idea has two words. The only list of
+// words is vocabulary.go.
+//
+// It is not this package's job to decide which of two sources is right (package
+// discovery does), nor to say whether a value is good or bad (package policy
+// does). It imports nothing of ours.
+package fact
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Value is the set of Go types that a word may have.
+type Value interface {
+	bool | int64 | string | time.Time | []string
+}
+
+// A Fact is a word of the vocabulary with its Go type: the handle by which
+// sources and probes set it. Facts are declared in vocabulary.go only.
+type Fact[T Value] struct{ word *Word }
+
+// Name is the word as policies spell it, such as "telnet.open".
+func (f Fact[T]) Name() string { return f.word.Name }
+
+// Set records that the word has value v. Proof is the protocol evidence that
+// shows it, such as "tcp/23: login:", never a sentence; it may hold bytes that
+// a device sent and is cleaned and cut to MaxText runes here, as are strings in v.
+// Of []string at most MaxItems are kept.
+// A value outside the closed list of a word (Word.Values) is no value: the word
+// becomes unknown (Unreadable).
+func (f Fact[T]) Set(e *Evidence, v T, proof string) {
+	if s, ok := any(v).(string); ok && f.word.Values != nil && !slices.Contains(f.word.Values, s) {
+		f.Unknown(e, Unreadable)
+		return
+	}
+	e.put(Entry{Name: f.word.Name, Value: clean(v), Proof: Clean(proof, MaxText)})
+}
+
+// Unknown records that the word was looked for and could not be learned, and
+// why. It never replaces a known value in the same evidence.
+func (f Fact[T]) Unknown(e *Evidence, why Why) {
+	e.MarkUnknown(f.word.Name, why)
+}
+
+// Get returns the word's value. False means unknown, never "no".
+func (f Fact[T]) Get(e *Evidence) (T, bool) {
+	var zero T
+	if e == nil {
+		return zero, false
+	}
+	v, ok := e.entries[f.word.Name].Value.(T)
+	if !ok {
+		return zero, false
+	}
+	return v, true
+}
+
+// Why says why a word is unknown.
+type Why string
+
+// The reasons for which a word can be unknown.
+const (
+	NotAsked   Why = "not-asked"    // nobody has looked yet
+	TouchLevel Why = "touch-level"  // looking would need a higher touch than the owner allows
+	Refused    Why = "refused"      // the device answered that it will not tell
+	NoAnswer   Why = "no-answer"    // the device did not answer
+	Unreadable Why = "unreadable"   // the answer could not be understood
+	SourceDown Why = "source-down"  // the source that knows is not reachable
+	Stale      Why = "stale"        // what was known is too old to rely on
+	NotTold    Why = "not-told"     // the source is there and does not say
+	PolicyErr  Why = "policy-error" // the policy's expression failed
+)
+
+// Entry is one word's value in the evidence on one device.
+type Entry struct {
+	Name  string    // the word
+	Value any       // bool, int64, string, time.Time or []string; nil when unknown
+	Proof string    // protocol evidence; empty when unknown
+	By    string    // the source or probe that says so
+	At    time.Time // when it was learned
+	Why   Why       // set when Value is nil
+}
+
+// Known reports whether the entry holds a value.
+func (e Entry) Known() bool { return e.Value != nil }
+
+// Evidence is what is known of one device: at most one entry a word, and the
+// names of the sources and probes that have finished with it. The zero value is
+// not usable: use New. It is not safe for concurrent use.
+type Evidence struct {
+	by       string
+	at       time.Time
+	entries  map[string]Entry
+	finished map[string]bool
+}
+
+// New returns empty evidence. Entries set later carry by, the name of the
+// source or probe, and at, the time at which it looked.
+func New(by string, at time.Time) *Evidence {
+	return &Evidence{by: by, at: at, entries: map[string]Entry{}, finished: map[string]bool{}}
+}
+
+func (e *Evidence) put(n Entry) {
+	n.By, n.At = e.by, e.at
+	e.entries[n.Name] = n
+}
+
+// MarkUnknown records why the word of that name is unknown, unless it is known.
+// A name outside the vocabulary is ignored.
+func (e *Evidence) MarkUnknown(name string, why Why) {
+	if Lookup(name) == nil || e.entries[name].Known() {
+		return
+	}
+	e.put(Entry{Name: name, Why: why})
+}
+
+// Put stores an entry as it stands, replacing the word's entry. It is for
+// code that merges or restores evidence; sources and probes use Fact.Set.
+// Entries outside the vocabulary or of the wrong type are dropped and false is
+// returned: a state file may come from another version.
+func (e *Evidence) Put(n Entry) bool {
+	w := Lookup(n.Name)
+	if w == nil || (n.Known() && !w.Type.holds(n.Value)) {
+		return false
+	}
+	e.entries[n.Name] = n
+	return true
+}
+
+// Remove forgets the word of that name.
+func (e *Evidence) Remove(name string) { delete(e.entries, name) }
+
+// Entry returns the entry of a word, and whether there is one, known or not.
+func (e *Evidence) Entry(name string) (Entry, bool) {
+	if e == nil {
+		return Entry{}, false
+	}
+	n, ok := e.entries[name]
+	return n, ok
+}
+
+// Entries returns all entries sorted by name.
+func (e *Evidence) Entries() []Entry {
+	if e == nil {
+		return nil
+	}
+	return slices.SortedFunc(maps.Values(e.entries), func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// Len is the number of entries, known or not.
+func (e *Evidence) Len() int {
+	if e == nil {
+		return 0
+	}
+	return len(e.entries)
+}
+
+// Finish records that the source or probe of that name has looked at the
+// device as far as it can. Policies that ask whether a word is known at all
+// wait for it ("after").
+func (e *Evidence) Finish(by string) { e.finished[by] = true }
+
+// Finished reports whether the source or probe of that name has finished.
+func (e *Evidence) Finished(by string) bool { return e != nil && e.finished[by] }
+
+// FinishedBy returns the names given to Finish, sorted.
+func (e *Evidence) FinishedBy() []string {
+	if e == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(e.finished))
+}
+
+// Clone returns a copy that shares nothing that can change.
+func (e *Evidence) Clone() *Evidence {
+	if e == nil {
+		return nil
+	}
+	return &Evidence{by: e.by, at: e.at, entries: maps.Clone(e.entries), finished: maps.Clone(e.finished)}
+}
+
+// Expire turns entries older than their word's MaxAge at now to unknown
+// (Stale), and returns the earliest time at which another entry will expire;
+// zero when none will.
+func (e *Evidence) Expire(now time.Time) (next time.Time) {
+	for name, n := range e.entries {
+		w := Lookup(name)
+		if !n.Known() || w.MaxAge == 0 {
+			continue
+		}
+		end := n.At.Add(w.MaxAge)
+		if !now.Before(end) {
+			n.Value, n.Why = nil, Stale
+			e.entries[name] = n
+			continue
+		}
+		if next.IsZero() || end.Before(next) {
+			next = end
+		}
+	}
+	return next
+}
+
+// EqualValue reports whether two entry values are the same.
+func EqualValue(a, b any) bool {
+	switch x := a.(type) {
+	case []string:
+		y, ok := b.([]string)
+		return ok && slices.Equal(x, y)
+	case time.Time:
+		y, ok := b.(time.Time)
+		return ok && x.Equal(y)
+	default:
+		return a == b
+	}
+}

@@ -1,0 +1,115 @@
+package discovery
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// Source learns of many devices at once, for as long as it runs.
+type Source interface {
+	// Run reports what it sees until ctx is done, then returns nil. Any other
+	// return is a failure: the agent shows it as health, marks what the source
+	// said as unknown and restarts it with backoff. Report may block, and must
+	// not be called after Run has returned. Run leaves no goroutine behind.
+	Run(ctx context.Context, report func(Observation)) error
+}
+
+// SourceKind is an entry of the list of all sources.
+type SourceKind struct {
+	Name string // as in the configuration: "mdns"
+	Doc  string // one sentence: what it sees and how it asks
+	// New makes the source from its own typed configuration struct. It does no I/O.
+	New func(cfg any, env Env) (Source, error)
+}
+
+// Env is what the agent gives to sources. No field is nil but MQTT.
+type Env struct {
+	Log *slog.Logger
+	Now func() time.Time
+	// MQTT is the agent's one session; nil when no broker is configured.
+	MQTT MQTT
+	// Networks returns what may be looked at, as it is now.
+	Networks func() Networks
+	// Health tells how the source is: what it cannot see, or that it is well
+	// again. It is shown to the owner: one plain sentence. Call it on change.
+	Health func(status Status, problem string)
+	// Sent counts what was sent to a device; every packet and connection that a
+	// source causes is counted. An invalid address counts for the whole home.
+	Sent func(to netip.Addr, packets, connections int)
+}
+
+// MQTT is the part of the MQTT session that sources use. Sources never publish.
+type MQTT interface {
+	// Subscribe calls fn for each message on a topic that matches the filter,
+	// retained ones first, in order, one at a time, until cancel is called. It
+	// survives reconnects: after one, retained messages come again. Fn must not
+	// block for long.
+	Subscribe(filter string, qos byte, fn func(Message)) (cancel func())
+	// Connected reports whether the broker is there now, and calls fn on each
+	// change until cancel is called.
+	Connected(fn func(up bool)) (now bool, cancel func())
+}
+
+// Message is an MQTT message. The payload must not be changed.
+type Message struct {
+	Topic    string
+	Payload  []byte
+	Retained bool
+}
+
+// Status is the health of a part of the agent.
+type Status string
+
+// The states of health.
+const (
+	OK       Status = "ok"
+	Degraded Status = "degraded" // works, but cannot see everything
+	Down     Status = "down"
+)
+
+// Networks says which networks are looked at.
+type Networks struct {
+	Looked  []Network
+	Skipped []Skipped
+}
+
+// Network is an on-link prefix that is looked at.
+type Network struct {
+	Interface string       // name
+	Index     int          // of the interface
+	Prefix    netip.Prefix // masked
+	Own       netip.Addr   // the hub's address in it
+}
+
+// Skipped is an interface or prefix that is not looked at, and why, in plain words.
+type Skipped struct {
+	Interface string
+	Prefix    netip.Prefix // zero if the whole interface is skipped
+	Reason    string
+}
+
+// OnLink returns the network in which an address lies, and whether there is one.
+// A zone is taken as the name or index of the interface.
+func (n Networks) OnLink(a netip.Addr) (Network, bool) {
+	zone := a.Zone()
+	plain := a.Unmap().WithZone("")
+	for _, w := range n.Looked {
+		if w.Prefix.Contains(plain) && (zone == "" || zone == w.Interface) {
+			return w, true
+		}
+	}
+	return Network{}, false
+}
+
+// Own reports whether the address is one of the hub's own on these networks.
+func (n Networks) Own(a netip.Addr) bool {
+	plain := a.Unmap().WithZone("")
+	for _, w := range n.Looked {
+		if w.Own == plain {
+			return true
+		}
+	}
+	return false
+}
