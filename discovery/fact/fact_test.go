@@ -1,0 +1,145 @@
+package fact
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+func TestSetGet(t *testing.T) {
+	e := New("telnet", noon)
+	if _, ok := TelnetOpen.Get(e); ok {
+		t.Fatal("a word that nobody set is known")
+	}
+	TelnetOpen.Unknown(e, NoAnswer)
+	if _, ok := TelnetOpen.Get(e); ok {
+		t.Fatal("an unknown word is known")
+	}
+	TelnetOpen.Set(e, false, "tcp/23: refused")
+	TelnetOpen.Unknown(e, NoAnswer)
+	if v, ok := TelnetOpen.Get(e); v || !ok {
+		t.Fatalf("TelnetOpen = %v, %v; want false, true: unknown must not replace a known value", v, ok)
+	}
+	want := []Entry{{Name: "telnet.open", Value: false, Proof: "tcp/23: refused", By: "telnet", At: noon}}
+	if d := cmp.Diff(want, e.Entries()); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestSetOutsideTheClosedListIsUnknown(t *testing.T) {
+	e := New("x", noon)
+	DeviceClass.Set(e, "camera\x1b[31m", "")
+	if v, ok := DeviceClass.Get(e); ok {
+		t.Fatalf("class %q was taken", v)
+	}
+	if n, _ := e.Entry("device.class"); n.Why != Unreadable {
+		t.Errorf("why = %q, want %q", n.Why, Unreadable)
+	}
+}
+
+func TestExpire(t *testing.T) {
+	e := New("telnet", noon)
+	TelnetOpen.Set(e, true, "tcp/23: login:")
+	DeviceKind.Set(e, "lan", "")
+	if next := e.Expire(noon); !next.Equal(noon.Add(week)) {
+		t.Errorf("next = %v, want a week later", next)
+	}
+	if next := e.Expire(noon.Add(week)); !next.IsZero() {
+		t.Errorf("next = %v, want none", next)
+	}
+	if n, _ := e.Entry("telnet.open"); n.Known() || n.Why != Stale {
+		t.Errorf("telnet.open = %+v, want stale", n)
+	}
+	if _, ok := DeviceKind.Get(e); !ok {
+		t.Error("a word without MaxAge expired")
+	}
+}
+
+func TestClean(t *testing.T) {
+	for _, tt := range []struct {
+		name, in, want string
+		max            int
+	}{
+		{"plain", "Porch camera", "Porch camera", 64},
+		{"escape sequence", "a\x1b[31mred", "a[31mred", 64},
+		{"control and NUL", "a\x00b\x07c", "abc", 64},
+		{"bidi override", "abc\u202egnp.exe", "abcgnp.exe", 64},
+		{"zero width", "a\u200bb\ufeffc", "abc", 64},
+		{"white space folds", "  a \t\r\n b  ", "a b", 64},
+		{"invalid UTF-8", "a\xff\xfeb", "ab", 64},
+		{"cut", strings.Repeat("ä", 100), strings.Repeat("ä", 10), 10},
+		{"cut after a space", "a b", "a", 2},
+		{"private use", "a\ue000b", "ab", 64},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := Clean(tt.in, tt.max); got != tt.want {
+				t.Errorf("Clean(%q) = %q, want %q", tt.in, got, tt.want)
+			}
+		})
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	f.Add("a\x1b[0m \u202e", 10)
+	f.Fuzz(func(t *testing.T, s string, max int) {
+		got := Clean(s, max%1000)
+		if n := len([]rune(got)); max >= 0 && n > max%1000 {
+			t.Fatalf("%d runes, want at most %d", n, max%1000)
+		}
+		if strings.ContainsAny(got, "\x00\x1b\r\n\u202e\u200b") {
+			t.Fatalf("%q is not clean", got)
+		}
+		if again := Clean(got, 1000); again != got {
+			t.Fatalf("cleaning %q again gives %q", got, again)
+		}
+	})
+}
+
+func TestEntryJSON(t *testing.T) {
+	e := New("x", noon)
+	TelnetOpen.Set(e, true, "p")
+	TelnetPort.Set(e, 23, "p")
+	HTTPTitle.Set(e, "t", "p")
+	DeviceFirstSeen.Set(e, noon, "p")
+	MDNSServices.Set(e, []string{"_http._tcp"}, "p")
+	HTTPRealm.Unknown(e, NoAnswer)
+	b, err := json.Marshal(e.Entries())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []Entry
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(e.Entries(), got); d != "" {
+		t.Error(d)
+	}
+	var other []Entry
+	if err := json.Unmarshal([]byte(`[{"name":"no.such","value":1},{"name":"telnet.open","value":"yes"}]`), &other); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range other {
+		if New("x", noon).Put(n) {
+			t.Errorf("entry of another version was taken: %+v", n)
+		}
+	}
+}
+
+func TestVocabulary(t *testing.T) {
+	for _, w := range Words() {
+		if w.Doc == "" || !strings.HasSuffix(w.Doc, ".") {
+			t.Errorf("%s: doc %q is no sentence", w.Name, w.Doc)
+		}
+		if w.Type == "" || !strings.Contains(w.Name, ".") || w.Name != strings.ToLower(w.Name) {
+			t.Errorf("word %+v is malformed", w)
+		}
+		if Lookup(w.Name) != w {
+			t.Errorf("%s: there are two words of that name", w.Name)
+		}
+	}
+}
