@@ -37,11 +37,12 @@ func Clean(s string, max int) string {
 			continue
 		}
 		if space {
-			b.WriteByte(' ')
-			space = false
-			if n++; n >= max {
+			if n+2 > max { // a space at the end would be no use
 				break
 			}
+			b.WriteByte(' ')
+			space = false
+			n++
 		}
 		b.WriteRune(r)
 		n++
