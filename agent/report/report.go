@@ -34,6 +34,9 @@ type Snapshot struct {
 	Health  []Component // sorted by name
 	// Events are those of the last ten minutes, oldest first, with rising Seq.
 	Events []Event
+	// Blind says, in one plain sentence, that nothing of the home can be seen and
+	// why; empty when something can. It is shown before everything else.
+	Blind string
 	// LastScan is when the last pass of the probes over the home ended; zero if none.
 	LastScan time.Time
 	// Forgotten are ids of devices that the owner or time removed and that no

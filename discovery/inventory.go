@@ -1,0 +1,361 @@
+package discovery
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+const (
+	// MaxDevices is the largest number of devices of a home. Beyond it the
+	// device that was unseen for longest and that Keep does not protect goes.
+	MaxDevices = 2000
+	maxPending = 512
+	maxIDs     = 32 // identifiers of one device, so that nobody owns every address
+	// pendingFor is how long facts about an address wait for its owner's MAC.
+	pendingFor = 3 * time.Second
+)
+
+// Inventory merges observations into devices: it decides which device an
+// observation is about and keeps what each source says apart, so that it can be
+// withdrawn. It is not safe for concurrent use; the agent's loop owns it.
+type Inventory struct {
+	networks   func() Networks
+	precedence map[string]int
+	keep       func(ID) bool
+	records    map[ID]*record
+	owner      map[Identifier]ID // every identifier of every device; addresses as IPID
+	pending    []Observation
+}
+
+type record struct {
+	id          ID
+	ids         map[Identifier]bool // value: the address is only claimed
+	via         Identifier
+	by          map[string]*contribution
+	first, last time.Time
+}
+
+// contribution is what one source or probe says of one device.
+type contribution struct {
+	name     string
+	services []Service
+	facts    *fact.Evidence
+}
+
+// NewInventory returns an inventory with the hub's own device in it.
+// Precedence names the sources whose word wins over the others', strongest
+// first; those not named come after the entry "" or, without one, last. Keep
+// says which devices must not make room for others.
+func NewInventory(networks func() Networks, precedence []string, keep func(ID) bool, now time.Time) *Inventory {
+	inv := &Inventory{
+		networks: networks, precedence: map[string]int{}, keep: keep,
+		records: map[ID]*record{}, owner: map[Identifier]ID{},
+	}
+	for i, name := range precedence {
+		inv.precedence[name] = i + 1
+	}
+	hub := inv.add(Hub, now)
+	hub.contribution("agent", now)
+	e := fact.New("agent", now)
+	fact.DeviceKind.Set(e, "hub", "")
+	fact.DeviceClass.Set(e, "hub", "")
+	hub.by["agent"].facts = e
+	return inv
+}
+
+// Outcome says what an observation changed.
+type Outcome struct {
+	Changed  []ID         // devices that differ now
+	Appeared []ID         // among Changed: devices that were not there
+	Renamed  map[ID]ID    // old to new: a device got a better identity
+	Removed  []ID         // devices that no source sees any more
+	Resolve  []netip.Addr // on-link addresses whose hardware address should be asked for
+}
+
+func (o *Outcome) add(p Outcome) {
+	o.Changed = append(o.Changed, p.Changed...)
+	o.Appeared = append(o.Appeared, p.Appeared...)
+	o.Removed = append(o.Removed, p.Removed...)
+	o.Resolve = append(o.Resolve, p.Resolve...)
+	for old, id := range p.Renamed {
+		o.rename(old, id)
+	}
+}
+
+func (o *Outcome) rename(old, id ID) {
+	if o.Renamed == nil {
+		o.Renamed = map[ID]ID{}
+	}
+	o.Renamed[old] = id
+}
+
+// Observe takes an observation in. Its By and At must be set.
+func (inv *Inventory) Observe(o Observation) Outcome {
+	var out Outcome
+	if len(o.About) == 0 {
+		inv.apply(inv.records[Hub], o, &out)
+		return out
+	}
+	strong, weak := split(o.About)
+	if len(strong) == 0 {
+		inv.observeWeak(o, weak, &out)
+		return out
+	}
+	r := inv.find(strong)
+	if r == nil {
+		if o.Gone {
+			return out
+		}
+		r = inv.add(idOf(strong[0]), o.At)
+		out.Appeared = append(out.Appeared, r.id)
+		inv.makeRoom(r.id, &out)
+	}
+	for _, i := range strong {
+		inv.bind(r, i)
+	}
+	for _, i := range weak {
+		inv.bindAddr(r, i, &out)
+	}
+	inv.apply(r, o, &out)
+	return out
+}
+
+// split parts strong identifiers, strongest first, from addresses.
+func split(about []Identifier) (strong, weak []Identifier) {
+	for _, i := range about {
+		if i.Strong() {
+			strong = append(strong, i)
+		} else {
+			weak = append(weak, i)
+		}
+	}
+	order := []IDKind{ZigbeeID, ZWaveID, MACID, MatterID}
+	slices.SortStableFunc(strong, func(a, b Identifier) int {
+		return cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind))
+	})
+	return strong, weak
+}
+
+func (inv *Inventory) find(strong []Identifier) *record {
+	for _, i := range strong {
+		if id, ok := inv.owner[i]; ok {
+			return inv.records[id]
+		}
+	}
+	return nil
+}
+
+// observeWeak handles an observation that knows only addresses. On a network
+// whose hardware addresses we can learn it waits for the owner, so that no
+// device is first made by its address and then again by its MAC.
+func (inv *Inventory) observeWeak(o Observation, weak []Identifier, out *Outcome) {
+	for _, i := range weak {
+		if id, ok := inv.owner[Identifier{IPID, i.Value}]; ok {
+			inv.apply(inv.records[id], o, out)
+			return
+		}
+	}
+	addr, err := netip.ParseAddr(weak[0].Value)
+	if err != nil || o.Gone {
+		return
+	}
+	if _, onLink := inv.networks().OnLink(addr); !onLink {
+		inv.observeRouted(o, addr, out)
+		return
+	}
+	out.Resolve = append(out.Resolve, addr)
+	if len(inv.pending) >= maxPending {
+		inv.pending = slices.Delete(inv.pending, 0, 1)
+	}
+	inv.pending = append(inv.pending, o)
+}
+
+func (inv *Inventory) observeRouted(o Observation, addr netip.Addr, out *Outcome) {
+	if !addr.IsPrivate() && !addr.IsLinkLocalUnicast() {
+		return
+	}
+	r := inv.add(idOf(IP(addr)), o.At)
+	out.Appeared = append(out.Appeared, r.id)
+	inv.makeRoom(r.id, out)
+	inv.bindAddr(r, IP(addr), out)
+	inv.apply(r, o, out)
+}
+
+// Tick makes devices of addresses whose hardware address did not turn up in
+// time, and returns when it wants to be called next; zero if it need not be.
+func (inv *Inventory) Tick(now time.Time) (Outcome, time.Time) {
+	var out Outcome
+	var next time.Time
+	waiting := inv.pending
+	inv.pending = nil
+	for _, o := range waiting {
+		if end := o.At.Add(pendingFor); now.Before(end) {
+			inv.pending = append(inv.pending, o)
+			if next.IsZero() || end.Before(next) {
+				next = end
+			}
+			continue
+		}
+		_, weak := split(o.About)
+		if _, ok := inv.owner[Identifier{IPID, weak[0].Value}]; ok {
+			inv.observeWeak(o, weak, &out)
+			continue
+		}
+		if addr, err := netip.ParseAddr(weak[0].Value); err == nil {
+			inv.observeRouted(o, addr, &out)
+		}
+	}
+	return out, next
+}
+
+func (inv *Inventory) add(id ID, at time.Time) *record {
+	r := &record{id: id, ids: map[Identifier]bool{}, by: map[string]*contribution{}, first: at, last: at}
+	inv.records[id] = r
+	return r
+}
+
+func (inv *Inventory) bind(r *record, i Identifier) {
+	if _, taken := inv.owner[i]; taken || len(r.ids) >= maxIDs {
+		return // two strong identifiers never merge because somebody named them together
+	}
+	inv.owner[i] = r.id
+	r.ids[i] = false
+}
+
+// bindAddr gives an address to a device. The kernel's word moves it from
+// another device; a claim takes only what nobody has (threat T12).
+func (inv *Inventory) bindAddr(r *record, i Identifier, out *Outcome) {
+	key := Identifier{IPID, i.Value}
+	claimed := i.Kind == ClaimedIP
+	old, taken := inv.owner[key]
+	switch {
+	case taken && old == r.id:
+		if !claimed && r.ids[key] {
+			r.ids[key] = false
+		}
+		return
+	case taken && isWeak(old):
+		inv.promote(inv.records[old], r, out)
+		delete(r.ids, key)
+	case taken && claimed && !inv.records[old].ids[key]:
+		return
+	case taken:
+		delete(inv.records[old].ids, key)
+		out.Changed = append(out.Changed, old)
+	}
+	inv.dropOldestAddr(r, key)
+	inv.owner[key] = r.id
+	r.ids[key] = claimed
+	out.Changed = append(out.Changed, r.id)
+	inv.release(i.Value, out)
+}
+
+// dropOldestAddr makes room for an address: temporary IPv6 addresses come and go.
+func (inv *Inventory) dropOldestAddr(r *record, add Identifier) {
+	if len(r.ids) < maxIDs {
+		return
+	}
+	for i := range r.ids {
+		if i.Kind == IPID && i != add {
+			delete(r.ids, i)
+			delete(inv.owner, i)
+			return
+		}
+	}
+}
+
+// release applies what waited for the owner of an address.
+func (inv *Inventory) release(value string, out *Outcome) {
+	waiting := inv.pending
+	inv.pending = nil
+	for _, o := range waiting {
+		_, weak := split(o.About)
+		if weak[0].Value == value {
+			inv.observeWeak(o, weak, out)
+		} else {
+			inv.pending = append(inv.pending, o)
+		}
+	}
+}
+
+func isWeak(id ID) bool { return strings.HasPrefix(string(id), "ip_") }
+
+// promote merges a device that was known by its address only into one with a
+// better identity.
+func (inv *Inventory) promote(old, r *record, out *Outcome) {
+	for i, claimed := range old.ids {
+		inv.owner[i] = r.id
+		r.ids[i] = claimed
+	}
+	for name, c := range old.by {
+		if _, ok := r.by[name]; !ok {
+			r.by[name] = c
+		}
+	}
+	if old.first.Before(r.first) {
+		r.first = old.first
+	}
+	delete(inv.records, old.id)
+	out.rename(old.id, r.id)
+	out.Changed = append(out.Changed, r.id)
+}
+
+func (inv *Inventory) makeRoom(except ID, out *Outcome) {
+	for len(inv.records) > MaxDevices {
+		var oldest *record
+		for id, r := range inv.records {
+			if id == Hub || id == except || inv.keep(id) {
+				continue
+			}
+			if oldest == nil || r.last.Before(oldest.last) {
+				oldest = r
+			}
+		}
+		if oldest == nil {
+			return
+		}
+		inv.Forget(oldest.id)
+		out.Removed = append(out.Removed, oldest.id)
+	}
+}
+
+// Forget removes a device with all that is known of it.
+func (inv *Inventory) Forget(id ID) {
+	r := inv.records[id]
+	if r == nil || id == Hub {
+		return
+	}
+	for i := range r.ids {
+		delete(inv.owner, i)
+	}
+	delete(inv.records, id)
+}
+
+// idOf makes a device's permanent name from its strongest identifier.
+func idOf(i Identifier) ID {
+	value := strings.Map(func(r rune) rune {
+		switch {
+		case r >= '0' && r <= '9', r >= 'a' && r <= 'z', r == '_':
+			return r
+		default:
+			return '_'
+		}
+	}, strings.ToLower(i.Value))
+	kind := i.Kind
+	if kind == ClaimedIP {
+		kind = IPID
+	}
+	id := string(kind) + "_" + value
+	if len(id) > 40 {
+		sum := sha256.Sum256([]byte(i.Value))
+		id = string(kind) + "_" + hex.EncodeToString(sum[:12])
+	}
+	return ID(id)
+}
