@@ -33,7 +33,7 @@ func TestLookNetworksOnRealLinks(t *testing.T) {
 		hub.Run(t, "ip", strings.Fields(args)...)
 	}
 	got := lookOnHub(t, l)
-
+	for a, want := range map[string]string{"192.168.8.7": "mv0", "192.168.7.7": "", "192.168.9.7": "", "10.99.0.7": ""} {
 		if w, ok := got.OnLink(netip.MustParseAddr(a)); ok != (want != "") || w.Interface != want {
 			t.Errorf("OnLink(%s) = %+v, %v; want %q", a, w, ok, want)
 		}
