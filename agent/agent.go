@@ -1,0 +1,269 @@
+// Package agent is Thingwarden itself: it wires sources, probes, policies and
+// publishers together, runs them, and remembers what the owner decided.
+//
+// One goroutine, the loop, owns all that is known (core.go); everything else
+// sends it inputs and reads immutable snapshots. It is not this package's job
+// to speak any device's protocol (package discovery), to judge (package
+// policy), or to know how Home Assistant wants to be told (package hass).
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/probe"
+	"github.com/thingwarden/thingwarden/discovery/source"
+	"github.com/thingwarden/thingwarden/policy"
+)
+
+// Mode is what an agent is run for.
+type Mode int
+
+// The modes.
+const (
+	// ModeRun watches the home, remembers and publishes.
+	ModeRun Mode = iota
+	// ModeScan looks once: it reads the owner's decisions, writes nothing and
+	// publishes nothing.
+	ModeScan
+)
+
+// Options are what an agent is made of. Config and Log are required.
+type Options struct {
+	Config  Config
+	Log     *slog.Logger
+	Version string
+	Mode    Mode
+	// OnSnapshot is called with each new snapshot, one at a time; it must not block.
+	OnSnapshot func(*report.Snapshot)
+	// OnNotice is called with plain lines for the person who started the agent.
+	OnNotice func(string)
+	// Sources and Dial replace the built-in sources and the network; nil means
+	// the real ones. The simulated home of `demo` uses them.
+	Sources []discovery.SourceKind
+	Dial    discovery.DialFunc
+	// Networks replaces the machine's own networks; nil means those.
+	Networks func() discovery.Networks
+}
+
+// precedence names whose word wins where sources differ: the owner's, then
+// that of bridges, which know their devices; then probes, which asked; then what
+// a device announces; then what its address suggests.
+var precedence = []string{"static", "zigbee2mqtt", "zwavejs", "", "mdns", "neighbours", "agent"}
+
+// Agent is one running Thingwarden.
+type Agent struct {
+	opt      Options
+	log      *slog.Logger
+	now      func() time.Time
+	set      *policy.Set
+	store    *store // nil in a scan
+	networks func() discovery.Networks
+	kinds    []discovery.SourceKind
+	inputs   chan input
+	loop     *loop
+	prober   *discovery.Prober
+	outlets  *outlets
+	newest   atomic.Pointer[report.Snapshot]
+}
+
+// New loads policies and state. Every error of the configuration and of the
+// policies is in the error that it returns; nothing has been started then.
+func New(o Options) (*Agent, error) {
+	a := &Agent{opt: o, log: o.Log, now: time.Now, inputs: make(chan input, 4*batch), kinds: o.Sources, networks: o.Networks}
+	if a.kinds == nil {
+		a.kinds = source.All
+	}
+	set, err := LoadPolicies(o.Config)
+	if err != nil {
+		return nil, err
+	}
+	a.set = set
+	if a.networks == nil {
+		if a.networks, err = lookNetworks(o.Config.Network.Prefixes, a.log); err != nil {
+			return nil, err
+		}
+	}
+	dec, st, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	a.prober = discovery.NewProber(a.proberOptions())
+	if st != nil {
+		a.prober.Restore(st.Fragile)
+	}
+	now := a.now()
+	c := newCore(coreOptions{
+		set: set, probes: probe.All, touch: a.touch, watch: o.Mode == ModeRun, learning: o.Config.LearningPeriod.Duration(),
+		networks: a.networks, precedence: precedence, dec: dec, state: st,
+	}, now)
+	a.loop = &loop{a: a, core: c, saved: make(chan saved, 1)}
+	if err := a.connect(dec, st); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
+	c.judge(now)
+	a.newest.Store(c.snapshot(o.Config.Site, o.Version, "", now))
+	c.changed = true
+	return a, nil
+}
+
+// open reads what an earlier run left; in a scan it does not write.
+func (a *Agent) open() (*decisions, *state, error) {
+	now, dir := a.now(), a.opt.Config.StateDir
+	if a.opt.Mode == ModeScan {
+		dec, err := readDecisions(dir, now)
+		return dec, nil, err
+	}
+	s, err := openStore(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	dec, err := s.readDecisions(now)
+	if err == nil {
+		var st *state
+		var notice string
+		if st, notice, err = s.readState(now); err == nil {
+			if notice != "" {
+				a.notice(notice)
+			}
+			a.store = s
+			return dec, st, nil
+		}
+	}
+	return nil, nil, errors.Join(err, s.close())
+}
+
+func (a *Agent) close() error {
+	if a.store == nil {
+		return nil
+	}
+	return a.store.close()
+}
+
+// Run watches the home until ctx is done, then saves everything. A source,
+// probe or publisher that fails shows in the snapshot's health and is started
+// again; it never ends the run.
+func (a *Agent) Run(ctx context.Context) error {
+	defer a.close()
+	// The loop outlives the others, so that none of them blocks on its way out
+	// and what they said last is saved.
+	loopCtx, stopLoop := context.WithCancel(context.WithoutCancel(ctx))
+	loopDone := make(chan error, 1)
+	go func() { loopDone <- a.loop.run(loopCtx) }()
+
+	g, gctx := errgroup.WithContext(ctx)
+	for _, k := range a.kinds {
+		a.startSource(gctx, g, k)
+	}
+	g.Go(func() error { return a.prober.Run(gctx) })
+	a.outlets.start(gctx, g)
+	g.Go(func() error { a.watchSight(gctx); return nil })
+	err := g.Wait()
+	stopLoop()
+	return errors.Join(err, <-loopDone)
+}
+
+// Snapshot returns the newest snapshot; it is never nil.
+func (a *Agent) Snapshot() *report.Snapshot { return a.newest.Load() }
+
+// Policies returns the policies that the agent judges by.
+func (a *Agent) Policies() *policy.Set { return a.set }
+
+// Progress returns how many devices the probes have finished with, of how many.
+func (a *Agent) Progress() (done, total int) { return a.prober.Progress() }
+
+// Do carries out a command of the owner. When it returns nil, the decision is
+// on disk.
+func (a *Agent) Do(ctx context.Context, cmd Command) error {
+	done := make(chan error, 1)
+	err := a.send(ctx, func(c *core, now time.Time) {
+		if err := c.decide(cmd, now); err != nil {
+			done <- err
+			return
+		}
+		if cmd.Action == Recheck {
+			a.recheck(c, cmd.Device)
+			done <- nil
+			return
+		}
+		a.loop.queued = append(a.loop.queued, done)
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for the decision to be saved: %w", ctx.Err())
+	}
+}
+
+func (a *Agent) recheck(c *core, id discovery.ID) {
+	if id != discovery.Hub {
+		a.prober.Recheck(id)
+		return
+	}
+	for _, id := range c.inv.IDs() {
+		a.prober.Recheck(id)
+	}
+}
+
+// send gives the loop something to do.
+func (a *Agent) send(ctx context.Context, in input) error {
+	select {
+	case a.inputs <- in:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (a *Agent) notice(line string) {
+	if a.opt.OnNotice != nil {
+		a.opt.OnNotice(line)
+	}
+}
+
+// show makes the newest snapshot and hands it to everyone who shows it.
+func (a *Agent) show(c *core, now time.Time) {
+	c.lastScan = a.prober.LastPass()
+	s := c.snapshot(a.opt.Config.Site, a.opt.Version, a.blind(c, now), now)
+	a.newest.Store(s)
+	a.outlets.offer(s)
+	if a.opt.OnSnapshot != nil {
+		a.opt.OnSnapshot(s)
+	}
+}
+
+// passOn tells the prober and the kernel what changed.
+func (a *Agent) passOn(c *core) {
+	for _, id := range c.gone {
+		a.prober.Remove(id)
+	}
+	for _, id := range c.judged {
+		if d, ok := c.inv.Device(id); ok && id != discovery.Hub {
+			a.prober.Update(d, c.evidence[id])
+		}
+	}
+	for _, addr := range c.resolve[:min(len(c.resolve), batch)] {
+		a.resolve(c, addr)
+	}
+	c.gone, c.judged, c.resolve = c.gone[:0], c.judged[:0], c.resolve[:0]
+}
+
+// saveState is the state with what the prober and the publishers remember.
+func (a *Agent) saveState(c *core, now time.Time) *state {
+	st := c.save(now)
+	st.Fragile = a.prober.Fragile()
+	st.Publisher = a.outlets.remember()
+	return st
+}

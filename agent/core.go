@@ -1,0 +1,305 @@
+package agent
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/policy"
+)
+
+const (
+	// newPerHour is how many unknown LAN devices an hour get their own event
+	// once learning is over; the others are only counted (threat T14).
+	newPerHour = 20
+	// eventsFor is how long an event can still be sent.
+	eventsFor = 10 * time.Minute
+	// goneAfter is how long a LAN device is away before it counts as gone; phones
+	// sleep and people travel.
+	goneAfter = 24 * time.Hour
+	// unseenAfter is after which silence a device that was known before the
+	// agent started counts as away.
+	unseenAfter = 15 * time.Minute
+	// A device with a random hardware address is shown after randomShown, and
+	// forgotten when unseen for randomForgotten without a decision.
+	randomShown     = 24 * time.Hour
+	randomForgotten = 14 * 24 * time.Hour
+	maxForgotten    = 2000
+)
+
+// core is all that the agent knows, and everything that changes it: state +
+// event + now → state. It does no I/O and starts nothing; one goroutine, the
+// loop, owns it.
+type core struct {
+	set      *policy.Set
+	probes   []*discovery.Probe
+	touch    func(discovery.Device) discovery.Touch
+	watch    bool // run: look out for new devices; scan does not
+	learning time.Duration
+	started  time.Time
+
+	inv      *discovery.Inventory
+	ledger   *policy.Ledger
+	dec      *decisions
+	evidence map[discovery.ID]*fact.Evidence
+	shown    map[discovery.ID]report.Device
+	sent     map[discovery.ID]report.Sent
+	health   map[string]report.Component
+	awayFrom map[discovery.ID]time.Time
+	dirty    map[discovery.ID]bool
+	again    map[discovery.ID]time.Time
+	next     time.Time // of the inventory
+
+	events    []report.Event
+	seq       uint64
+	newTimes  []time.Time // of the last hour's new devices
+	overflow  map[discovery.ID]bool
+	forgotten []discovery.ID
+	lastScan  time.Time
+
+	resolve  []netip.Addr // to be asked for by the loop
+	decDirty bool         // decisions differ from the file
+	changed  bool         // a new snapshot is due
+}
+
+type coreOptions struct {
+	set        *policy.Set
+	probes     []*discovery.Probe
+	touch      func(discovery.Device) discovery.Touch
+	watch      bool
+	learning   time.Duration
+	networks   func() discovery.Networks
+	precedence []string
+	dec        *decisions
+	state      *state // nil: nothing was learned before
+}
+
+func newCore(o coreOptions, now time.Time) *core {
+	c := &core{
+		set: o.set, probes: o.probes, touch: o.touch, watch: o.watch, learning: o.learning, started: now,
+		ledger: policy.NewLedger(o.set), dec: o.dec,
+		evidence: map[discovery.ID]*fact.Evidence{}, shown: map[discovery.ID]report.Device{},
+		sent: map[discovery.ID]report.Sent{}, health: map[string]report.Component{},
+		awayFrom: map[discovery.ID]time.Time{}, dirty: map[discovery.ID]bool{}, again: map[discovery.ID]time.Time{},
+		overflow: map[discovery.ID]bool{}, changed: true,
+	}
+	c.inv = discovery.NewInventory(o.networks, o.precedence, c.dec.decided, now)
+	if o.state != nil {
+		c.restore(o.state)
+	}
+	c.restoreAcceptances()
+	for _, id := range c.inv.IDs() {
+		c.dirty[id] = true
+	}
+	return c
+}
+
+// observe takes in what a source or probe reports.
+func (c *core) observe(o discovery.Observation, now time.Time) {
+	if o.At.IsZero() {
+		o.At = now
+	}
+	c.take(c.inv.Observe(o), now)
+}
+
+// take follows up what the inventory says has changed.
+func (c *core) take(out discovery.Outcome, now time.Time) {
+	for old, id := range out.Renamed {
+		c.rename(old, id)
+	}
+	for _, id := range out.Appeared {
+		c.appeared(id, now)
+	}
+	for _, id := range out.Changed {
+		c.dirty[id] = true
+	}
+	for _, id := range out.Removed {
+		c.removed(id, now)
+	}
+	c.resolve = append(c.resolve, out.Resolve...)
+	if len(out.Appeared) > 0 || len(out.Resolve) > 0 {
+		c.next = now // the inventory may have something to do
+	}
+}
+
+func (c *core) rename(old, id discovery.ID) {
+	c.ledger.Rename(string(old), string(id))
+	c.dec.rename(old, id)
+	c.decDirty = true
+	s := c.sent[old]
+	t := c.sent[id]
+	c.sent[id] = report.Sent{Packets: s.Packets + t.Packets, Connections: s.Connections + t.Connections}
+	delete(c.sent, old)
+	c.drop(old)
+	c.dirty[id] = true
+}
+
+func (c *core) drop(id discovery.ID) {
+	c.gone = append(c.gone, id)
+	delete(c.evidence, id)
+	delete(c.shown, id)
+	delete(c.dirty, id)
+	delete(c.again, id)
+	delete(c.awayFrom, id)
+	delete(c.overflow, id)
+	c.changed = true
+}
+
+// appeared handles a device that the inventory did not have.
+func (c *core) appeared(id discovery.ID, now time.Time) {
+	c.forgotten = slices.DeleteFunc(c.forgotten, func(f discovery.ID) bool { return f == id })
+	if k := c.dec.Devices[id]; k != nil {
+		if k.Gone {
+			k.Gone, c.decDirty = false, true
+			c.event(report.DeviceReturned, id, "", now)
+		}
+		return
+	}
+	k := c.dec.device(id, now)
+	c.decDirty = true
+	if !c.watch || now.Before(c.dec.LearningFrom.Add(c.learning)) {
+		return
+	}
+	k.Appeared = true
+	if c.tooMany(id, now) {
+		c.overflow[id] = true
+		c.setHealth("new devices", discovery.Degraded, fmt.Sprintf(
+			"More than %d unknown devices appeared within an hour; further ones are counted here and not shown one by one: %d.",
+			newPerHour, len(c.overflow)))
+		return
+	}
+	c.event(report.DeviceAppeared, id, "", now)
+}
+
+func (c *core) tooMany(id discovery.ID, now time.Time) bool {
+	d, _ := c.inv.Device(id)
+	if slices.ContainsFunc(d.IDs, func(i discovery.Identifier) bool {
+		return i.Kind == discovery.ZigbeeID || i.Kind == discovery.ZWaveID
+	}) {
+		return false // joining a radio network takes more than a packet
+	}
+	c.newTimes = slices.DeleteFunc(c.newTimes, func(t time.Time) bool { return now.Sub(t) > time.Hour })
+	if len(c.newTimes) >= newPerHour {
+		return true
+	}
+	c.newTimes = append(c.newTimes, now)
+	return false
+}
+
+// removed handles a device that no source sees any more.
+func (c *core) removed(id discovery.ID, now time.Time) {
+	if k := c.dec.Devices[id]; k != nil && !k.Gone && !c.overflow[id] {
+		k.Gone, c.decDirty = true, true
+		c.event(report.DeviceGone, id, "", now)
+	}
+	c.ledger.Forget(string(id))
+	c.drop(id)
+	delete(c.sent, id)
+	c.forgotten = append(c.forgotten, id)
+	if n := len(c.forgotten) - maxForgotten; n > 0 {
+		c.forgotten = slices.Delete(c.forgotten, 0, n)
+	}
+}
+
+// event appends an event. Numbers rise over restarts, even when the newest
+// were not saved: they are at least the time in milliseconds.
+func (c *core) event(kind string, id discovery.ID, policyID string, now time.Time) {
+	c.seq = max(c.seq+1, uint64(now.UnixMilli()))
+	c.events = append(c.events, report.Event{Seq: c.seq, At: now.UTC().Round(0), Type: kind, Device: id, Policy: policyID})
+	c.changed = true
+}
+
+func (c *core) setHealth(name string, status discovery.Status, problem string) {
+	n := report.Component{Name: name, Status: status, Error: problem}
+	if c.health[name] != n {
+		c.health[name] = n
+		c.changed = true
+	}
+}
+
+// sourceDown is called when a source failed: what it said live is unknown now.
+func (c *core) sourceDown(name string) {
+	for _, id := range c.inv.SourceDown(name) {
+		c.dirty[id] = true
+	}
+}
+
+// tick does what is due by time alone, and returns when it wants to be called
+// next.
+func (c *core) tick(now time.Time) time.Time {
+	if !c.next.IsZero() && !now.Before(c.next) {
+		out, next := c.inv.Tick(now)
+		expired, expiry := c.inv.Expire(now)
+		for _, id := range expired {
+			c.dirty[id] = true
+		}
+		c.next = earliest(next, expiry, now.Add(time.Hour))
+		c.take(out, now)
+		c.cleanUp(now)
+	}
+	for id, t := range c.again {
+		if !now.Before(t) {
+			delete(c.again, id)
+			c.dirty[id] = true
+		}
+	}
+	c.judge(now)
+	next := c.next
+	for _, t := range c.again {
+		next = earliest(next, t)
+	}
+	return next
+}
+
+// cleanUp forgets devices that nobody will miss, and marks as away those that
+// were known before the start and have not been seen since.
+func (c *core) cleanUp(now time.Time) {
+	for _, id := range c.inv.IDs() {
+		d, _ := c.inv.Device(id)
+		random, _ := fact.DeviceMACRandom.Get(c.evidence[id])
+		if random && now.Sub(d.LastSeen) > randomForgotten && !c.dec.decided(id) {
+			c.inv.Forget(id)
+			c.removed(id, now)
+			delete(c.dec.Devices, id)
+			continue
+		}
+		kind, _ := fact.DeviceKind.Get(c.evidence[id])
+		if kind == "lan" && d.LastSeen.Before(c.started) && now.Sub(c.started) >= unseenAfter {
+			e := fact.New("agent", now)
+			fact.DeviceOnline.Set(e, false, "")
+			c.take(c.inv.Observe(discovery.Observation{By: "agent", At: now, About: d.IDs[:1], Facts: e, Quiet: true}), now)
+		}
+	}
+	c.events = slices.DeleteFunc(c.events, func(e report.Event) bool { return now.Sub(e.At) > eventsFor })
+}
+
+func earliest(times ...time.Time) (first time.Time) {
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}
+
+// snapshot returns the home as it is shown now.
+func (c *core) snapshot(site, version, blind string, now time.Time) *report.Snapshot {
+	s := &report.Snapshot{Site: site, Version: version, At: now, Blind: blind, LastScan: c.lastScan,
+		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten)}
+	for id, d := range c.shown {
+		d.Sent = c.sent[id]
+		s.Devices = append(s.Devices, d)
+	}
+	slices.SortFunc(s.Devices, func(a, b report.Device) int { return cmp.Compare(a.ID, b.ID) })
+	for _, h := range c.health {
+		s.Health = append(s.Health, h)
+	}
+	slices.SortFunc(s.Health, func(a, b report.Component) int { return cmp.Compare(a.Name, b.Name) })
+	c.changed = false
+	return s
+}

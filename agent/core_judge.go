@@ -1,0 +1,168 @@
+package agent
+
+import (
+	"time"
+
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/policy"
+)
+
+// judge brings verdicts and findings of all devices that changed up to date.
+func (c *core) judge(now time.Time) {
+	if len(c.dirty) == 0 {
+		return
+	}
+	for id := range c.dirty {
+		if id != discovery.Hub {
+			c.judgeDevice(id, now)
+		}
+	}
+	// Words of the home follow from those of the devices, so the hub comes last.
+	out := c.inv.Observe(discovery.Derive(c.evidence, now))
+	if c.dirty[discovery.Hub] || len(out.Changed) > 0 {
+		c.judgeDevice(discovery.Hub, now)
+	}
+	clear(c.dirty)
+}
+
+func (c *core) judgeDevice(id discovery.ID, now time.Time) {
+	d, ok := c.inv.Device(id)
+	if !ok {
+		return
+	}
+	ev := c.inv.Evidence(id, now)
+	c.addOwn(d, ev)
+	c.addPending(d, ev)
+	c.evidence[id] = ev
+	c.judged = append(c.judged, id)
+
+	online, told := fact.DeviceOnline.Get(ev)
+	away := told && !online
+	verdicts, again := c.set.Evaluate(ev, now)
+	changes, again2 := c.ledger.Update(string(id), verdicts, away, now)
+	for _, ch := range changes {
+		if !c.overflow[id] {
+			c.event(string(ch.Type), id, ch.Policy, now)
+		}
+	}
+	c.syncAcceptances(id)
+	gone := c.follow(id, d, away, now)
+	if next := earliest(again, again2, gone, c.randomDue(d, ev)); !next.IsZero() {
+		c.again[id] = next
+	} else {
+		delete(c.again, id)
+	}
+	c.shown[id] = c.device(d, ev, verdicts, away, now)
+	c.changed = true
+}
+
+// addOwn sets the words that the agent itself knows.
+func (c *core) addOwn(d discovery.Device, ev *fact.Evidence) {
+	if d.ID == discovery.Hub {
+		return
+	}
+	k := c.dec.Devices[d.ID]
+	appeared, trusted := false, false
+	if k != nil {
+		appeared, trusted = k.Appeared && c.watch, k.Trusted
+		fact.DeviceFirstSeen.Set(ev, k.FirstSeen, "first seen "+k.FirstSeen.Format(time.DateTime))
+	}
+	fact.DeviceAppeared.Set(ev, appeared, "")
+	fact.DeviceTrusted.Set(ev, trusted, "")
+}
+
+// addPending marks the words that a probe gives and has not given yet as
+// unknown, so that a policy is "not checked" rather than not applicable.
+func (c *core) addPending(d discovery.Device, ev *fact.Evidence) {
+	for _, n := range discovery.Applicable(c.probes, d, ev, c.touch(d)).Entries() {
+		if _, had := ev.Entry(n.Name); !had {
+			ev.MarkUnknown(n.Name, n.Why)
+		}
+	}
+}
+
+// follow notices that a device went away for long, and when it came back.
+func (c *core) follow(id discovery.ID, d discovery.Device, away bool, now time.Time) (due time.Time) {
+	k := c.dec.Devices[id]
+	if k == nil || id == discovery.Hub {
+		return time.Time{}
+	}
+	if !away {
+		delete(c.awayFrom, id)
+		if k.Gone {
+			k.Gone, c.decDirty = false, true
+			c.event(report.DeviceReturned, id, "", now)
+		}
+		return time.Time{}
+	}
+	from, ok := c.awayFrom[id]
+	if !ok {
+		from = earliest(now, d.LastSeen)
+		c.awayFrom[id] = from
+	}
+	if k.Gone {
+		return time.Time{}
+	}
+	if due = from.Add(goneAfter); now.Before(due) {
+		return due
+	}
+	k.Gone, c.decDirty = true, true
+	c.event(report.DeviceGone, id, "", now)
+	return time.Time{}
+}
+
+// randomDue is when a device with a random hardware address becomes one to show.
+func (c *core) randomDue(d discovery.Device, ev *fact.Evidence) time.Time {
+	if c.provisional(d, ev, time.Time{}) && !c.overflow[d.ID] {
+		return d.FirstSeen.Add(randomShown)
+	}
+	return time.Time{}
+}
+
+// provisional reports whether a device is not shown as one yet. With a zero now
+// it asks whether time alone will change that.
+func (c *core) provisional(d discovery.Device, ev *fact.Evidence, now time.Time) bool {
+	if k := c.dec.Devices[d.ID]; k != nil && k.Trusted {
+		return false
+	}
+	if c.overflow[d.ID] {
+		return true
+	}
+	random, _ := fact.DeviceMACRandom.Get(ev)
+	return random && c.watch && now.Sub(d.FirstSeen) < randomShown
+}
+
+// device makes what is shown of a device.
+func (c *core) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.Verdict, away bool, now time.Time) report.Device {
+	out := report.Device{
+		Device: d, Online: !away, Facts: ev.Entries(), Findings: c.ledger.Findings(string(d.ID)),
+		Provisional: c.provisional(d, ev, now),
+	}
+	out.Kind, _ = fact.DeviceKind.Get(ev)
+	if out.Kind == "" {
+		out.Kind = "lan"
+	}
+	out.Class, _ = fact.DeviceClass.Get(ev)
+	out.Manufacturer, _ = fact.DeviceManufacturer.Get(ev)
+	out.Model, _ = fact.DeviceModel.Get(ev)
+	out.Firmware, _ = fact.DeviceFirmware.Get(ev)
+	out.Hardware, _ = fact.DeviceHardware.Get(ev)
+	if k := c.dec.Devices[d.ID]; k != nil {
+		out.Trusted = k.Trusted
+		out.FirstSeen = k.FirstSeen
+	}
+	for _, v := range verdicts {
+		switch v.Result {
+		case policy.Pass, policy.Fail:
+			out.Checked++
+		case policy.Unknown:
+			out.NotChecked = append(out.NotChecked, report.NotChecked{Policy: v.Policy, Missing: v.Missing})
+		}
+		if v.Err != "" {
+			c.setHealth("policy "+v.Policy.ID, discovery.Degraded, "The policy could not be evaluated: "+v.Err)
+		}
+	}
+	return out
+}

@@ -1,0 +1,191 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+const (
+	// batch is how many inputs are taken in before the home is judged anew.
+	batch = 256
+	// snapshotEvery is the shortest time between two snapshots: an announcement
+	// of forty services is one change to whoever looks at it.
+	snapshotEvery = 50 * time.Millisecond
+	// stateEvery is the shortest time between two saves of what can be learned
+	// again; memory cards wear out.
+	stateEvery = time.Minute
+	// retrySave is how long a failed save waits before it is tried again.
+	retrySave = 10 * time.Second
+)
+
+// input is something for the loop to do with the core.
+type input func(c *core, now time.Time)
+
+// saved is the outcome of writing decisions or state.
+type saved struct {
+	decisions bool
+	err       error
+}
+
+// loop owns the core: the only goroutine that reads or changes it.
+type loop struct {
+	a       *Agent
+	core    *core
+	waiting []chan error // for the decisions that are being written
+	queued  []chan error // for the next writing
+	writing bool
+	saved   chan saved
+	stateAt time.Time // of the last save of the state
+	shownAt time.Time // of the last snapshot
+	retryAt time.Time // after a failed save
+	touched bool      // something changed since the state was saved
+}
+
+// run takes inputs until ctx is done, then saves everything.
+func (l *loop) run(ctx context.Context) error {
+	l.stateAt = l.a.now()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return l.finish()
+		case in := <-l.a.inputs:
+			l.take(in)
+		case s := <-l.saved:
+			l.wrote(s)
+		case <-timer.C:
+		}
+		timer.Reset(l.settle())
+	}
+}
+
+// take handles one input and what else waits behind it, up to a batch.
+func (l *loop) take(in input) {
+	now := l.a.now()
+	in(l.core, now)
+	for range batch {
+		select {
+		case in := <-l.a.inputs:
+			in(l.core, now)
+		default:
+			return
+		}
+	}
+}
+
+// settle judges, shows and saves what is due, and returns how long nothing
+// will be.
+func (l *loop) settle() time.Duration {
+	now := l.a.now()
+	next := l.core.tick(now)
+	l.a.passOn(l.core)
+	if l.core.changed {
+		l.touched = true
+		if due := l.shownAt.Add(snapshotEvery); now.Before(due) {
+			next = earliest(next, due)
+		} else {
+			l.shownAt = now
+			l.a.show(l.core, now)
+		}
+	}
+	l.save(now)
+	if l.touched {
+		next = earliest(next, l.stateAt.Add(stateEvery))
+	}
+	if l.core.decDirty && !l.writing {
+		next = earliest(next, l.retryAt)
+	}
+	if next.IsZero() {
+		return time.Hour
+	}
+	return max(next.Sub(now), time.Millisecond)
+}
+
+// save starts writing what is due; the disk never holds up the loop.
+func (l *loop) save(now time.Time) {
+	if l.writing || l.a.store == nil {
+		l.answerUnsaved()
+		return
+	}
+	switch {
+	case len(l.queued) > 0, l.core.decDirty && !now.Before(l.retryAt):
+		l.core.decDirty = false
+		l.waiting, l.queued = l.queued, nil
+		b, err := json.MarshalIndent(l.core.dec, "", " ")
+		l.write(decisionsFile, b, err)
+	case l.touched && now.Sub(l.stateAt) >= stateEvery:
+		l.touched, l.stateAt = false, now
+		b, err := json.Marshal(l.a.saveState(l.core, now))
+		l.write(stateFile, b, err)
+	}
+}
+
+// answerUnsaved answers commands of an agent that keeps no state (a scan).
+func (l *loop) answerUnsaved() {
+	if l.a.store != nil {
+		return
+	}
+	for _, w := range l.queued {
+		w <- nil
+	}
+	l.queued = nil
+}
+
+func (l *loop) write(name string, b []byte, err error) {
+	l.writing = true
+	go func() {
+		if err == nil {
+			err = l.a.store.write(name, b)
+		}
+		l.saved <- saved{decisions: name == decisionsFile, err: err}
+	}()
+}
+
+func (l *loop) wrote(s saved) {
+	l.writing = false
+	if s.err != nil {
+		l.a.log.Error("state not saved", "err", s.err)
+		l.core.setHealth("state", discovery.Down, fmt.Sprintf("What you decide can't be saved: %v.", s.err))
+		l.core.decDirty = l.core.decDirty || s.decisions
+		l.retryAt = l.a.now().Add(retrySave)
+	} else {
+		l.core.setHealth("state", discovery.OK, "")
+	}
+	if s.decisions {
+		for _, w := range l.waiting {
+			w <- s.err
+		}
+		l.waiting = nil
+	}
+}
+
+// finish writes everything before the agent ends.
+func (l *loop) finish() error {
+	if l.writing {
+		l.wrote(<-l.saved)
+	}
+	if l.a.store == nil {
+		return nil
+	}
+	now := l.a.now()
+	dec, err := json.MarshalIndent(l.core.dec, "", " ")
+	if err == nil {
+		err = l.a.store.write(decisionsFile, dec)
+	}
+	for _, w := range l.queued {
+		w <- err
+	}
+	if err != nil {
+		return err
+	}
+	st, err := json.Marshal(l.a.saveState(l.core, now))
+	if err != nil {
+		return fmt.Errorf("saving the state: %w", err)
+	}
+	return l.a.store.write(stateFile, st)
+}

@@ -1,0 +1,148 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/source"
+)
+
+const (
+	// networksFor is how long the list of networks is used before the system is
+	// asked again.
+	networksFor = 2 * time.Second
+	// firstSight is how long devices have to show themselves before their absence
+	// means something.
+	firstSight = 15 * time.Second
+)
+
+// lookNetworks returns a cached view of the networks that are looked at. Wrong
+// prefixes are an error at once; a later failure keeps the last good view.
+func lookNetworks(prefixes []netip.Prefix, log *slog.Logger) (func() discovery.Networks, error) {
+	last, err := discovery.LookNetworks(prefixes)
+	if err != nil {
+		return nil, fmt.Errorf("network.prefixes: %w", err)
+	}
+	var mu sync.Mutex // guards what follows
+	at := time.Now()
+	failed := false
+	return func() discovery.Networks {
+		mu.Lock()
+		defer mu.Unlock()
+		if time.Since(at) < networksFor {
+			return last
+		}
+		at = time.Now()
+		n, err := discovery.LookNetworks(prefixes)
+		if err != nil {
+			if !failed {
+				log.Warn("network interfaces can't be read", "err", err)
+			}
+			failed = true
+			return last
+		}
+		failed, last = false, n
+		return last
+	}, nil
+}
+
+// watchSight says at the start, and when it changes, which networks are looked
+// at, and judges after a while whether anything of the home can be seen.
+func (a *Agent) watchSight(ctx context.Context) {
+	said := ""
+	for {
+		line := describeNetworks(a.networks())
+		if line != said {
+			said = line
+			a.notice(line)
+			a.log.Info("networks", "looked", a.networks().Looked, "skipped", len(a.networks().Skipped))
+		}
+		_ = a.send(ctx, func(c *core, now time.Time) { // fails only when all ends
+			if problem := a.blind(c, now); problem != "" {
+				c.setHealth("network", discovery.Down, problem)
+			} else {
+				c.setHealth("network", discovery.OK, "")
+			}
+		})
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(networksFor):
+		}
+	}
+}
+
+// blind says why nothing of the home can be seen; empty when something can.
+func (a *Agent) blind(c *core, now time.Time) string {
+	n := a.networks()
+	if len(n.Looked) == 0 {
+		return "Nothing of your home network can be seen from here: " + describeSkipped(n.Skipped)
+	}
+	if now.Sub(c.started) < firstSight && a.opt.Mode == ModeRun {
+		return ""
+	}
+	for _, d := range c.shown {
+		if d.Kind == "lan" && len(d.Sources) > 0 {
+			return ""
+		}
+	}
+	return "No device of your home network has answered or shown itself, not even the router: the network may keep its devices apart (guest network), or a firewall on this machine blocks it."
+}
+
+func describeNetworks(n discovery.Networks) string {
+	var b strings.Builder
+	b.WriteString("Looking at: ")
+	if len(n.Looked) == 0 {
+		b.WriteString("no network")
+	}
+	for i, w := range n.Looked {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s on %s", w.Prefix, w.Interface)
+	}
+	b.WriteString(".")
+	for _, s := range n.Skipped {
+		fmt.Fprintf(&b, " Not %s: %s.", skippedName(s), strings.TrimSuffix(s.Reason, "."))
+	}
+	return b.String()
+}
+
+func describeSkipped(skipped []discovery.Skipped) string {
+	if len(skipped) == 0 {
+		return "this machine has no network interface with an address."
+	}
+	var parts []string
+	for _, s := range skipped {
+		parts = append(parts, skippedName(s)+" ("+strings.TrimSuffix(s.Reason, ".")+")")
+	}
+	return "left out are " + strings.Join(parts, ", ") + ". In a container, use host networking; or name your network under network.prefixes in the configuration."
+}
+
+func skippedName(s discovery.Skipped) string {
+	if s.Prefix.IsValid() {
+		if s.Interface == "" {
+			return s.Prefix.String()
+		}
+		return s.Prefix.String() + " on " + s.Interface
+	}
+	return s.Interface
+}
+
+// resolve asks the kernel for the hardware address of an on-link address. It
+// sends one datagram and does not wait.
+func (a *Agent) resolve(c *core, addr netip.Addr) {
+	if err := source.Resolve(context.Background(), addr); err != nil {
+		a.log.Debug("address not resolved", "addr", addr, "err", err)
+		return
+	}
+	n := c.sent[discovery.Hub]
+	c.sent[discovery.Hub] = report.Sent{Packets: n.Packets + 1, Connections: n.Connections}
+}

@@ -1,0 +1,133 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	decisionsFile = "decisions.json"
+	stateFile     = "state.json"
+)
+
+// store keeps the files of the state folder. One process at a time holds it.
+type store struct {
+	dir  string
+	lock *os.File
+}
+
+// openStore makes the folder if need be, and takes its lock.
+func openStore(dir string) (*store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("making the state folder %q: %w", dir, err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("opening the lock of the state folder %q: %w", dir, err)
+	}
+	if err := lockFile(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("state folder %q: another Thingwarden uses it; stop that one, or set state_dir to another folder: %w", dir, err)
+	}
+	s := &store{dir: dir, lock: f}
+	s.sweep()
+	return s, nil
+}
+
+// sweep removes temporary files that a crash left behind.
+func (s *store) sweep() {
+	left, _ := filepath.Glob(filepath.Join(s.dir, ".*.tmp-*"))
+	for _, name := range left {
+		os.Remove(name)
+	}
+}
+
+func (s *store) close() error { return s.lock.Close() }
+
+// readDecisions returns the owner's decisions, or new ones when there is no
+// file. A file that can't be read is an error and stays as it is: it holds what
+// can't be learned again.
+func (s *store) readDecisions(now time.Time) (*decisions, error) {
+	return readDecisions(s.dir, now)
+}
+
+func readDecisions(dir string, now time.Time) (*decisions, error) {
+	path := filepath.Join(dir, decisionsFile)
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return newDecisions(now), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the owner's decisions: %w", err)
+	}
+	d, err := parseDecisions(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s %w; nothing was changed: repair it, restore it from a backup, or move it away to begin anew", path, err)
+	}
+	return d, nil
+}
+
+// readState returns what was learned before. A file that can't be used is set
+// aside under another name, and notice says so.
+func (s *store) readState(now time.Time) (st *state, notice string, err error) {
+	path := filepath.Join(s.dir, stateFile)
+	st, err = readState(s.dir)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return st, "", nil
+	}
+	aside := fmt.Sprintf("%s.unusable-%s", path, now.UTC().Format("20060102T150405Z"))
+	if rerr := os.Rename(path, aside); rerr != nil {
+		return nil, "", fmt.Errorf("setting %s aside: %w", path, rerr)
+	}
+	return nil, fmt.Sprintf("%s %v; it was set aside as %s and will be learned again. The owner's decisions are not touched.",
+		path, err, filepath.Base(aside)), nil
+}
+
+func readState(dir string) (*state, error) {
+	b, err := os.ReadFile(filepath.Join(dir, stateFile))
+	if err != nil {
+		return nil, err
+	}
+	var st state
+	if err := json.Unmarshal(b, &st); err != nil {
+		return nil, fmt.Errorf("is damaged: %w", err)
+	}
+	if st.Version > stateVersion {
+		return nil, errNewerVersion
+	}
+	return &st, nil
+}
+
+// write replaces a file so that a crash at any moment leaves the old or the
+// new one whole: temporary file, fsync, rename, fsync of the folder.
+func (s *store) write(name string, b []byte) error { return writeFile(s.dir, name, b) }
+
+func writeFile(dir, name string, b []byte) error {
+	f, err := os.CreateTemp(dir, "."+name+".tmp-*") // made with mode 0600
+	if err != nil {
+		return fmt.Errorf("saving %s: %w", name, err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(dir, name))
+	}
+	if err == nil {
+		err = syncDir(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("saving %s: %w", name, err)
+	}
+	return nil
+}
