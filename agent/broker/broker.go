@@ -1,0 +1,151 @@
+// Package broker is the one MQTT session of the agent, and the small MQTT
+// broker that it can bring along for trying out.
+//
+// A Session speaks MQTT 3.1.1 through paho. It connects in its own loop, tells
+// in plain words what is wrong when it cannot, subscribes again after each
+// connection, hands messages to each subscriber in order, and never waits
+// without a limit.
+//
+// It is not this package's job to know what the messages mean, nor what should
+// be on the broker: package hass and the sources know that. It imports nothing
+// of ours.
+package broker
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+)
+
+const (
+	// MaxPayload is the largest payload, in bytes, that Subscribe hands on.
+	MaxPayload = 1 << 20
+	// MaxLargePayload is the largest that SubscribeMax can be asked to hand on.
+	MaxLargePayload = 8 << 20
+
+	connectTimeout = 10 * time.Second
+	ackTimeout     = 30 * time.Second
+	writeTimeout   = 10 * time.Second
+	keepAlive      = 30 * time.Second
+	retryFirst     = time.Second
+	retryLast      = 30 * time.Second
+)
+
+// ErrNotConnected is returned while the broker is not there.
+var ErrNotConnected = errors.New("not connected to the MQTT broker")
+
+// Message is an MQTT message. Its payload must not be changed.
+type Message struct {
+	Topic    string
+	Payload  []byte
+	QoS      byte // 0 or 1
+	Retained bool
+}
+
+// Config says how to reach the broker.
+type Config struct {
+	// URL is mqtt://, mqtts://, ws:// or wss:// with a host and, if it is not
+	// the scheme's own (1883, 8883, 80, 443), a port. ParseURL checks it.
+	URL      string
+	Username string
+	Password string
+	ClientID string
+	// TLS is used for mqtts and wss; nil means the system's roots.
+	TLS *tls.Config
+	// Will is published by the broker when the session ends without a farewell,
+	// and by the session itself before a clean disconnect; nil for none.
+	Will *Message
+	// Birth is published after each connection, before anything else; nil for none.
+	Birth *Message
+	// SyncTopic is the topic of Session.Sync; empty if Sync is not used. The
+	// session writes a few bytes there, never retained.
+	SyncTopic string
+}
+
+// ParseURL checks the URL of a broker and adds the port of its scheme.
+func ParseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		// The error of net/url quotes the whole text, password included.
+		return nil, errors.New("not a URL such as mqtt://192.168.1.10")
+	}
+	port, ok := map[string]string{"mqtt": "1883", "mqtts": "8883", "ws": "80", "wss": "443"}[u.Scheme]
+	if !ok {
+		return nil, fmt.Errorf("scheme %q of %q is none of mqtt, mqtts, ws, wss", u.Scheme, u.Redacted())
+	}
+	if u.Hostname() == "" {
+		return nil, fmt.Errorf("%q names no host", u.Redacted())
+	}
+	if u.Port() == "" {
+		u.Host = net.JoinHostPort(u.Hostname(), port)
+	}
+	return u, nil
+}
+
+// options are paho's options for this configuration. The context bounds dialling.
+func (c Config) options(ctx context.Context, u *url.URL) *mqtt.ClientOptions {
+	target := *u
+	target.User = nil // paho would prefer it to the configured name, and log it
+	o := mqtt.NewClientOptions().
+		AddBroker(target.String()).
+		SetClientID(c.ClientID).
+		SetProtocolVersion(4).
+		SetCleanSession(true).
+		SetConnectRetry(false).
+		SetAutoReconnect(true).
+		SetMaxReconnectInterval(retryLast).
+		SetConnectTimeout(connectTimeout).
+		SetWriteTimeout(writeTimeout).
+		SetKeepAlive(keepAlive).
+		SetPingTimeout(10 * time.Second).
+		// With false, paho starts a goroutine for each message and their order is
+		// lost. True is safe here because no subscriber runs in paho's goroutine:
+		// its handler only appends to queues and never blocks.
+		SetOrderMatters(true)
+	if c.TLS != nil {
+		o.SetTLSConfig(c.TLS)
+	}
+	name, password := c.Username, c.Password
+	if name == "" && u.User != nil {
+		name = u.User.Username()
+		password, _ = u.User.Password()
+	}
+	if name != "" {
+		o.SetUsername(name).SetPassword(password)
+	}
+	if w := c.Will; w != nil {
+		o.SetBinaryWill(w.Topic, w.Payload, w.QoS, w.Retained)
+	}
+	o.SetCustomOpenConnectionFn(func(u *url.URL, o mqtt.ClientOptions) (net.Conn, error) {
+		return open(ctx, u, o.TLSConfig)
+	})
+	return o
+}
+
+// open dials the broker. It ignores proxies of the environment: a broker is in
+// the home. Every connection is clipped, so that no packet takes more memory
+// than the largest payload allowed.
+func open(ctx context.Context, u *url.URL, conf *tls.Config) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	var conn net.Conn
+	var err error
+	switch u.Scheme {
+	case "mqtt":
+		conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
+	case "mqtts":
+		conn, err = (&tls.Dialer{Config: conf}).DialContext(ctx, "tcp", u.Host)
+	default:
+		conn, err = mqtt.NewWebsocket(u.String(), conf, connectTimeout, nil, nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return clip(conn, maxPacket), nil
+}

@@ -1,0 +1,301 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+)
+
+// Session is the agent's one connection to the broker. Its methods may be
+// called from any goroutine, before Run too.
+type Session struct {
+	cfg Config
+	log *slog.Logger
+
+	events chan struct{}      // paho came or went
+	kick   chan struct{}      // subscriptions changed
+	flush  chan chan struct{} // answered once all subscriptions are made
+
+	mu       sync.Mutex
+	client   mqtt.Client
+	up       bool
+	lost     chan struct{} // closed when the connection is lost
+	problem  string
+	subs     []*subscription
+	dropped  map[string]bool // filters without a subscriber, still subscribed
+	watchers map[*func(bool)]struct{}
+	syncs    map[string]*marker
+	nextSync uint64
+}
+
+type subscription struct {
+	filter string
+	qos    byte
+	max    int
+	made   bool // on this connection
+	warned bool
+	queue  *queue
+}
+
+// New returns a session that Run connects.
+func New(cfg Config, log *slog.Logger) *Session {
+	return &Session{
+		cfg: cfg, log: log,
+		events: make(chan struct{}, 1), kick: make(chan struct{}, 1), flush: make(chan chan struct{}),
+		dropped: map[string]bool{}, watchers: map[*func(bool)]struct{}{}, syncs: map[string]*marker{},
+	}
+}
+
+// Run keeps the session connected until ctx is done, then says farewell (the
+// will's message) and returns nil. Any other return means that the
+// configuration cannot work. It must be called once.
+func (s *Session) Run(ctx context.Context) error {
+	u, err := ParseURL(s.cfg.URL)
+	if err != nil {
+		return fmt.Errorf("reading the URL of the MQTT broker: %w", err)
+	}
+	o := s.cfg.options(ctx, u)
+	o.SetDefaultPublishHandler(s.dispatch)
+	o.SetOnConnectHandler(func(mqtt.Client) { poke(s.events) })
+	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
+		s.release()
+		s.trouble(s.cfg.explain(err, u.Host))
+		poke(s.events)
+	})
+	o.SetConnectionNotificationHandler(func(_ mqtt.Client, n mqtt.ConnectionNotification) {
+		if f, ok := n.(mqtt.ConnectionNotificationFailed); ok && ctx.Err() == nil {
+			s.trouble(s.cfg.explain(f.Reason, u.Host))
+		}
+	})
+	client := mqtt.NewClient(o)
+	s.mu.Lock()
+	s.client = client
+	s.mu.Unlock()
+	if !s.connect(ctx, client) {
+		return nil
+	}
+	s.manage(ctx, client, u)
+	return nil
+}
+
+// connect makes the first connection and reports whether it did before ctx was
+// done. Paho's own ConnectRetry would hide why it fails.
+func (s *Session) connect(ctx context.Context, client mqtt.Client) bool {
+	for wait := retryFirst; ; wait = min(2*wait, retryLast) {
+		t := client.Connect()
+		select {
+		case <-t.Done():
+			if t.Error() == nil {
+				return true
+			}
+		case <-ctx.Done():
+			client.Disconnect(0)
+			return false
+		}
+		select {
+		case <-time.After(wait/2 + rand.N(wait)):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// manage follows the connection. It alone subscribes and changes s.up, so that
+// subscribers see the end of one connection before anything of the next.
+func (s *Session) manage(ctx context.Context, client mqtt.Client, u *url.URL) {
+	var retry <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			s.farewell(client)
+			s.down()
+			return
+		case <-s.events:
+			s.down()
+			retry = s.start(ctx, client, u)
+		case <-retry:
+			retry = s.start(ctx, client, u)
+		case <-s.kick:
+			s.subscribe(ctx, client)
+		case reply := <-s.flush:
+			s.subscribe(ctx, client)
+			close(reply)
+		}
+	}
+}
+
+// start greets and subscribes on a new connection. It returns a timer if that
+// has to be tried again.
+func (s *Session) start(ctx context.Context, client mqtt.Client, u *url.URL) <-chan time.Time {
+	if !client.IsConnectionOpen() {
+		return nil // paho reconnects and tells
+	}
+	s.mu.Lock()
+	lost := make(chan struct{})
+	s.lost, s.problem = lost, ""
+	clear(s.dropped)
+	for _, x := range s.subs {
+		x.made = false
+	}
+	s.mu.Unlock()
+	if b := s.cfg.Birth; b != nil {
+		if err := wait(ctx, client.Publish(b.Topic, b.QoS, b.Retained, b.Payload), lost); err != nil {
+			return time.After(retryFirst)
+		}
+	}
+	if s.cfg.SyncTopic != "" {
+		if err := wait(ctx, client.Subscribe(s.cfg.SyncTopic, 1, nil), lost); err != nil {
+			return time.After(retryFirst)
+		}
+	}
+	if !s.subscribe(ctx, client) {
+		return time.After(retryFirst)
+	}
+	s.mu.Lock()
+	s.up = true
+	told := s.told()
+	s.mu.Unlock()
+	s.log.Info("connected to the MQTT broker", "broker", u.Host)
+	told(true)
+	return nil
+}
+
+// release lets go of everybody who waits for the broker.
+func (s *Session) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.lost != nil {
+		close(s.lost)
+		s.lost = nil
+	}
+}
+
+// down marks the connection as lost, after what came over it was handled.
+func (s *Session) down() {
+	s.release()
+	s.mu.Lock()
+	was := s.up
+	s.up = false
+	told := s.told()
+	queues := s.queues()
+	s.mu.Unlock()
+	if !was {
+		return
+	}
+	select {
+	case <-drained(queues):
+	case <-time.After(10 * time.Second):
+		s.log.Warn("a subscriber takes more than ten seconds over a message")
+	}
+	told(false)
+}
+
+func (s *Session) farewell(client mqtt.Client) {
+	if w := s.cfg.Will; w != nil && client.IsConnectionOpen() {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if err := wait(ctx, client.Publish(w.Topic, w.QoS, w.Retained, w.Payload), nil); err != nil {
+			s.log.Debug("no farewell to the MQTT broker", "error", err)
+		}
+	}
+	client.Disconnect(250)
+}
+
+// trouble records what is wrong and logs it when it is new.
+func (s *Session) trouble(problem string) {
+	s.mu.Lock()
+	known := s.problem == problem
+	s.problem = problem
+	s.mu.Unlock()
+	if !known {
+		s.log.Warn(problem + "; trying again")
+	}
+}
+
+// State reports whether the broker is there and, if it is not or does not let
+// us do all we need, why, in plain words.
+func (s *Session) State() (up bool, problem string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.up && s.problem == "" {
+		return false, "not connected to the MQTT broker yet"
+	}
+	return s.up, s.problem
+}
+
+// Connected reports whether the broker is there now and calls fn on each change
+// until cancel is called. When fn is called with false, everything that the
+// connection brought has been handed to the subscribers; when it is called with
+// true, all subscriptions are made. Fn must not block.
+func (s *Session) Connected(fn func(up bool)) (now bool, cancel func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watchers[&fn] = struct{}{}
+	return s.up, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.watchers, &fn)
+	}
+}
+
+func (s *Session) told() func(bool) {
+	fns := slices.Collect(maps.Keys(s.watchers))
+	return func(up bool) {
+		for _, fn := range fns {
+			(*fn)(up)
+		}
+	}
+}
+
+// Publish sends a message. With QoS 1 it returns when the broker has
+// acknowledged it; an error means that it may or may not have arrived.
+func (s *Session) Publish(ctx context.Context, m Message) error {
+	s.mu.Lock()
+	client, up, lost := s.client, s.up, s.lost
+	s.mu.Unlock()
+	if !up || lost == nil {
+		return ErrNotConnected
+	}
+	if err := wait(ctx, client.Publish(m.Topic, m.QoS, m.Retained, m.Payload), lost); err != nil {
+		return fmt.Errorf("publishing %q: %w", m.Topic, err)
+	}
+	return nil
+}
+
+// wait is the only place that waits for a token, and never without a limit: a
+// frozen broker leaves tokens open.
+func wait(ctx context.Context, t mqtt.Token, lost <-chan struct{}) error {
+	select { // most often it is done, and a timer costs
+	case <-t.Done():
+		return t.Error()
+	default:
+	}
+	limit := time.NewTimer(ackTimeout)
+	defer limit.Stop()
+	select {
+	case <-t.Done():
+		return t.Error()
+	case <-lost:
+		return errors.New("the connection to the MQTT broker was lost")
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-limit.C:
+		return fmt.Errorf("no answer from the MQTT broker within %s", ackTimeout)
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
