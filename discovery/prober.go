@@ -1,0 +1,276 @@
+package discovery
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// Limits of the Prober that no configuration raises (DESIGN section 9).
+const (
+	MaxPerDevice = 16  // new connections a second
+	MaxPerHouse  = 128 // new connections a second
+	maxPasses    = 64  // devices asked at the same time
+	probeTimeout = 2 * time.Minute
+	// together is how early a probe joins a pass that another one caused.
+	together = 10 * time.Minute
+	// resume is when a pass goes on that had to stop because of silent ports.
+	resume = 10 * time.Minute
+	// lookAgain is how often the plans are made anew: an interface may have come up.
+	lookAgain = time.Minute
+)
+
+// ProberOptions say what the Prober may do. Networks, Now and Report are needed.
+type ProberOptions struct {
+	Probes []*Probe // in the order in which a pass runs them
+	// Touch is the highest level for every device; Login counts as Read.
+	Touch Touch
+	// DeviceTouch is the owner's level for one device, in place of Touch; nil if
+	// there is none.
+	DeviceTouch func(Device) (Touch, bool)
+	// NeverProbe says which devices are only listened to, beside medical and
+	// alarm devices, which always are; may be nil.
+	NeverProbe func(Device, *fact.Evidence) bool
+	// Outside names the probes with Outside set that the owner switched on.
+	Outside map[string]bool
+	// PerDevice and PerHouse are new connections a second; 0 in either means
+	// listen only.
+	PerDevice, PerHouse int
+	Dial                DialFunc // nil means NetDial
+	Networks            func() Networks
+	Now                 func() time.Time
+	// Report takes observations, with By and At set, from several goroutines at
+	// once. It may block, but not until a method of the Prober has returned.
+	Report func(Observation)
+	// Sent counts every connection; may be nil. It is called from several
+	// goroutines at once and must not block.
+	Sent func(to netip.Addr, packets, connections int)
+	// Health tells, on change, that a probe fails on some device, or that it is
+	// well again; may be nil. It is called like Sent.
+	Health func(probe string, status Status, problem string)
+	Log    *slog.Logger // nil means none
+}
+
+// Prober puts the questions of the probes to the devices: at once to a new
+// device, then each probe at its own interval; one probe at a time per device,
+// and never faster than allowed. The probes that are due run in one pass, which
+// shares a Target. Its methods are safe for concurrent use and do not block.
+type Prober struct {
+	opt   ProberOptions
+	house *pace
+	wake  chan struct{}
+
+	mu       sync.Mutex // guards all below
+	subjects map[ID]*subject
+	fragile  map[ID]bool
+	failing  map[string]map[ID]string // by probe: what went wrong with which device
+	running  int
+	lastPass time.Time
+}
+
+// subject is a device as the Prober sees it.
+type subject struct {
+	device   Device
+	evidence *fact.Evidence
+	due      map[string]time.Time // by probe
+	next     time.Time            // earliest due; zero if there is nothing to ask
+	forced   bool                 // asked for by the owner: now, and even if it seems away
+	cancel   context.CancelFunc   // of the pass that runs; nil if none does
+	done     bool                 // a pass has ended
+	pace     *pace
+	silent   []uint16 // ports, when the last pass had to stop because of them
+
+	away    bool      // DeviceOnline is false
+	asked   time.Time // when it was last sent something
+	struck  bool      // fell silent after the last pass
+	strikes int       // passes in a row after which it fell silent
+}
+
+// NewProber returns a Prober that does nothing until Run.
+func NewProber(opt ProberOptions) *Prober {
+	opt.PerDevice = min(max(opt.PerDevice, 0), MaxPerDevice)
+	opt.PerHouse = min(max(opt.PerHouse, 0), MaxPerHouse)
+	opt.Touch = min(opt.Touch, Read)
+	if opt.Dial == nil {
+		opt.Dial = NetDial
+	}
+	if opt.Sent == nil {
+		opt.Sent = func(netip.Addr, int, int) {}
+	}
+	if opt.Health == nil {
+		opt.Health = func(string, Status, string) {}
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Prober{
+		opt: opt, house: newPace(max(opt.PerHouse, 1)), wake: make(chan struct{}, 1),
+		subjects: map[ID]*subject{}, fragile: map[ID]bool{}, failing: map[string]map[ID]string{},
+	}
+}
+
+// Run asks until ctx is done, then returns nil once every pass has stopped.
+func (p *Prober) Run(ctx context.Context) error {
+	var passes sync.WaitGroup
+	defer passes.Wait()
+	for {
+		timer := time.NewTimer(p.start(ctx, &passes))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-p.wake:
+			timer.Stop()
+		case <-timer.C:
+			p.replan()
+		}
+	}
+}
+
+// start begins the passes that are due, the longest due first, and returns how
+// long there is nothing more to begin.
+func (p *Prober) start(ctx context.Context, passes *sync.WaitGroup) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.opt.Now()
+	var due []*subject
+	wait := lookAgain
+	for _, s := range p.subjects {
+		switch {
+		case s.next.IsZero() || s.cancel != nil:
+		case s.next.After(now):
+			wait = min(wait, s.next.Sub(now))
+		default:
+			due = append(due, s)
+		}
+	}
+	slices.SortFunc(due, func(a, b *subject) int {
+		return cmp.Or(a.next.Compare(b.next), cmp.Compare(a.device.ID, b.device.ID))
+	})
+	for _, s := range due {
+		if p.running == maxPasses {
+			break // the end of one wakes us
+		}
+		p.running++
+		passing, cancel := context.WithCancel(ctx)
+		s.cancel = cancel
+		work := p.newPass(s)
+		passes.Go(func() {
+			work.run(passing)
+			p.finish(s, work, passing.Err() == nil)
+		})
+	}
+	return wait
+}
+
+// Update tells what is known of a device now. Call it whenever that changed;
+// the evidence is copied.
+func (p *Prober) Update(d Device, ev *fact.Evidence) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.subjects[d.ID]
+	if s == nil {
+		s = &subject{due: map[string]time.Time{}, pace: newPace(max(p.opt.PerDevice, 1))}
+		p.subjects[d.ID] = s
+	}
+	s.device, s.evidence = d, ev.Clone()
+	online, ok := fact.DeviceOnline.Get(ev)
+	p.noteOnline(s, ok && !online)
+	p.plan(s)
+	p.wakeUp()
+}
+
+// Remove forgets a device and stops asking it. If it was left alone, it will be
+// again should it come back.
+func (p *Prober) Remove(id ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.subjects[id]; s != nil && s.cancel != nil {
+		s.cancel()
+	}
+	delete(p.subjects, id)
+	for probe := range p.failing {
+		p.setHealth(probe, id, "")
+	}
+}
+
+// Recheck makes all probes of a device due now, also while it seems to be away.
+// A device that is left alone is not asked: see Clear.
+func (p *Prober) Recheck(id ID) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.subjects[id]
+	if s == nil {
+		return
+	}
+	s.forced, s.silent = true, nil
+	for probe := range s.due {
+		s.due[probe] = time.Time{}
+	}
+	p.plan(s)
+	p.wakeUp()
+}
+
+// Progress returns how many of the devices that can be asked have been, as far
+// as is due; a scan is complete when both are the same.
+func (p *Prober) Progress() (done, total int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.opt.Now()
+	for _, s := range p.subjects {
+		if s.next.IsZero() && s.cancel == nil {
+			continue
+		}
+		total++
+		if s.done && s.cancel == nil && s.next.After(now) {
+			done++
+		}
+	}
+	return done, total
+}
+
+// LastPass returns when a pass over a device last ended; zero if none has.
+func (p *Prober) LastPass() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lastPass
+}
+
+func (p *Prober) wakeUp() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// setHealth notes a problem of a probe with a device, or "" for none, and tells
+// when the probe's health changed by it.
+func (p *Prober) setHealth(probe string, id ID, problem string) {
+	bad := p.failing[probe]
+	before := len(bad)
+	if problem == "" {
+		delete(bad, id)
+	} else {
+		if bad == nil {
+			bad = map[ID]string{}
+			p.failing[probe] = bad
+		}
+		bad[id] = problem
+	}
+	switch {
+	case len(bad) == before:
+	case len(bad) == 0:
+		p.opt.Health(probe, OK, "")
+	default:
+		first := slices.Min(slices.Collect(maps.Keys(bad)))
+		p.opt.Health(probe, Degraded, fmt.Sprintf("the probe %q fails on %d devices, %q among them: %s", probe, len(bad), first, bad[first]))
+	}
+}
