@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/probe"
@@ -38,7 +39,7 @@ const (
 
 // Options are what an agent is made of. Config and Log are required.
 type Options struct {
-	Config  Config
+	Config  config.Config
 	Log     *slog.Logger
 	Version string
 	Mode    Mode
@@ -69,6 +70,7 @@ type Agent struct {
 	networks func() discovery.Networks
 	kinds    []discovery.SourceKind
 	inputs   chan input
+	mail     *mailbox
 	loop     *loop
 	prober   *discovery.Prober
 	outlets  *outlets
@@ -78,7 +80,8 @@ type Agent struct {
 // New loads policies and state. Every error of the configuration and of the
 // policies is in the error that it returns; nothing has been started then.
 func New(o Options) (*Agent, error) {
-	a := &Agent{opt: o, log: o.Log, now: time.Now, inputs: make(chan input, 4*batch), kinds: o.Sources, networks: o.Networks}
+	a := &Agent{opt: o, log: o.Log, now: time.Now, inputs: make(chan input, 4*batch), mail: newMailbox(),
+		kinds: o.Sources, networks: o.Networks}
 	if a.kinds == nil {
 		a.kinds = source.All
 	}
@@ -102,7 +105,7 @@ func New(o Options) (*Agent, error) {
 	}
 	now := a.now()
 	c := newCore(coreOptions{
-		set: set, probes: probe.All, touch: a.touch, watch: o.Mode == ModeRun, learning: o.Config.LearningPeriod.Duration(),
+		set: set, pending: a.prober.Pending, watch: o.Mode == ModeRun, learning: o.Config.LearningPeriod,
 		networks: a.networks, precedence: precedence, dec: dec, state: st,
 	}, now)
 	a.loop = &loop{a: a, core: c, saved: make(chan saved, 1)}
@@ -255,7 +258,7 @@ func (a *Agent) passOn(c *core) {
 		}
 	}
 	for _, addr := range c.resolve[:min(len(c.resolve), batch)] {
-		a.resolve(c, addr)
+		a.resolve(addr)
 	}
 	c.gone, c.judged, c.resolve = c.gone[:0], c.judged[:0], c.resolve[:0]
 }

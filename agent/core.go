@@ -37,8 +37,7 @@ const (
 // loop, owns it.
 type core struct {
 	set      *policy.Set
-	probes   []*discovery.Probe
-	touch    func(discovery.Device) discovery.Touch
+	pending  func(discovery.Device, *fact.Evidence) *fact.Evidence // words that probes will give
 	watch    bool // run: look out for new devices; scan does not
 	learning time.Duration
 	started  time.Time
@@ -69,8 +68,7 @@ type core struct {
 
 type coreOptions struct {
 	set        *policy.Set
-	probes     []*discovery.Probe
-	touch      func(discovery.Device) discovery.Touch
+	pending    func(discovery.Device, *fact.Evidence) *fact.Evidence
 	watch      bool
 	learning   time.Duration
 	networks   func() discovery.Networks
@@ -81,7 +79,7 @@ type coreOptions struct {
 
 func newCore(o coreOptions, now time.Time) *core {
 	c := &core{
-		set: o.set, probes: o.probes, touch: o.touch, watch: o.watch, learning: o.learning, started: now,
+		set: o.set, pending: o.pending, watch: o.watch, learning: o.learning, started: now,
 		ledger: policy.NewLedger(o.set), dec: o.dec,
 		evidence: map[discovery.ID]*fact.Evidence{}, shown: map[discovery.ID]report.Device{},
 		sent: map[discovery.ID]report.Sent{}, health: map[string]report.Component{},

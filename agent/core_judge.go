@@ -76,7 +76,7 @@ func (c *core) addOwn(d discovery.Device, ev *fact.Evidence) {
 // addPending marks the words that a probe gives and has not given yet as
 // unknown, so that a policy is "not checked" rather than not applicable.
 func (c *core) addPending(d discovery.Device, ev *fact.Evidence) {
-	for _, n := range discovery.Applicable(c.probes, d, ev, c.touch(d)).Entries() {
+	for _, n := range c.pending(d, ev).Entries() {
 		if _, had := ev.Entry(n.Name); !had {
 			ev.MarkUnknown(n.Name, n.Why)
 		}

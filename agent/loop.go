@@ -58,6 +58,7 @@ func (l *loop) run(ctx context.Context) error {
 			l.take(in)
 		case s := <-l.saved:
 			l.wrote(s)
+		case <-l.a.mail.wake:
 		case <-timer.C:
 		}
 		timer.Reset(l.settle())
@@ -82,6 +83,7 @@ func (l *loop) take(in input) {
 // will be.
 func (l *loop) settle() time.Duration {
 	now := l.a.now()
+	l.a.mail.empty(l.core)
 	next := l.core.tick(now)
 	l.a.passOn(l.core)
 	if l.core.changed {

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/source"
 )
@@ -138,11 +137,10 @@ func skippedName(s discovery.Skipped) string {
 
 // resolve asks the kernel for the hardware address of an on-link address. It
 // sends one datagram and does not wait.
-func (a *Agent) resolve(c *core, addr netip.Addr) {
+func (a *Agent) resolve(addr netip.Addr) {
 	if err := source.Resolve(context.Background(), addr); err != nil {
 		a.log.Debug("address not resolved", "addr", addr, "err", err)
 		return
 	}
-	n := c.sent[discovery.Hub]
-	c.sent[discovery.Hub] = report.Sent{Packets: n.Packets + 1, Connections: n.Connections}
+	a.mail.addSent(addr, 1, 0)
 }

@@ -1,0 +1,62 @@
+package agent
+
+import (
+	"net/netip"
+	"sync"
+
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+// mailbox takes what must never block whoever says it: counts of what was sent,
+// and health. The loop empties it.
+type mailbox struct {
+	wake chan struct{} // has one element while there is mail
+
+	mu     sync.Mutex // guards everything that follows
+	sent   map[netip.Addr]report.Sent
+	health map[string]report.Component
+}
+
+func newMailbox() *mailbox {
+	return &mailbox{wake: make(chan struct{}, 1), sent: map[netip.Addr]report.Sent{}, health: map[string]report.Component{}}
+}
+
+func (m *mailbox) addSent(to netip.Addr, packets, connections int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.sent[to]
+	m.sent[to] = report.Sent{Packets: n.Packets + packets, Connections: n.Connections + connections}
+}
+
+func (m *mailbox) setHealth(name string, s discovery.Status, problem string) {
+	m.mu.Lock()
+	m.health[name] = report.Component{Name: name, Status: s, Error: problem}
+	m.mu.Unlock()
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// empty moves the mail into the core. What was sent to an address that belongs
+// to no device counts for the home.
+func (m *mailbox) empty(c *core) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for to, n := range m.sent {
+		id := discovery.Hub
+		if to.IsValid() {
+			if owner, ok := c.inv.Find(discovery.IP(to)); ok {
+				id = owner
+			}
+		}
+		old := c.sent[id]
+		c.sent[id] = report.Sent{Packets: old.Packets + n.Packets, Connections: old.Connections + n.Connections}
+	}
+	clear(m.sent)
+	for name, h := range m.health {
+		c.setHealth(name, h.Status, h.Error)
+	}
+	clear(m.health)
+}

@@ -1,0 +1,90 @@
+package agent
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/probe"
+	"github.com/thingwarden/thingwarden/discovery/source"
+	"github.com/thingwarden/thingwarden/discovery/source/mdns"
+	"github.com/thingwarden/thingwarden/discovery/source/zigbee2mqtt"
+	"github.com/thingwarden/thingwarden/discovery/source/zwavejs"
+	"github.com/thingwarden/thingwarden/policy"
+)
+
+// LoadPolicies loads the built-in packs and those of the owner, without the
+// policies that the owner switched off. The error holds every mistake of every
+// file.
+func LoadPolicies(cfg config.Config) (*policy.Set, error) {
+	packs := policy.Builtin()
+	for _, dir := range cfg.Policies.Packs {
+		packs = append(packs, policy.Pack{Name: dir, FS: os.DirFS(dir), Dir: dir})
+	}
+	set, err := policy.Load(policy.Options{Disable: cfg.Policies.Disable}, packs...)
+	if err != nil {
+		return nil, fmt.Errorf("loading policies: %w", err)
+	}
+	return set, nil
+}
+
+// sourceConfig returns the configuration of a source in the source's own type,
+// and whether it is switched on.
+func sourceConfig(c config.Config, name string) (cfg any, enabled bool) {
+	s := c.Sources
+	switch name {
+	case source.Neighbours.Name:
+		return source.NeighboursConfig{Enabled: s.Neighbours.Enabled}, s.Neighbours.Enabled
+	case mdns.Kind.Name:
+		return mdns.Config{Enabled: s.MDNS.Enabled, Advertise: s.MDNS.Advertise}, s.MDNS.Enabled
+	case zigbee2mqtt.Kind.Name:
+		return zigbee2mqtt.Config{Enabled: s.Zigbee2MQTT.Enabled}, s.Zigbee2MQTT.Enabled
+	case zwavejs.Kind.Name:
+		return zwavejs.Config{Enabled: s.ZWaveJS.Enabled, URLs: s.ZWaveJS.URLs}, s.ZWaveJS.Enabled
+	case source.Static.Name:
+		return staticConfig(c), s.Static.Enabled
+	default:
+		return nil, true
+	}
+}
+
+func staticConfig(c config.Config) source.StaticConfig {
+	var out source.StaticConfig
+	for _, d := range c.Devices {
+		out.Devices = append(out.Devices, source.StaticDevice{Match: d.Match, Name: d.Name, Class: d.Class})
+	}
+	return out
+}
+
+// proberOptions are what the probes may do, and what becomes of their answers.
+func (a *Agent) proberOptions() discovery.ProberOptions {
+	c := a.opt.Config
+	return discovery.ProberOptions{
+		Probes: probe.All, Touch: c.Touch, DeviceTouch: a.deviceTouch,
+		PerDevice: c.Network.ConnectionsPerSecond.Device, PerHouse: c.Network.ConnectionsPerSecond.House,
+		Dial: a.opt.Dial, Networks: a.networks, Now: a.now,
+		Report: func(o discovery.Observation) {
+			a.inputs <- func(c *core, now time.Time) { c.observe(o, now) }
+		},
+		Sent: a.mail.addSent,
+		Health: func(name string, s discovery.Status, problem string) {
+			a.mail.setHealth("probe "+name, s, problem)
+		},
+		Log: a.log,
+	}
+}
+
+// deviceTouch is how far questions to a device may go, where the owner says so.
+func (a *Agent) deviceTouch(d discovery.Device) (discovery.Touch, bool) {
+	for _, x := range a.opt.Config.Devices {
+		if x.Touch == nil {
+			continue
+		}
+		if i, ok := discovery.ParseID(x.Match); ok && d.Has(i) {
+			return *x.Touch, true
+		}
+	}
+	return 0, false
+}
