@@ -74,8 +74,8 @@ type Case struct {
 
 // Example is evidence with the result that the policy must give.
 type Example struct {
-	Facts    map[string]any
-	Known    []string // names to be taken as finished ("after")
+	Facts    map[string]any // nil: looked for, and not learned
+	Known    []string       // names to be taken as finished ("after")
 	Now      time.Time
 	Want     Result
 	Severity Severity // of a fail; 0 if not said
@@ -83,8 +83,8 @@ type Example struct {
 
 // Missing is a word that a verdict lacks, and why it is unknown.
 type Missing struct {
-	Word string
-	Why  fact.Why
+	Word string   `json:"fact"`
+	Why  fact.Why `json:"reason"`
 }
 
 // Verdict is the outcome of one policy for one device at one moment.
@@ -92,7 +92,7 @@ type Verdict struct {
 	Policy   *Policy
 	Result   Result
 	Severity Severity     // of a fail, else 0
-	Missing  []Missing    // of an unknown, sorted by word
+	Missing  []Missing    // of an unknown, sorted by word; also of a NotApplicable whose When lacks them
 	Proof    []fact.Entry // the known words that the policy read, sorted by name
 	Err      string       // of an expression that failed; shows in health
 }

@@ -1,0 +1,271 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// lookAgain is how long a verdict that depends on the time is good for.
+const lookAgain = time.Minute
+
+// Set is a number of policies, compiled. It does not change and is safe for
+// concurrent use.
+type Set struct {
+	rules    []*rule // sorted by id
+	byID     map[string]*rule
+	patterns map[string]*cel.AttributePatternType
+}
+
+// rule is a policy with its programs.
+type rule struct {
+	policy  *Policy
+	when    *expr // nil: always
+	require *expr
+	cases   []*expr // of the severity; nil: always
+	idNode  *yaml.Node
+}
+
+func newSet(c *compiler, byID map[string]*rule) *Set {
+	s := &Set{byID: byID, patterns: c.patterns}
+	for _, id := range sortedKeys(byID) {
+		s.rules = append(s.rules, byID[id])
+	}
+	return s
+}
+
+// Policies returns all policies sorted by id. The slice is the caller's, what
+// it points to is not.
+func (s *Set) Policies() []*Policy {
+	out := make([]*Policy, len(s.rules))
+	for i, r := range s.rules {
+		out[i] = r.policy
+	}
+	return out
+}
+
+// Policy returns the policy of that id, or nil.
+func (s *Set) Policy(id string) *Policy {
+	if r := s.byID[id]; r != nil {
+		return r.policy
+	}
+	return nil
+}
+
+// Evaluate judges the evidence on a device by all policies at now. The verdicts
+// are sorted by policy id. again is the earliest time at which a verdict can
+// change without new evidence, because an expression reads the time; zero when
+// none can. ev is only read; nil is a device of which nothing is known.
+//
+// A verdict is
+//   - NotApplicable when the policy's `when` is false, or unknown and nobody
+//     says of a word it lacks that it was looked for (then Missing names the
+//     words);
+//   - Unknown when `require` is unknown, when `when` is unknown and the evidence
+//     has an unknown entry for a word it lacks, when the verdict stands only
+//     thanks to known(...) and something of `after` has not finished, and when
+//     an expression fails (then Err says why);
+//   - else Pass or Fail as `require` says.
+func (s *Set) Evaluate(ev *fact.Evidence, now time.Time) (vs []Verdict, again time.Time) {
+	v := &vars{ev: ev, now: now, patterns: s.patterns}
+	vs = make([]Verdict, len(s.rules))
+	later := false
+	for i, r := range s.rules {
+		var timed bool
+		vs[i], timed = r.judge(v)
+		later = later || timed
+	}
+	if later {
+		again = now.Add(lookAgain)
+	}
+	return vs, again
+}
+
+// judge gives the verdict, and whether time alone can change it.
+func (r *rule) judge(v *vars) (Verdict, bool) {
+	j := judgement{rule: r, vars: v}
+	out := j.run()
+	if (out.Result == Pass || out.Result == Fail) && !j.finished() {
+		strict := judgement{rule: r, vars: v, pending: true}
+		if s := strict.run(); s.Result != out.Result {
+			for i := range s.Missing {
+				s.Missing[i].Why = fact.NotAsked
+			}
+			out = Verdict{Policy: r.policy, Result: Unknown, Missing: s.Missing}
+		}
+	}
+	for _, w := range r.policy.Words {
+		if n, ok := v.ev.Entry(w); ok && n.Known() {
+			out.Proof = append(out.Proof, n)
+		}
+	}
+	return out, j.timed
+}
+
+// judgement is one policy judging one device.
+type judgement struct {
+	rule *rule
+	vars *vars
+	// pending makes known(...) of an unknown word unknown instead of false.
+	pending bool
+	timed   bool
+}
+
+func (j *judgement) finished() bool {
+	return !slices.ContainsFunc(j.rule.policy.After, func(by string) bool { return !j.vars.ev.Finished(by) })
+}
+
+func (j *judgement) run() Verdict {
+	r := j.rule
+	out := Verdict{Policy: r.policy}
+	if r.when != nil {
+		o := j.eval(r.when)
+		switch {
+		case o.err != nil:
+			return j.failed(out, "when", o.err)
+		case len(o.missing) > 0:
+			out.Missing = j.missing(o.missing)
+			out.Result = NotApplicable
+			if slices.ContainsFunc(o.missing, j.lookedFor) {
+				out.Result = Unknown
+			}
+			return out
+		case !o.value:
+			out.Result = NotApplicable
+			return out
+		}
+	}
+	o := j.eval(r.require)
+	switch {
+	case o.err != nil:
+		return j.failed(out, "require", o.err)
+	case len(o.missing) > 0:
+		out.Result, out.Missing = Unknown, j.missing(o.missing)
+	case o.value:
+		out.Result = Pass
+	default:
+		out.Result = Fail
+		out.Severity, out.Err = j.severity()
+	}
+	return out
+}
+
+// failed is the verdict of an expression that could not be evaluated.
+func (j *judgement) failed(out Verdict, key string, err error) Verdict {
+	out.Result, out.Err = Unknown, failure(key, err)
+	for _, w := range j.rule.policy.Words {
+		out.Missing = append(out.Missing, Missing{Word: w, Why: fact.PolicyErr})
+	}
+	return out
+}
+
+// failure words an error of CEL, which can hold what a device sent.
+func failure(key string, err error) string {
+	return fact.Clean(key+": "+err.Error(), fact.MaxText)
+}
+
+func (j *judgement) severity() (Severity, string) {
+	failed := ""
+	for i, e := range j.rule.cases {
+		then := j.rule.policy.Severity[i].Then
+		if e == nil {
+			return then, failed
+		}
+		o := j.eval(e)
+		if o.err != nil {
+			failed = failure(fmt.Sprintf("severity[%d].if", i), o.err)
+			continue
+		}
+		if o.value && len(o.missing) == 0 {
+			return then, failed
+		}
+	}
+	return 0, failed // the loader sees to it that the last case has no `if`
+}
+
+func (j *judgement) lookedFor(word string) bool {
+	n, ok := j.vars.ev.Entry(word)
+	return ok && !n.Known()
+}
+
+func (j *judgement) missing(words []string) []Missing {
+	out := make([]Missing, len(words))
+	for i, w := range words {
+		out[i] = Missing{Word: w, Why: fact.NotAsked}
+		if n, ok := j.vars.ev.Entry(w); ok && n.Why != "" {
+			out[i].Why = n.Why
+		}
+	}
+	return out
+}
+
+// outcome is the value of an expression, or the words it lacks, or an error.
+type outcome struct {
+	value   bool
+	missing []string // sorted
+	err     error
+}
+
+func (j *judgement) eval(e *expr) (o outcome) {
+	defer func() {
+		if r := recover(); r != nil {
+			o = outcome{err: fmt.Errorf("internal error: %v", r)}
+		}
+	}()
+	var unknown []*cel.AttributePatternType
+	for _, w := range e.words {
+		if !j.vars.has(w) {
+			unknown = append(unknown, j.vars.patterns[w])
+		}
+	}
+	if e.now && (len(e.words) == 0 || len(unknown) < len(e.words)) {
+		j.timed = true
+	}
+	if j.pending {
+		for _, w := range e.known {
+			if !j.vars.has(w) {
+				unknown = append(unknown, j.vars.patterns[knownPrefix+w])
+			}
+		}
+	}
+	in := cel.Activation(j.vars)
+	if len(unknown) > 0 {
+		partial, err := cel.PartialVars(in, unknown...)
+		if err != nil {
+			return outcome{err: err}
+		}
+		in = partial
+	}
+	out, _, err := e.program.Eval(in)
+	if err != nil {
+		return outcome{err: err}
+	}
+	switch x := out.(type) {
+	case types.Bool:
+		return outcome{value: bool(x)}
+	case *types.Unknown:
+		return outcome{missing: lacking(x)}
+	default:
+		return outcome{err: fmt.Errorf("the result is %s, not true or false", out.Type())}
+	}
+}
+
+// lacking names the words for want of which a result is unknown.
+func lacking(u *types.Unknown) []string {
+	var words []string
+	for _, id := range u.IDs() {
+		trails, _ := u.GetAttributeTrails(id)
+		for _, t := range trails {
+			words = append(words, strings.TrimPrefix(t.Variable(), knownPrefix))
+		}
+	}
+	slices.Sort(words)
+	return slices.Compact(words)
+}

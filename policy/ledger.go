@@ -1,0 +1,263 @@
+package policy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// Ledger follows verdicts over time and makes findings of them. What it does
+// follows from its state, the verdicts and the time that it is given alone, so
+// a ledger restored from a snapshot goes on as if nothing had happened and
+// reports no change twice. It is not safe for concurrent use.
+//
+// A finding opens when its policy has failed for Policy.Settle. It stays while
+// the policy fails, is stale while it can't be judged, and is resolved when it
+// passes or is false in its `when`. A policy that is not applicable only because
+// its `when` is unknown counts as one that can't be judged.
+type Ledger struct {
+	set      *Set
+	records  map[string]map[string]Record
+	accepted map[string]map[string]Acceptance
+}
+
+// Record is what the ledger keeps of one policy and one device.
+type Record struct {
+	Status   Status       `json:"status,omitempty"` // empty: not a finding yet
+	Severity Severity     `json:"severity,omitempty"`
+	Since    time.Time    `json:"since,omitzero"`
+	Changed  time.Time    `json:"changed,omitzero"`
+	Failing  time.Time    `json:"failing,omitzero"` // since when a fail waits to settle; zero if none does
+	Proof    []fact.Entry `json:"proof,omitempty"`
+	Missing  []Missing    `json:"missing,omitempty"`
+}
+
+// NewLedger returns an empty ledger for the policies of s.
+func NewLedger(s *Set) *Ledger {
+	return &Ledger{set: s, records: map[string]map[string]Record{}, accepted: map[string]map[string]Acceptance{}}
+}
+
+// Update takes the verdicts on a device at now. Away says that the device is not
+// there at present: its findings then change only if a verdict says that they
+// are over. It returns what changed, in the order of vs, and the earliest time at
+// which a finding changes by itself; zero when none does.
+//
+// An acceptance that has ended is forgotten, and one that was stored before there
+// was a finding takes over what it accepts: Acceptances may differ afterwards.
+func (l *Ledger) Update(device string, vs []Verdict, away bool, now time.Time) (changes []Change, again time.Time) {
+	for _, v := range vs {
+		id := v.Policy.ID
+		s := step{Record: l.records[device][id], away: away, now: now}
+		if a, ok := l.accepted[device][id]; ok {
+			s.accepted = &a
+		}
+		s.take(v)
+		put(l.records, device, id, s.Record, s.Record.Status != "" || !s.Failing.IsZero())
+		if s.accepted != nil {
+			put(l.accepted, device, id, *s.accepted, true)
+		} else {
+			put(l.accepted, device, id, Acceptance{}, false)
+		}
+		for _, e := range s.events {
+			changes = append(changes, Change{Type: e, Policy: id})
+		}
+		if !s.again.IsZero() && (again.IsZero() || s.again.Before(again)) {
+			again = s.again
+		}
+	}
+	return changes, again
+}
+
+// put stores or removes a value under two keys and leaves no empty maps.
+func put[V any](m map[string]map[string]V, device, id string, v V, keep bool) {
+	switch {
+	case keep && m[device] == nil:
+		m[device] = map[string]V{id: v}
+	case keep:
+		m[device][id] = v
+	default:
+		delete(m[device], id)
+		if len(m[device]) == 0 {
+			delete(m, device)
+		}
+	}
+}
+
+// Findings returns the findings of a device, worst first, then by policy id. The
+// slice and what is in it are the caller's, but for the policies.
+func (l *Ledger) Findings(device string) []Finding {
+	var out []Finding
+	for id, r := range l.records[device] {
+		p := l.set.Policy(id)
+		if p == nil || r.Status == "" {
+			continue
+		}
+		r = r.clone()
+		f := Finding{Policy: p, Status: r.Status, Severity: r.Severity, Since: r.Since, Changed: r.Changed, Proof: r.Proof, Missing: r.Missing}
+		if a, ok := l.accepted[device][id]; ok {
+			a.Items = slices.Clone(a.Items)
+			f.Acceptance = &a
+		}
+		out = append(out, f)
+	}
+	slices.SortFunc(out, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Policy.ID, b.Policy.ID))
+	})
+	return out
+}
+
+// Accept records that the owner lives with a policy's finding on a device from
+// a.At on; Severity and Items of a are filled in from the finding. Where there is
+// none now, the acceptance is kept and takes the finding when there is one. An
+// acceptance that is there already is replaced.
+func (l *Ledger) Accept(device, policy string, a Acceptance) ([]Change, error) {
+	switch {
+	case l.set.Policy(policy) == nil:
+		return nil, l.unknown(policy)
+	case a.At.IsZero():
+		return nil, errors.New("accepting a finding: it is not said when")
+	case !a.Until.IsZero() && !a.Until.After(a.At):
+		return nil, fmt.Errorf("accepting a finding until %s: that is over", a.Until.Format(time.RFC3339))
+	}
+	a.Severity, a.Items = 0, nil
+	r := l.records[device][policy]
+	var changes []Change
+	switch r.Status {
+	case Open, Stale, Away, Lapsed, Accepted:
+		a.cover(r.Severity, r.Proof)
+		if r.Status != Accepted {
+			r.Changed = a.At
+		}
+		r.Status, r.Missing = Accepted, nil
+		put(l.records, device, policy, r, true)
+		changes = []Change{{FindingAccepted, policy}}
+	}
+	put(l.accepted, device, policy, a, true)
+	return changes, nil
+}
+
+// Unaccept takes an acceptance back. The finding is open again until the next
+// Update says more.
+func (l *Ledger) Unaccept(device, policy string, now time.Time) ([]Change, error) {
+	if l.set.Policy(policy) == nil {
+		return nil, l.unknown(policy)
+	}
+	if _, ok := l.accepted[device][policy]; !ok {
+		return nil, fmt.Errorf("%q is not accepted on %q", policy, device)
+	}
+	put(l.accepted, device, policy, Acceptance{}, false)
+	r := l.records[device][policy]
+	if r.Status != Accepted {
+		return nil, nil
+	}
+	r.Status, r.Changed = Open, now
+	put(l.records, device, policy, r, true)
+	return []Change{{FindingExpired, policy}}, nil
+}
+
+func (l *Ledger) unknown(policy string) error {
+	return fmt.Errorf("unknown policy %q%s", policy, didYouMean(policy, sortedKeys(l.set.byID)))
+}
+
+// Forget drops all that is known of a device, acceptances included.
+func (l *Ledger) Forget(device string) {
+	delete(l.records, device)
+	delete(l.accepted, device)
+}
+
+// Rename moves everything of a device to a new id. Where both ids have a finding
+// of a policy the new one's stays; of two acceptances the later one does.
+func (l *Ledger) Rename(old, id string) {
+	if old == id {
+		return
+	}
+	for p, r := range l.records[old] {
+		if _, has := l.records[id][p]; !has {
+			put(l.records, id, p, r, true)
+		}
+	}
+	for p, a := range l.accepted[old] {
+		if b, has := l.accepted[id][p]; !has || b.At.Before(a.At) {
+			put(l.accepted, id, p, a, true)
+		}
+	}
+	l.Forget(old)
+}
+
+// LedgerState is what a ledger knows but for the acceptances, by device and
+// policy, fit to be written as JSON. It has the records of policies that are
+// not loaded at present too.
+type LedgerState map[string]map[string]Record
+
+// Snapshot returns the ledger's state; it is the caller's.
+func (l *Ledger) Snapshot() LedgerState {
+	out := make(LedgerState, len(l.records))
+	for device, records := range l.records {
+		out[device] = make(map[string]Record, len(records))
+		for id, r := range records {
+			out[device][id] = r.clone()
+		}
+	}
+	return out
+}
+
+// Restore replaces the ledger's state, acceptances excepted. Records whose status
+// this version does not know, and proofs by words it does not know, are dropped.
+func (l *Ledger) Restore(s LedgerState) {
+	clear(l.records)
+	for device, records := range s {
+		for id, r := range records {
+			r = r.clone()
+			r.Proof = slices.DeleteFunc(r.Proof, func(n fact.Entry) bool { return !n.Known() || fact.Lookup(n.Name) == nil })
+			put(l.records, device, id, r, r.valid())
+		}
+	}
+}
+
+func (r Record) valid() bool {
+	switch r.Status {
+	case Open, Stale, Lapsed, Accepted, Resolved, Away:
+		return r.Severity >= Info && r.Severity <= Critical
+	case "":
+		return !r.Failing.IsZero()
+	default:
+		return false
+	}
+}
+
+func (r Record) clone() Record {
+	r.Proof, r.Missing = slices.Clone(r.Proof), slices.Clone(r.Missing)
+	return r
+}
+
+// Acceptances returns what the owner accepted, by device and policy; it is the
+// caller's.
+func (l *Ledger) Acceptances() map[string]map[string]Acceptance {
+	return cloneAcceptances(l.accepted)
+}
+
+// RestoreAcceptances replaces what the owner accepted. The next Update of a device
+// brings its findings in line.
+func (l *Ledger) RestoreAcceptances(all map[string]map[string]Acceptance) {
+	l.accepted = cloneAcceptances(all)
+}
+
+func cloneAcceptances(all map[string]map[string]Acceptance) map[string]map[string]Acceptance {
+	out := make(map[string]map[string]Acceptance, len(all))
+	for device, m := range all {
+		if len(m) == 0 {
+			continue
+		}
+		out[device] = maps.Clone(m)
+		for id, a := range m {
+			a.Items = slices.Clone(a.Items)
+			out[device][id] = a
+		}
+	}
+	return out
+}
