@@ -50,11 +50,10 @@ type ProberOptions struct {
 	// Report takes observations, with By and At set, from several goroutines at
 	// once. It may block, but not until a method of the Prober has returned.
 	Report func(Observation)
-	// Sent counts every connection; may be nil. It is called from several
-	// goroutines at once and must not block.
+	// Sent counts every connection; may be nil. It is called like Report.
 	Sent func(to netip.Addr, packets, connections int)
 	// Health tells, on change, that a probe fails on some device, or that it is
-	// well again; may be nil. It is called like Sent.
+	// well again; may be nil. It is called like Report, from one goroutine.
 	Health func(probe string, status Status, problem string)
 	Log    *slog.Logger // nil means none
 }
@@ -72,6 +71,7 @@ type Prober struct {
 	subjects map[ID]*subject
 	fragile  map[ID]bool
 	failing  map[string]map[ID]string // by probe: what went wrong with which device
+	unwell   map[string]bool          // probes whose health is to be told
 	running  int
 	lastPass time.Time
 }
@@ -114,6 +114,7 @@ func NewProber(opt ProberOptions) *Prober {
 	return &Prober{
 		opt: opt, house: newPace(max(opt.PerHouse, 1)), wake: make(chan struct{}, 1),
 		subjects: map[ID]*subject{}, fragile: map[ID]bool{}, failing: map[string]map[ID]string{},
+		unwell: map[string]bool{},
 	}
 }
 
@@ -122,6 +123,7 @@ func (p *Prober) Run(ctx context.Context) error {
 	var passes sync.WaitGroup
 	defer passes.Wait()
 	for {
+		p.tellHealth()
 		timer := time.NewTimer(p.start(ctx, &passes))
 		select {
 		case <-ctx.Done():
@@ -200,6 +202,7 @@ func (p *Prober) Remove(id ID) {
 	for probe := range p.failing {
 		p.setHealth(probe, id, "")
 	}
+	p.wakeUp()
 }
 
 // Recheck makes all probes of a device due now, also while it seems to be away.
@@ -251,26 +254,47 @@ func (p *Prober) wakeUp() {
 	}
 }
 
-// setHealth notes a problem of a probe with a device, or "" for none, and tells
-// when the probe's health changed by it.
+// setHealth notes a problem of a probe with a device, or "" for none.
 func (p *Prober) setHealth(probe string, id ID, problem string) {
 	bad := p.failing[probe]
-	before := len(bad)
+	if bad[id] == problem {
+		return
+	}
+	p.unwell[probe] = true
 	if problem == "" {
 		delete(bad, id)
-	} else {
-		if bad == nil {
-			bad = map[ID]string{}
-			p.failing[probe] = bad
+		return
+	}
+	if bad == nil {
+		bad = map[ID]string{}
+		p.failing[probe] = bad
+	}
+	bad[id] = problem
+}
+
+// tellHealth tells what setHealth noted, without the lock: the listener may wait
+// for one who waits for us.
+func (p *Prober) tellHealth() {
+	p.mu.Lock()
+	problems := map[string]string{}
+	for probe := range p.unwell {
+		problems[probe] = problemOf(probe, p.failing[probe])
+	}
+	clear(p.unwell)
+	p.mu.Unlock()
+	for _, probe := range slices.Sorted(maps.Keys(problems)) {
+		status := OK
+		if problems[probe] != "" {
+			status = Degraded
 		}
-		bad[id] = problem
+		p.opt.Health(probe, status, problems[probe])
 	}
-	switch {
-	case len(bad) == before:
-	case len(bad) == 0:
-		p.opt.Health(probe, OK, "")
-	default:
-		first := slices.Min(slices.Collect(maps.Keys(bad)))
-		p.opt.Health(probe, Degraded, fmt.Sprintf("the probe %q fails on %d devices, %q among them: %s", probe, len(bad), first, bad[first]))
+}
+
+func problemOf(probe string, bad map[ID]string) string {
+	if len(bad) == 0 {
+		return ""
 	}
+	first := slices.Min(slices.Collect(maps.Keys(bad)))
+	return fmt.Sprintf("The check %q failed on %d devices, %s among them: %s.", probe, len(bad), first, bad[first])
 }
