@@ -2,9 +2,11 @@ package lab
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -16,8 +18,11 @@ type Host struct {
 	ns    *namespace
 	ports map[string]*port // by segment
 	main  *port
-	procs []*Proc
 	gone  bool
+
+	mu    sync.Mutex
+	procs []*Proc
+	open  []io.Closer // sockets
 }
 
 // hostConfig is what options change.
@@ -111,7 +116,7 @@ func (h *Host) Listen(network, addr string) net.Listener {
 	if err != nil {
 		h.lab.t.Fatalf("on host %q: %v", h.Name, err)
 	}
-	h.lab.t.Cleanup(func() { _ = ln.Close() })
+	h.closeLater(ln)
 	return ln
 }
 
@@ -124,8 +129,14 @@ func (h *Host) ListenPacket(network, addr string) net.PacketConn {
 	if err != nil {
 		h.lab.t.Fatalf("on host %q: %v", h.Name, err)
 	}
-	h.lab.t.Cleanup(func() { _ = c.Close() })
+	h.closeLater(c)
 	return c
+}
+
+func (h *Host) closeLater(c io.Closer) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open = append(h.open, c)
 }
 
 // Dial connects from the host to an IP address and port, within 3 seconds.
@@ -162,7 +173,13 @@ func (h *Host) Remove() {
 		return
 	}
 	h.gone = true
-	for _, p := range slices.Backward(h.procs) {
+	h.mu.Lock()
+	procs, open := h.procs, h.open
+	h.mu.Unlock()
+	for _, c := range open {
+		_ = c.Close()
+	}
+	for _, p := range slices.Backward(procs) {
 		p.Kill()
 	}
 	for _, p := range h.ports {

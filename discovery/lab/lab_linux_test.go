@@ -58,7 +58,9 @@ func TestLinkDown(t *testing.T) {
 	cam := l.Host("cam")
 	refused := func() bool {
 		var err error
-		l.Hub().Do(func() { _, err = net.DialTimeout("tcp", net.JoinHostPort(cam.IP().String(), "1"), 200*time.Millisecond) })
+		l.Hub().Do(func() {
+			_, err = net.DialTimeout("tcp", net.JoinHostPort(cam.IP().String(), "1"), 200*time.Millisecond)
+		})
 		return err != nil && strings.Contains(err.Error(), "refused")
 	}
 	WaitFor(t, 5*time.Second, "a refusal while the link is up", refused)

@@ -18,6 +18,7 @@ type namespace struct {
 	handle  netns.NsHandle
 	netlink *netlink.Handle
 	calls   chan func()
+	stop    chan struct{}
 }
 
 // newNamespace makes an anonymous namespace, which goes when its handle and the
@@ -41,7 +42,7 @@ func newNamespace() (*namespace, error) {
 }
 
 func openNamespace(handle netns.NsHandle) (*namespace, error) {
-	ns := &namespace{handle: handle, calls: make(chan func())}
+	ns := &namespace{handle: handle, calls: make(chan func()), stop: make(chan struct{})}
 	var err error
 	if ns.netlink, err = netlink.NewHandleAt(handle); err != nil {
 		handle.Close()
@@ -72,8 +73,13 @@ func (ns *namespace) thread(ready chan<- error) {
 		err = privateMounts()
 	}
 	ready <- err
-	for f := range ns.calls {
-		f()
+	for {
+		select {
+		case f := <-ns.calls:
+			f()
+		case <-ns.stop:
+			return
+		}
 	}
 }
 
@@ -99,10 +105,14 @@ func privateMounts() error {
 func mountSysfs() { _ = unix.Mount("sysfs", "/sys", "sysfs", unix.MS_RDONLY, "") }
 
 // onThread runs f on the namespace's own thread.
-func (ns *namespace) onThread(f func()) {
-	done := make(chan struct{})
-	ns.calls <- func() { defer close(done); f() }
-	<-done
+func (ns *namespace) onThread(f func() error) error {
+	result := make(chan error, 1)
+	select {
+	case ns.calls <- func() { result <- f() }:
+		return <-result
+	case <-ns.stop:
+		return errors.New("the host was removed")
+	}
 }
 
 // do runs f on the calling goroutine inside the namespace.
@@ -138,7 +148,7 @@ func (ns *namespace) removeLink(name string) error {
 }
 
 func (ns *namespace) close() {
-	close(ns.calls)
+	close(ns.stop)
 	ns.netlink.Close()
 	ns.handle.Close()
 }

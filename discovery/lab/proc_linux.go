@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -53,10 +54,34 @@ func (h *Host) Start(t testing.TB, name string, args ...string) *Proc {
 // its own. An output of its own is kept, and then not logged.
 func (h *Host) StartCmd(t testing.TB, cmd *exec.Cmd) *Proc {
 	t.Helper()
+	p := prepare(t, cmd, h.Name)
+	p.started(t, h.ns.onThread(cmd.Start))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.procs = append(h.procs, p)
+	return p
+}
+
+// startLocal is StartCmd for a program outside any lab.
+func startLocal(t testing.TB, cmd *exec.Cmd) *Proc {
+	t.Helper()
+	p := prepare(t, cmd, "localhost")
+	err := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlock: the program dies with its thread
+		err <- cmd.Start()
+		<-p.done
+	}()
+	p.started(t, <-err)
+	return p
+}
+
+func prepare(t testing.TB, cmd *exec.Cmd, host string) *Proc {
+	t.Helper()
 	if cmd.Err != nil {
 		SkipOrFail(t, "lab", "a program is missing: %v", cmd.Err)
 	}
-	p := &Proc{Cmd: cmd, name: h.Name + ": " + strings.Join(cmd.Args, " "), done: make(chan struct{})}
+	p := &Proc{Cmd: cmd, name: host + ": " + strings.Join(cmd.Args, " "), done: make(chan struct{})}
 	if cmd.Stdout == nil {
 		cmd.Stdout = &p.out
 	}
@@ -73,20 +98,23 @@ func (h *Host) StartCmd(t testing.TB, cmd *exec.Cmd) *Proc {
 	cmd.SysProcAttr.Setpgid = true
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	cmd.WaitDelay = time.Second // a grandchild may hold the output open
-	var err error
-	h.ns.onThread(func() { err = cmd.Start() })
+	return p
+}
+
+// started takes the error of the start and sees to the end of the process.
+func (p *Proc) started(t testing.TB, err error) {
+	t.Helper()
 	if err != nil {
+		close(p.done)
 		t.Fatalf("start %s: %v", p.name, err)
 	}
-	go func() { p.err = cmd.Wait(); close(p.done) }()
-	h.procs = append(h.procs, p)
+	go func() { p.err = p.Cmd.Wait(); close(p.done) }()
 	t.Cleanup(func() {
 		p.Kill()
 		if t.Failed() {
 			t.Logf("output of %s:\n%s", p.name, p.Output())
 		}
 	})
-	return p
 }
 
 // Run runs a program on the host, waits at most 30 seconds for its end and
