@@ -1,0 +1,360 @@
+package mdns
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+const (
+	// maxHosts is the number of senders that are remembered, which is twice that
+	// of devices: one may speak IPv4 and IPv6.
+	maxHosts = 2 * discovery.MaxDevices
+	// coalesce is how long a known host is listened to before its change is
+	// reported, since an announcement takes several packets.
+	coalesce = 10 * time.Millisecond
+	// perRecord makes looking at a host that announces a lot rarer.
+	perRecord = 100 * time.Microsecond
+	// silence is how long no answer at all may come before that is told.
+	silence = 10 * time.Second
+	// proven is how long a host must have been heard before it is kept in favour
+	// of new ones when there are too many.
+	proven = 2 * time.Minute
+)
+
+// browser is the state of all links. One goroutine owns it. Inside it time is
+// time.Now, which a change of the clock does not move; only facts carry the
+// agent's time.
+type browser struct {
+	env    discovery.Env
+	send   func(linkID, []byte)
+	want   func(target)
+	report func(discovery.Observation)
+
+	links   map[linkID]*link
+	hosts   map[hostKey]*host
+	total   amount
+	wake    time.Time
+	evicted time.Time
+
+	started time.Time // when the first link came up
+	heard   bool      // an answer of another host has come
+	status  string    // what was told last; "-" before anything was
+}
+
+func newBrowser(env discovery.Env, send func(linkID, []byte), want func(target), report func(discovery.Observation)) *browser {
+	return &browser{
+		env: env, send: send, want: want, report: report,
+		links: map[linkID]*link{}, hosts: map[hostKey]*host{}, status: "-",
+	}
+}
+
+func (b *browser) run(ctx context.Context, in inbox) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case p := <-in.packets:
+			b.receive(p, time.Now())
+		case l := <-in.links:
+			b.setLinks(l, time.Now())
+		case h := <-in.hints:
+			b.take(h, time.Now())
+		case <-timer.C:
+		}
+		now := time.Now()
+		if !b.wake.IsZero() && !now.Before(b.wake) {
+			b.work(now)
+		}
+		if !b.wake.IsZero() {
+			timer.Reset(max(time.Until(b.wake), 0))
+		}
+	}
+}
+
+// setLinks follows the networks that are looked at.
+func (b *browser) setLinks(want map[linkID]linkInfo, now time.Time) {
+	b.wake = now
+	for id := range b.links {
+		if _, ok := want[id]; !ok {
+			b.dropLink(id, now)
+		}
+	}
+	for id, info := range want {
+		switch l := b.links[id]; {
+		case l == nil:
+			b.links[id] = newLink(info, now)
+		case !l.equal(info):
+			l.linkInfo = info
+			l.restart(now)
+		}
+	}
+	if len(b.links) > 0 && b.started.IsZero() {
+		b.started = now
+	}
+}
+
+// dropLink forgets a link. Its hosts have not gone: we cannot see them any more.
+func (b *browser) dropLink(id linkID, now time.Time) {
+	delete(b.links, id)
+	for k, h := range b.hosts {
+		if k.link == id {
+			b.unsay(h, fact.SourceDown, now)
+			b.remove(h)
+		}
+	}
+}
+
+func (b *browser) remove(h *host) {
+	h.clear()
+	delete(b.hosts, h.hostKey)
+}
+
+// receive takes a datagram in. Nothing in it is trusted.
+func (b *browser) receive(p packet, now time.Time) {
+	l := b.links[p.link]
+	// Answers come from port 5353 (RFC 6762 section 6) and from the link (section 11).
+	if l == nil || p.from.Port() != port || !l.onLink(p.from.Addr()) || len(p.data) > maxPacket {
+		return
+	}
+	k := hostKey{p.link, p.from.Addr()}
+	h := b.hosts[k]
+	if h != nil && !h.limit.AllowN(now, 1) {
+		return
+	}
+	var m dns.Msg
+	// RFC 6762 section 18: other opcodes and response codes are ignored.
+	if m.Unpack(p.data) != nil || m.Opcode != dns.OpcodeQuery || m.Rcode != dns.RcodeSuccess {
+		return
+	}
+	if h == nil {
+		if h = b.admit(k, l, now); h == nil {
+			return
+		}
+	}
+	h.last = now
+	switch {
+	case m.Response:
+		b.answer(h, &m, now)
+	case h.gone || now.Sub(h.toldAt) >= presentEvery:
+		h.gone = false
+		h.wake(now)
+	}
+	b.wake = earliest(b.wake, h.due)
+}
+
+// admit makes a host known. When there are too many, the one that was silent
+// longest of those that came lately makes room, one a second: a flood of false
+// senders pushes out false senders.
+func (b *browser) admit(k hostKey, l *link, now time.Time) *host {
+	if len(b.hosts) >= maxHosts {
+		if now.Sub(b.evicted) < time.Second {
+			return nil
+		}
+		b.evicted = now
+		var out *host
+		for _, h := range b.hosts {
+			if h.last.Sub(h.first) < proven && (out == nil || h.last.Before(out.last)) {
+				out = h
+			}
+		}
+		if out == nil {
+			return nil
+		}
+		b.withdraw(out, now)
+		b.remove(out)
+	}
+	h := newHost(k, l, &b.total, now)
+	b.hosts[k] = h
+	l.welcome(now)
+	return h
+}
+
+// answer takes the records of a response in.
+func (b *browser) answer(h *host, m *dns.Msg, now time.Time) {
+	if !h.hub() {
+		b.heard = true
+	}
+	for _, section := range [][]dns.RR{m.Answer, m.Extra} {
+		for _, rr := range section {
+			r, flush := parseRecord(rr)
+			if r == nil {
+				continue
+			}
+			if !h.put(r, flush, now) {
+				b.greedy(h)
+				continue
+			}
+			h.gone = h.gone && r.ttl == 0
+			b.learn(h, r, now)
+		}
+	}
+	h.wake(now.Add(coalesce + time.Duration(h.amount.records)*perRecord))
+	if h.toldAt.IsZero() {
+		h.wake(now)
+	}
+}
+
+func (b *browser) greedy(h *host) {
+	if !h.greedy {
+		h.greedy = true
+		b.env.Log.Debug("multicast DNS records beyond a host's share are ignored", "host", h.sender(), "records", h.amount.records, "bytes", h.amount.bytes)
+	}
+}
+
+// learn browses the service type that a record shows.
+func (b *browser) learn(h *host, r *record, now time.Time) {
+	name := r.name
+	switch {
+	case r.addr.IsValid() || r.ttl == 0:
+		return
+	case r.name == metaName:
+		name = r.target
+	case r.typ != dns.TypePTR:
+		_, typ, _ := instanceName(r.name)
+		name = dns.CanonicalName(typ + ".local.")
+	}
+	if !h.given[name] && len(h.given) >= maxHostTypes {
+		return
+	}
+	h.given[name] = true
+	h.at.learn(name, now)
+}
+
+// work does everything whose time has come.
+func (b *browser) work(now time.Time) {
+	next := time.Time{}
+	for _, h := range b.hosts {
+		if !h.due.IsZero() && !now.Before(h.due) {
+			b.serve(h, now)
+		}
+	}
+	for _, h := range b.hosts { // serving one may have woken another
+		next = earliest(next, h.due)
+	}
+	for id, l := range b.links {
+		senders := b.senders(id)
+		alive := func(name string) bool {
+			return slices.ContainsFunc(senders, func(h *host) bool { return h.offers(name) })
+		}
+		next = earliest(next, l.due(now, alive))
+		known := func(k key) []dns.RR { return knownAnswers(k, senders, now) }
+		next = earliest(next, l.flush(now, known, b.send))
+	}
+	b.wake = earliest(next, b.checkHealth(now))
+}
+
+func (b *browser) senders(id linkID) []*host {
+	var out []*host
+	for k, h := range b.hosts {
+		if k.link == id {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// serve brings a host up to date: its cache, our questions, and what is said of it.
+func (b *browser) serve(h *host, now time.Time) {
+	h.due = time.Time{}
+	h.wakeUnlessZero(h.expire(now))
+	if h.silent(now) {
+		b.withdraw(h, now)
+		b.remove(h)
+		return
+	}
+	h.refresh(now)
+	h.follow(now)
+	b.tell(h, now)
+	if typ, ok := h.unanswered(); ok && now.Sub(h.askedAt) > hourly {
+		h.askedAt = now
+		b.want(target{host: h.hostKey, iface: h.at.iface, typ: typ})
+	}
+	if len(h.records) == 0 {
+		h.wake(h.last.Add(forgetAfter))
+	}
+}
+
+// take follows instance names that the asker has found. They are a hint only:
+// what counts is what the host then answers itself.
+func (b *browser) take(x hint, now time.Time) {
+	h := b.hosts[x.host]
+	if h == nil {
+		return
+	}
+	for _, n := range x.instances {
+		n = dns.CanonicalName(n)
+		if _, _, ok := instanceName(n); ok {
+			h.question(key{n, dns.TypeSRV}, now)
+			h.question(key{n, dns.TypeTXT}, now)
+		}
+	}
+	b.wake = now
+}
+
+// checkHealth tells how well we can see, on change, and returns when to look again.
+func (b *browser) checkHealth(now time.Time) (again time.Time) {
+	problem := ""
+	switch end := b.started.Add(silence); {
+	case b.started.IsZero() || len(b.links) == 0:
+		problem = "No home network is open to multicast DNS, so devices that announce themselves are not seen."
+	case !b.heard && now.Before(end):
+		return end
+	case !b.heard:
+		problem = "No device has answered on multicast DNS. In a container, give Thingwarden the host's network; on a Wi-Fi, check that multicast between devices is not blocked."
+	default:
+		problem = b.reflectors()
+	}
+	if problem == b.status {
+		return time.Time{}
+	}
+	b.status = problem
+	if problem == "" {
+		b.env.Health(discovery.OK, "")
+	} else {
+		b.env.Health(discovery.Degraded, problem)
+	}
+	return time.Time{}
+}
+
+func (b *browser) reflectors() string {
+	var who []netip.Addr
+	for _, h := range b.hosts {
+		if h.foreign {
+			who = append(who, h.sender())
+		}
+	}
+	if len(who) == 0 {
+		return ""
+	}
+	slices.SortFunc(who, netip.Addr.Compare)
+	others := ""
+	if n := len(who) - 1; n > 0 {
+		others = fmt.Sprintf(" (and %d more)", n)
+	}
+	return fmt.Sprintf("The device at %v%s announces services of other devices, as a multicast DNS repeater does. What it says about them is not used.", who[0], others)
+}
+
+// offers reports whether the host has anything of a service type.
+func (h *host) offers(name string) bool {
+	if h.has(key{name, dns.TypePTR}) {
+		return true
+	}
+	typ, _ := serviceType(name)
+	for k := range maps.Keys(h.records) {
+		if _, t, ok := instanceName(k.name); ok && t == typ {
+			return true
+		}
+	}
+	return false
+}

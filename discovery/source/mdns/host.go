@@ -1,0 +1,180 @@
+package mdns
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/miekg/dns"
+	"golang.org/x/time/rate"
+)
+
+const (
+	packetsPerSec = 50  // of one sender; more are dropped unread
+	packetsBurst  = 400 // a hub with many bridged accessories answers in many packets
+	// presentEvery is how often a host that is heard and says nothing new is reported.
+	presentEvery = time.Minute
+	// repeatEvery is how often everything is reported again, so that words that
+	// age stay fresh.
+	repeatEvery = time.Hour
+	// forgetAfter is how long a host without records is remembered.
+	forgetAfter = 75 * time.Minute
+	// grace is how long the address of a service's host may take to arrive before
+	// the service counts without it.
+	grace = 1500 * time.Millisecond
+	// finished is when a new host has had the time to tell all about itself.
+	finished = 5 * time.Second
+)
+
+type hostKey struct {
+	link linkID
+	addr netip.Addr
+}
+
+// host is one sender: an address on a link.
+type host struct {
+	hostKey
+	cache
+	at     *link
+	limit  *rate.Limiter // of its packets
+	asking *rate.Limiter // of our questions about it
+
+	first, last time.Time // heard
+	due         time.Time // when serve must be called
+	asks        map[key]*ask
+	given       map[string]bool // service types that it made us browse
+
+	told    told
+	toldAt  time.Time       // when anything was reported; zero if nothing was
+	spoke   bool            // has had records
+	gone    bool            // withdrawn, and not heard since
+	doubted map[string]bool // names for which it gave others' addresses
+	force   bool            // report even what has not changed
+	matter  time.Time       // since when it is known to speak Matter
+	foreign bool            // describes other hosts as its own
+	greedy  bool            // has used up its share
+	askedAt time.Time       // when the asker was last sent
+}
+
+func newHost(k hostKey, l *link, total *amount, now time.Time) *host {
+	return &host{
+		hostKey: k, cache: newCache(total), at: l, limit: rate.NewLimiter(packetsPerSec, packetsBurst),
+		asking: rate.NewLimiter(asksPerSec, asksBurst), first: now, last: now, due: now, asks: map[key]*ask{}, given: map[string]bool{}, doubted: map[string]bool{},
+	}
+}
+
+// hub reports whether the sender is the hub itself.
+func (h *host) hub() bool { return slices.Contains(h.at.own, h.addr) }
+
+// sender is the address as the rest of the agent spells it.
+func (h *host) sender() netip.Addr {
+	if h.addr.IsLinkLocalUnicast() && h.addr.Is6() {
+		return h.addr.WithZone(h.at.iface)
+	}
+	return h.addr
+}
+
+// wake makes serve be called at t or before.
+func (h *host) wake(t time.Time) { h.due = earliest(h.due, t) }
+
+// question goes on the link if there is room and the host's share is not used
+// up; else h is served again later.
+func (h *host) question(k key, now time.Time) bool {
+	if !h.asking.AllowN(now, 1) || !h.at.enqueue(k) {
+		h.wake(now.Add(time.Second))
+		return false
+	}
+	return true
+}
+
+// refresh asks again for records near their end.
+func (h *host) refresh(now time.Time) {
+	for k, same := range h.records {
+		for _, r := range same {
+			due, next := r.refreshDue(now)
+			if due {
+				h.question(k, now)
+			}
+			h.wakeUnlessZero(next)
+		}
+	}
+}
+
+func (h *host) wakeUnlessZero(t time.Time) {
+	if !t.IsZero() {
+		h.wake(t)
+	}
+}
+
+// missing lists the records that others of this sender point to.
+func (h *host) missing() map[key]bool {
+	out := map[key]bool{}
+	want := func(k key) {
+		if !h.has(k) && len(out) < maxHostAsks {
+			out[k] = true
+		}
+	}
+	for k, same := range h.records {
+		for _, r := range same {
+			switch {
+			case k.name == metaName:
+				want(key{r.target, dns.TypePTR})
+			case k.typ == dns.TypePTR:
+				want(key{r.target, dns.TypeSRV})
+				want(key{r.target, dns.TypeTXT})
+			case k.typ == dns.TypeSRV:
+				want(key{k.name, dns.TypeTXT})
+				if a, aaaa := (key{r.target, dns.TypeA}), (key{r.target, dns.TypeAAAA}); !h.has(a) && !h.has(aaaa) {
+					want(a)
+					want(aaaa)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// follow asks for what is missing.
+func (h *host) follow(now time.Time) {
+	missing := h.missing()
+	for k := range h.asks {
+		if !missing[k] {
+			delete(h.asks, k)
+		}
+	}
+	for k := range missing {
+		a := h.asks[k]
+		if a == nil {
+			a = &ask{next: now.Add(askAt[0])}
+			h.asks[k] = a
+		}
+		if !now.Before(a.next) {
+			pause := time.Second // no room
+			if h.question(k, now) {
+				a.tries++
+				pause = hourly
+				if a.tries < len(askAt) {
+					pause = askAt[a.tries]
+				}
+			}
+			a.next = now.Add(pause)
+		}
+		h.wake(a.next)
+	}
+}
+
+// unanswered returns a service type that the host names, of which it has shown
+// no instance though it was asked three times.
+func (h *host) unanswered() (typ string, ok bool) {
+	for k, a := range h.asks {
+		if k.typ == dns.TypePTR && a.tries >= len(askAt) {
+			return k.name, true
+		}
+	}
+	return "", false
+}
+
+// silent reports whether the host can be forgotten.
+func (h *host) silent(now time.Time) bool {
+	return len(h.records) == 0 && now.Sub(h.last) >= forgetAfter
+}

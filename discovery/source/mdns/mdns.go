@@ -1,0 +1,159 @@
+// Package mdns is the source that listens to and asks multicast DNS and DNS
+// service discovery (RFC 6762, RFC 6763) on every network that is looked at.
+//
+// A continuous browser of our own keeps what hosts announce for as long as its
+// time to live says. What a packet says counts only for the address that sent
+// it (threat T12 of the catalogue): caches are kept per sender, and a host whose
+// address records name somebody else is not believed. Package
+// github.com/hashicorp/mdns asks once more, by unicast answer, for a service
+// that a host names and does not describe, and announces Thingwarden itself if
+// the owner wants that.
+//
+// It is not this package's job to resolve names for anybody, to connect to what
+// it finds, or to judge it.
+package mdns
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+// name is the source's name, under which its facts stand.
+const name = "mdns"
+
+// watchEvery is how often the list of networks is compared with the open sockets.
+const watchEvery = 2 * time.Second
+
+// Config is what the owner can set.
+type Config struct {
+	Enabled bool
+	// Advertise announces Thingwarden's own page as a service of type _http._tcp.
+	// Off by default: it makes the hub answer others.
+	Advertise bool
+}
+
+// Kind is the entry of the list of sources.
+var Kind = discovery.SourceKind{
+	Name: name,
+	Doc:  "Multicast DNS: listens to what devices announce (names, services, HomeKit, Matter) and asks all of them at once which services they offer.",
+	New: func(cfg any, env discovery.Env) (discovery.Source, error) {
+		c, ok := cfg.(Config)
+		if !ok {
+			return nil, fmt.Errorf("configure source %q: got %T, want %T", name, cfg, c)
+		}
+		return &source{cfg: c, env: env}, nil
+	},
+}
+
+type source struct {
+	cfg Config
+	env discovery.Env
+}
+
+// linkID names a link: multicast DNS of one address family on one interface.
+// IPv4 and IPv6 are links of their own (RFC 6762 section 20).
+type linkID struct {
+	index int
+	v6    bool
+}
+
+// linkInfo is a link with what is needed to judge senders.
+type linkInfo struct {
+	linkID
+	iface    string
+	prefixes []netip.Prefix
+	own      []netip.Addr
+}
+
+func (l linkInfo) equal(o linkInfo) bool {
+	return l.linkID == o.linkID && l.iface == o.iface &&
+		slices.Equal(l.prefixes, o.prefixes) && slices.Equal(l.own, o.own)
+}
+
+func (l linkInfo) onLink(a netip.Addr) bool {
+	return slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// links groups the networks that are looked at by interface and family.
+func links(n discovery.Networks) map[linkID]linkInfo {
+	out := map[linkID]linkInfo{}
+	for _, w := range n.Looked {
+		id := linkID{w.Index, w.Prefix.Addr().Is6()}
+		l := out[id]
+		l.linkID, l.iface = id, w.Interface
+		if !slices.Contains(l.prefixes, w.Prefix) {
+			l.prefixes = append(l.prefixes, w.Prefix)
+		}
+		l.own = append(l.own, w.Own.WithZone(""))
+		out[id] = l
+	}
+	for _, l := range out {
+		slices.SortFunc(l.prefixes, netip.Prefix.Compare)
+		slices.SortFunc(l.own, netip.Addr.Compare)
+	}
+	return out
+}
+
+// packet is a datagram as it came in on a link.
+type packet struct {
+	link linkID
+	from netip.AddrPort
+	data []byte
+}
+
+// inbox is everything that can happen to the browser but the passing of time.
+type inbox struct {
+	packets chan packet
+	links   chan map[linkID]linkInfo
+	hints   chan hint
+}
+
+func newInbox() inbox {
+	return inbox{make(chan packet, 256), make(chan map[linkID]linkInfo), make(chan hint, 1)}
+}
+
+// Run browses until ctx is done.
+func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
+	in := newInbox()
+	socks := newSockets(in.packets, s.env)
+	ask := newAsker(s.env, socks, in.hints)
+	b := newBrowser(s.env, socks.send, ask.want, report)
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return b.run(ctx, in) })
+	group.Go(func() error { return ask.run(ctx) })
+	group.Go(func() error { return s.watch(ctx, socks, in) })
+	return group.Wait()
+}
+
+// watch keeps one socket open on each link that is looked at.
+func (s *source) watch(ctx context.Context, socks *sockets, in inbox) error {
+	defer socks.close()
+	ads := newAdvertiser(s.env)
+	defer ads.close()
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		open := socks.sync(links(s.env.Networks()))
+		if s.cfg.Advertise {
+			ads.sync(open)
+		}
+		select {
+		case in.links <- open:
+		case <-ctx.Done():
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

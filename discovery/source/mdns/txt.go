@@ -1,0 +1,121 @@
+package mdns
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// reading says that a key of a service's TXT record gives a word.
+type reading struct {
+	types string // service types, with spaces
+	key   string
+	word  fact.Fact[string]
+	// values translates; nil takes the text as it stands.
+	values map[string]string
+}
+
+const (
+	hapTypes     = "_hap._tcp _hap._udp"
+	printerTypes = "_ipp._tcp _ipps._tcp _printer._tcp _pdl-datastream._tcp"
+)
+
+// readings is sorted by trust: the first that has a value gives the word.
+// Sources: HomeKit Accessory Protocol, non-commercial version, table 6-7 and
+// chapter 13 (categories); Matter core specification, section 4.3 (DT is a
+// device type of the device library); Bonjour Printing Specification 1.2
+// (ty, usb_MFG); ESPHome mdns component (version); Shelly API documentation,
+// mDNS discovery (app, ver).
+var readings = []reading{
+	{hapTypes, "md", fact.DeviceModel, nil},
+	{"_shelly._tcp", "app", fact.DeviceModel, nil},
+	{"_googlecast._tcp", "md", fact.DeviceModel, nil},
+	{"_airplay._tcp", "model", fact.DeviceModel, nil},
+	{printerTypes, "ty", fact.DeviceModel, nil},
+	{printerTypes, "usb_mfg", fact.DeviceManufacturer, nil},
+	{"_esphomelib._tcp", "version", fact.DeviceFirmware, nil},
+	{"_shelly._tcp", "ver", fact.DeviceFirmware, nil},
+	{hapTypes, "ci", fact.DeviceClass, map[string]string{"2": "bridge", "5": "light", "6": "lock", "7": "plug", "17": "camera"}},
+	{"_matterc._udp", "dt", fact.DeviceClass, map[string]string{"10": "lock", "14": "bridge", "256": "light", "266": "plug"}},
+}
+
+// names says where the best name for people stands: a TXT key, or the instance
+// name itself if the key is empty.
+var names = []struct{ typ, key string }{
+	{"_googlecast._tcp", "fn"},
+	{"_esphomelib._tcp", "friendly_name"},
+	{"_hap._tcp", ""}, {"_hap._udp", ""},
+	{"_matterc._udp", "dn"},
+	{"_airplay._tcp", ""},
+	{"_ipps._tcp", ""}, {"_ipp._tcp", ""}, {"_printer._tcp", ""}, {"_pdl-datastream._tcp", ""},
+	{"_home-assistant._tcp", ""},
+	{"_smb._tcp", ""},
+	{"_http._tcp", ""},
+}
+
+// instance is a service that a host offers and that is believed.
+type instance struct {
+	name, typ string // "Hall Printer", "_ipp._tcp"
+	port      int    // 0: the type is there, nothing listens
+	target    string
+	txt       map[string]string // nil if it has not been heard
+}
+
+// shared reports whether the instance is another device's that this host passes
+// on: a CUPS server shares its printers as "printers/<name>".
+func (i instance) shared() bool { return strings.HasPrefix(i.txt["rp"], "printers/") }
+
+// read sets the words of the table. A word on which instances of one type
+// disagree, as those of several accessories in one program do, stays unknown.
+func read(ev *fact.Evidence, all []instance) {
+	done := map[string]bool{}
+	for _, r := range readings {
+		if done[r.word.Name()] {
+			continue
+		}
+		types := strings.Fields(r.types)
+		value, proof, n := "", "", 0
+		for _, i := range all {
+			v, ok := i.txt[r.key]
+			if !slices.Contains(types, i.typ) || i.shared() || !ok {
+				continue
+			}
+			if r.values != nil {
+				v = r.values[v]
+			}
+			if v = fact.Clean(v, fact.MaxText); v == "" || v == value {
+				continue
+			}
+			n++
+			value, proof = v, i.typ+" "+r.key+"="+i.txt[r.key]
+		}
+		if n == 1 {
+			r.word.Set(ev, value, proof)
+		}
+		done[r.word.Name()] = n > 0
+	}
+}
+
+// bestName returns the name that people would use, from the first type of which
+// the host has just one, or else its host name.
+func bestName(all []instance, host string) string {
+	for _, n := range names {
+		found := map[string]bool{}
+		for _, i := range all {
+			v := i.name
+			if n.key != "" {
+				v = i.txt[n.key]
+			}
+			if i.typ == n.typ && v != "" && !i.shared() {
+				found[v] = true
+			}
+		}
+		if len(found) == 1 {
+			for v := range found {
+				return v
+			}
+		}
+	}
+	return host
+}

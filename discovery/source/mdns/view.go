@@ -1,0 +1,257 @@
+package mdns
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// maxServices bounds the services of one host in an observation.
+const maxServices = 256
+
+// belief is what we make of a sender's words about a host name.
+type belief int
+
+const (
+	unproven belief = iota // may be its own; not reported
+	own                    // the sender is that host
+	foreign                // the sender speaks for another host
+)
+
+// believe judges whether the sender is the host of that name, by the addresses
+// that the sender itself gives for it (threat T12). Again is when silence about
+// the addresses will be taken for "there are none".
+func (h *host) believe(name string, now time.Time, since time.Time) (b belief, again time.Time) {
+	var same, other []netip.Addr // of the sender's family and scope, and the rest
+	scope := h.addr.IsLinkLocalUnicast()
+	for _, t := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		for _, r := range h.records[key{name, t}] {
+			switch {
+			case r.addr == h.addr:
+				return own, time.Time{}
+			case r.addr.Is4() == h.addr.Is4() && (h.addr.Is4() || r.addr.IsLinkLocalUnicast() == scope):
+				same = append(same, r.addr)
+			default:
+				other = append(other, r.addr)
+			}
+		}
+	}
+	switch {
+	case len(same) > 0:
+		return foreign, time.Time{}
+	case len(other) == 0 && now.Sub(since) >= grace:
+		return own, time.Time{}
+	case len(other) == 0:
+		return unproven, since.Add(grace)
+	case h.addr.Is6() && scope && !slices.ContainsFunc(other, func(a netip.Addr) bool { return !a.Is6() || !h.at.onLink(a) }):
+		// Avahi sends from its link-local address and names only its wider ones.
+		return own, time.Time{}
+	default:
+		return unproven, time.Time{}
+	}
+}
+
+// view is what can be said of a host now.
+type view struct {
+	name     string
+	services []discovery.Service
+	facts    *fact.Evidence
+	hosts    []string  // names of the host that are its own, sorted
+	foreign  bool      // it speaks for others
+	again    time.Time // when time alone will change the view; zero if it will not
+}
+
+func (h *host) view(now, clock time.Time) view {
+	v := view{facts: fact.New(name, clock)}
+	isHost := map[string]bool{}
+	for k, same := range h.records {
+		for _, r := range same {
+			if r.addr == h.addr {
+				isHost[k.name] = true
+			}
+		}
+	}
+	all := h.instances(now, &v, isHost)
+	v.hosts = slices.Sorted(maps.Keys(isHost))
+	host := pickHost(v.hosts)
+
+	if !h.hub() {
+		fact.DeviceKind.Set(v.facts, "lan", "mdns")
+	}
+	if host != "" {
+		fact.DeviceHostname.Set(v.facts, host, host+".local")
+	}
+	if types := typesOf(all); len(types) > 0 {
+		fact.MDNSServices.Set(v.facts, types, "mdns")
+	}
+	read(v.facts, all)
+	setHomeKit(v.facts, all)
+	h.setMatter(&v, all, now)
+	v.services = servicesOf(all)
+	v.name = bestName(all, host)
+	if end := h.first.Add(finished); now.Before(end) {
+		v.again = earliest(v.again, end)
+	} else {
+		v.facts.Finish(name)
+	}
+	return v
+}
+
+// instances returns the services that the host has, sorted.
+func (h *host) instances(now time.Time, v *view, isHost map[string]bool) []instance {
+	var out []instance
+	for k := range h.records {
+		if k.typ != dns.TypeSRV {
+			continue
+		}
+		srv := h.newest(k)
+		b, again := h.believe(srv.target, now, srv.created)
+		v.again = earliest(v.again, again)
+		if b == foreign {
+			v.foreign = true
+		}
+		inst, typ, ok := instanceName(srv.spelling)
+		if b != own || !ok {
+			continue
+		}
+		isHost[srv.target] = true
+		i := instance{name: inst, typ: typ, port: srv.port, target: srv.target}
+		if txt := h.newest(key{k.name, dns.TypeTXT}); txt != nil {
+			i.txt = txt.txt
+		}
+		out = append(out, i)
+	}
+	slices.SortFunc(out, func(a, b instance) int {
+		return cmp.Or(cmp.Compare(a.typ, b.typ), cmp.Compare(a.name, b.name), cmp.Compare(a.port, b.port))
+	})
+	return out
+}
+
+// pickHost takes the first name that is more than a number in hexadecimal, as
+// Matter and HomeKit programs use beside the machine's name.
+func pickHost(names []string) string {
+	best := ""
+	for _, n := range names {
+		host, ok := hostName(n)
+		if !ok {
+			continue
+		}
+		if strings.Trim(host, "0123456789abcdef_-:") != "" {
+			return host
+		}
+		if best == "" {
+			best = host
+		}
+	}
+	return best
+}
+
+func typesOf(all []instance) []string {
+	var out []string
+	for _, i := range all {
+		out = append(out, i.typ)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func servicesOf(all []instance) []discovery.Service {
+	var out []discovery.Service
+	for _, i := range all {
+		if i.port == 0 {
+			continue
+		}
+		proto := "tcp"
+		if strings.HasSuffix(i.typ, "._udp") {
+			proto = "udp"
+		}
+		out = append(out, discovery.Service{Proto: proto, Port: i.port, Name: fact.Clean(i.typ, fact.MaxText)})
+	}
+	slices.SortFunc(out, discovery.CompareServices)
+	out = slices.Compact(out)
+	return out[:min(len(out), maxServices)]
+}
+
+// setHomeKit reads the status flags: bit 0 set means that no controller is
+// paired (HomeKit Accessory Protocol, non-commercial version, table 6-8). One
+// unpaired accessory among several on the host is enough.
+func setHomeKit(ev *fact.Evidence, all []instance) {
+	paired, proof := true, ""
+	for _, i := range all {
+		if !strings.HasPrefix(i.typ, "_hap.") {
+			continue
+		}
+		flags, ok := parseNumber(i.txt["sf"])
+		if !ok {
+			continue
+		}
+		if unpaired := flags&1 != 0; proof == "" || unpaired && paired {
+			paired, proof = !unpaired, fmt.Sprintf("%s sf=%s: %s", i.typ, i.txt["sf"], i.name)
+		}
+	}
+	if proof != "" {
+		fact.HomeKitPaired.Set(ev, paired, proof)
+	}
+}
+
+// setMatter reads commissionable and operational discovery (Matter core
+// specification sections 4.3.1 and 4.3.2): CM is 1 or 2 while the device accepts
+// a new controller, and each fabric has an instance <fabric>-<node>.
+func (h *host) setMatter(v *view, all []instance, now time.Time) {
+	window, fabrics, seen := "", map[string]bool{}, false
+	for _, i := range all {
+		switch i.typ {
+		case "_matterc._udp":
+			seen = true
+			if cm := i.txt["cm"]; (cm == "1" || cm == "2") && window == "" {
+				window = "_matterc._udp CM=" + cm
+			}
+		case "_matter._tcp":
+			if fabric, _, ok := strings.Cut(i.name, "-"); ok && len(fabric) == 16 {
+				seen = true
+				fabrics[strings.ToLower(fabric)] = true
+			}
+		}
+	}
+	if seen && h.matter.IsZero() {
+		h.matter = now
+		h.at.learn("_matter._tcp.local.", now)
+		h.at.learn("_matterc._udp.local.", now)
+	}
+	if h.matter.IsZero() {
+		return
+	}
+	// Before the host has had the time to answer, "no" is not known.
+	end := h.matter.Add(grace)
+	settled := !now.Before(end)
+	if !settled {
+		v.again = earliest(v.again, end)
+	}
+	if window != "" || settled {
+		fact.MatterWindowOpen.Set(v.facts, window != "", cmp.Or(window, "no _matterc._udp with CM=1 or 2"))
+	}
+	if len(fabrics) > 0 || settled {
+		proof := fmt.Sprintf("_matter._tcp: %d", len(fabrics))
+		fact.MatterJoined.Set(v.facts, len(fabrics) > 0, proof)
+		fact.MatterFabrics.Set(v.facts, int64(len(fabrics)), proof)
+	}
+}
+
+// parseNumber reads the decimal or 0x… numbers of TXT records.
+func parseNumber(s string) (int64, bool) {
+	if len(s) == 0 || len(s) > 18 {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(s, 0, 64)
+	return n, err == nil
+}
