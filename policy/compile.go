@@ -47,7 +47,7 @@ func newCompiler() (*compiler, error) {
 	c := &compiler{patterns: map[string]*cel.AttributePatternType{}}
 	opts := []cel.EnvOption{
 		cel.Variable(nowName, cel.TimestampType),
-		cel.Macros(append(cel.StandardMacros, cel.GlobalMacro("known", 1, expandKnown))...),
+		cel.Macros(macros()...),
 		cel.ParserRecursionLimit(maxDepth),
 		cel.ParserExpressionSizeLimit(maxExpr),
 		cel.RegexProgramSizeLimit(1000),
@@ -73,6 +73,18 @@ func newCompiler() (*compiler, error) {
 var celTypes = map[fact.Type]*cel.Type{
 	fact.Bool: cel.BoolType, fact.Int: cel.IntType, fact.String: cel.StringType,
 	fact.Time: cel.TimestampType, fact.List: cel.ListType(cel.StringType),
+}
+
+// macros are CEL's, with known(...) in place of has(...), which does not work on
+// words with dots.
+func macros() []cel.Macro {
+	out := []cel.Macro{cel.GlobalMacro("known", 1, expandKnown)}
+	for _, m := range cel.StandardMacros {
+		if m.Function() != operators.Has {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // expandKnown makes known("word") a variable of its own, which is how it can be
@@ -113,6 +125,9 @@ func (p *parser) compile(c *compiler) {
 			e = p.expr(c, n, fmt.Sprintf("severity[%d].if", i))
 		}
 		r.cases = append(r.cases, e)
+	}
+	if len(p.all) > 0 {
+		return // what is missing may only have not been understood
 	}
 	words, asked := map[string]bool{}, map[string]bool{}
 	for _, e := range append([]*expr{r.when, r.require}, r.cases...) {
@@ -245,9 +260,13 @@ func (p *parser) celError(n *yaml.Node, key string, e *common.Error) {
 		if i := strings.LastIndex(name, "."); i >= 0 {
 			col = max(0, col-i)
 		}
-		msg = unknownWord(name)
-		if name == "known" {
+		switch name {
+		case "known":
 			msg = knownUsage
+		case operators.Has:
+			msg = "has(...) does not work here: " + knownUsage
+		default:
+			msg = unknownWord(name)
 		}
 	}
 	msg, _, _ = strings.Cut(msg, " expecting ") // a list of every token of the grammar
@@ -258,6 +277,9 @@ func (p *parser) celError(n *yaml.Node, key string, e *common.Error) {
 // place turns a place in an expression (line from 1, column from 0, in
 // characters, as CEL counts) into one in the file (both from 1).
 func (p *parser) place(n *yaml.Node, line, col int) (int, int) {
+	if line < 1 || col < 0 { // CEL does not know where
+		return n.Line, n.Column
+	}
 	if n.Style&yaml.LiteralStyle != 0 {
 		at := n.Line + line
 		return at, p.indent(at) + col + 1

@@ -82,8 +82,7 @@ func (s *step) unknown(missing []Missing) {
 			s.to(s.doubtful(), FindingExpired)
 		}
 	case Open, Stale, Away:
-		if s.accepted != nil {
-			s.accepted.cover(s.Severity, s.Proof)
+		if s.covered() {
 			s.to(Accepted, FindingAccepted)
 			break
 		}

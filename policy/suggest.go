@@ -5,7 +5,7 @@ import "fmt"
 // didYouMean ends a message about a name that is none of the known ones with
 // the nearest of them; it is empty when none is near.
 func didYouMean(name string, known []string) string {
-	best, least := "", max(2, len(name)/3)+1
+	best, least := "", max(1, len(name)/3)+1
 	for _, k := range known {
 		if d := distance(name, k); d < least {
 			best, least = k, d
