@@ -24,6 +24,7 @@ type bridge struct {
 	state   loosejson.Flag // online, from bridge/state
 	info    *info
 	members map[discovery.Identifier]member
+	stick   discovery.Identifier // the coordinator among them
 	// listed says that bridge/devices was read since the bridge was last lost.
 	listed   bool
 	avail    map[string]loosejson.Flag // by friendly name
@@ -143,13 +144,11 @@ func (b *bridge) offline() bool { return b.state.Known && !b.state.Value }
 
 // coordinators returns the identifier of the coordinator; none if it is unknown.
 func (b *bridge) coordinators() []discovery.Identifier {
-	if b.info != nil && b.info.Coordinator != (discovery.Identifier{}) {
+	switch {
+	case b.stick != (discovery.Identifier{}):
+		return []discovery.Identifier{b.stick}
+	case b.info != nil && b.info.Coordinator != (discovery.Identifier{}):
 		return []discovery.Identifier{b.info.Coordinator}
-	}
-	for id, m := range b.members {
-		if m.coordinator() {
-			return []discovery.Identifier{id}
-		}
 	}
 	return nil
 }
@@ -168,6 +167,9 @@ func (b *bridge) applyDevices(m discovery.Message, now time.Time) (change, error
 	c := change{}
 	for _, d := range list {
 		b.members[d.ID] = d
+		if d.coordinator() {
+			b.stick = d.ID
+		}
 		c.ids = append(c.ids, d.ID)
 		if _, known := old[d.ID]; !known {
 			b.origins[d.ID] = b.originOfListed(m.Retained, now)
@@ -186,7 +188,11 @@ func (b *bridge) applyDevices(m discovery.Message, now time.Time) (change, error
 		delete(b.origins, id)
 		delete(b.heard, id)
 	}
+	wasListed := b.listed
 	b.listed, b.everRead = true, true
+	if !wasListed {
+		c.all = true
+	}
 	return c, nil
 }
 

@@ -69,11 +69,12 @@ var exposedNames = []struct {
 	names []string
 }{
 	{"keypad", []string{"action_code"}},
+	{"sensor", []string{"smoke", "gas", "carbon_monoxide", "water_leak"}},
 	{"siren", []string{"warning", "alarm", "squawk"}},
 	{"garage", []string{"garage_door", "garage_door_contact"}},
 	{"valve", []string{"valve", "valve_state"}},
 	{"sensor", []string{
-		"smoke", "gas", "carbon_monoxide", "water_leak", "contact", "occupancy", "presence", "vibration", "tamper",
+		"contact", "occupancy", "presence", "vibration", "tamper",
 		"temperature", "humidity", "pressure", "illuminance", "soil_moisture", "co2", "pm25", "voc", "power", "energy",
 	}},
 	{"remote", []string{"action"}},

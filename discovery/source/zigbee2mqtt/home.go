@@ -142,8 +142,9 @@ func (h *home) all() []discovery.Identifier {
 }
 
 // owner returns the instance that speaks for a device: one that is online
-// before one that is not (a base topic given up leaves its retained messages
-// behind), then the one found first. Nil if none lists the device.
+// and has said who its devices are before one that is not (a base topic given up
+// leaves its retained messages behind), then the one found first. Nil if none
+// lists the device.
 func (h *home) owner(id discovery.Identifier) *bridge {
 	var found *bridge
 	for _, b := range h.bridges {
@@ -151,11 +152,21 @@ func (h *home) owner(id discovery.Identifier) *bridge {
 		if !listed && !slices.Contains(b.coordinators(), id) {
 			continue
 		}
-		if found == nil || found.offline() && !b.offline() {
+		if found == nil || b.rank() > found.rank() {
 			found = b
 		}
 	}
 	return found
+}
+
+func (b *bridge) rank() int {
+	switch {
+	case b.offline():
+		return 0
+	case !b.listed:
+		return 1
+	}
+	return 2
 }
 
 // observe returns observations of the devices whose state differs from what was

@@ -25,8 +25,8 @@ func (b *bridge) observation(id discovery.Identifier, up bool, now time.Time) di
 		b.coordinatorFacts(ev, up, now)
 		return o
 	}
-	setText(ev, fact.DeviceManufacturer, m.Maker, "bridge/devices manufacturer")
-	setText(ev, fact.DeviceModel, m.Model, "bridge/devices model")
+	setText(ev, fact.DeviceManufacturer, m.Maker, "bridge/devices manufacturer="+m.Maker)
+	setText(ev, fact.DeviceModel, m.Model, "bridge/devices model="+m.Model)
 	setText(ev, fact.DeviceFirmware, m.Firmware, "bridge/devices software_build_id="+m.Firmware)
 	setText(ev, fact.DeviceClass, m.Class, m.ClassProof)
 	fact.ZigbeeRole.Set(ev, role(m.Type), "bridge/devices type="+m.Type)
@@ -70,7 +70,9 @@ func (b *bridge) coordinatorFacts(ev *fact.Evidence, up bool, now time.Time) {
 
 func (b *bridge) joinFacts(ev *fact.Evidence, now time.Time) {
 	w := &b.join
-	if !w.known {
+	// A bridge that is gone leaves its last bridge/info behind, so nothing is
+	// believed of it before bridge/state says that it is there.
+	if !w.known || !b.state.Known {
 		fact.ZigbeeJoinOpen.Unknown(ev, fact.NotTold)
 		fact.ZigbeeJoinOpenSince.Unknown(ev, fact.NotTold)
 		fact.ZigbeeJoinOpenDay.Unknown(ev, fact.NotTold)
