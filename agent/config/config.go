@@ -1,0 +1,154 @@
+// Package config reads what the owner configured: one YAML file (or the options
+// of the Home Assistant app, which are JSON and so YAML too), overridden by
+// environment variables, on top of built-in defaults.
+//
+// Every mistake is reported at once, each with file, line and key. It is not
+// this package's job to act on the configuration, nor to read policies.
+package config
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+// Config is the whole configuration. It is read once and never changes.
+type Config struct {
+	// File is the file that was read; empty if there was none.
+	File string `yaml:"-"`
+	// InApp is true inside the Home Assistant app.
+	InApp bool `yaml:"-"`
+
+	Site           string          `yaml:"site" jsonschema:"pattern=^[a-z0-9]{1\\,16}$" jsonschema_description:"Name of this home in MQTT topics; only needed when several agents share one broker."`
+	StateDir       string          `yaml:"state_dir" jsonschema_description:"Folder for decisions and what was learned. Empty: the user's state folder; /data in the app."`
+	LearningPeriod time.Duration   `yaml:"learning_period" jsonschema_description:"For how long after the first start new devices are taken as known. 0: not at all."`
+	Language       string          `yaml:"language" jsonschema_description:"Language of the findings' texts."`
+	Touch          discovery.Touch `yaml:"touch" jsonschema_description:"How far a question to a device may go: listen, connect or read."`
+	Log            Log             `yaml:"log"`
+	MQTT           MQTT            `yaml:"mqtt"`
+	Network        Network         `yaml:"network"`
+	Sources        Sources         `yaml:"sources"`
+	Outside        Outside         `yaml:"outside"`
+	Policies       Policies        `yaml:"policies"`
+	Devices        []Device        `yaml:"devices" jsonschema_description:"What the owner says of single devices."`
+}
+
+// Log says what is logged.
+type Log struct {
+	Level slog.Level `yaml:"level" jsonschema_description:"Least important message that is logged: debug, info, warn or error."`
+}
+
+// MQTT is the broker and how Home Assistant listens on it.
+type MQTT struct {
+	URL             string `yaml:"url" jsonschema_description:"Address of the MQTT broker: mqtt://, mqtts://, ws:// or wss://. Empty: a small broker of our own, for trying out."`
+	Listen          string `yaml:"listen" jsonschema_description:"Address and port of our own broker."`
+	Username        string `yaml:"username" jsonschema_description:"User name at the broker."`
+	Password        string `yaml:"password" secret:"true" jsonschema_description:"Password at the broker. Better: password_file."`
+	PasswordFile    string `yaml:"password_file" jsonschema_description:"File that holds the password and nothing else."`
+	CAFile          string `yaml:"ca_file" jsonschema_description:"PEM file with the certificate authority of a broker that uses its own."`
+	DiscoveryPrefix string `yaml:"discovery_prefix" jsonschema_description:"Topic under which Home Assistant listens for devices."`
+	BirthTopic      string `yaml:"birth_topic" jsonschema_description:"Topic on which Home Assistant says that it has started."`
+}
+
+// Network says where devices are looked for over IP, and how gently.
+type Network struct {
+	Prefixes             []netip.Prefix `yaml:"prefixes" jsonschema_description:"Networks to look at, in place of the ones found by themselves."`
+	ConnectionsPerSecond Pace           `yaml:"connections_per_second"`
+}
+
+// Pace is how many new connections a second may be opened; 0 means that
+// nothing is sent.
+type Pace struct {
+	Device int `yaml:"device" jsonschema:"minimum=0,maximum=16" jsonschema_description:"New connections a second to one device."`
+	House  int `yaml:"house" jsonschema:"minimum=0,maximum=128" jsonschema_description:"New connections a second to all devices together."`
+}
+
+// Sources configures each source by its name.
+type Sources struct {
+	Neighbours    Neighbours    `yaml:"neighbours"`
+	MDNS          MDNS          `yaml:"mdns"`
+	Zigbee2MQTT   Zigbee2MQTT   `yaml:"zigbee2mqtt"`
+	ZWaveJS       ZWaveJS       `yaml:"zwavejs"`
+	HomeAssistant HomeAssistant `yaml:"homeassistant"`
+	Static        Static        `yaml:"static"`
+}
+
+// Neighbours finds devices by the addresses of the network itself.
+type Neighbours struct {
+	Enabled bool `yaml:"enabled" jsonschema_description:"Find devices by their network addresses (ARP, NDP, DHCP)."`
+}
+
+// MDNS finds devices by what they announce.
+type MDNS struct {
+	Enabled   bool `yaml:"enabled" jsonschema_description:"Find devices by what they announce (Bonjour, Zeroconf)."`
+	Advertise bool `yaml:"advertise" jsonschema_description:"Announce Thingwarden itself on the network."`
+}
+
+// Zigbee2MQTT reads every Zigbee2MQTT on the broker.
+type Zigbee2MQTT struct {
+	Enabled bool `yaml:"enabled" jsonschema_description:"Read every Zigbee2MQTT that is on the broker."`
+}
+
+// ZWaveJS reads Z-Wave JS servers.
+type ZWaveJS struct {
+	Enabled bool     `yaml:"enabled" jsonschema_description:"Read Z-Wave JS servers."`
+	URLs    []string `yaml:"urls" jsonschema_description:"Addresses of Z-Wave JS servers: ws:// or wss://."`
+}
+
+// HomeAssistant is where Home Assistant itself can be asked.
+type HomeAssistant struct {
+	Enabled bool   `yaml:"enabled" jsonschema_description:"Ask Home Assistant itself."`
+	URL     string `yaml:"url" jsonschema_description:"Address of Home Assistant: http:// or https://."`
+	Token   string `yaml:"token" secret:"true" jsonschema_description:"Long-lived access token."`
+}
+
+// Static takes the devices of the configuration as seen.
+type Static struct {
+	Enabled bool `yaml:"enabled" jsonschema_description:"Take the devices listed under devices as part of the home."`
+}
+
+// Outside lists services of third parties by name, all off. There are none in
+// this version.
+type Outside struct{}
+
+// Policies says by what the home is judged.
+type Policies struct {
+	Packs   []string `yaml:"packs" jsonschema_description:"Folders with policies of your own."`
+	Disable []string `yaml:"disable" jsonschema_description:"Ids of policies that are not to be checked."`
+}
+
+// Device is what the owner says of one device.
+type Device struct {
+	Match string           `yaml:"match" jsonschema:"required" jsonschema_description:"The device: MAC address, Thingwarden's id, 0x and IEEE address, or IP address."`
+	Name  string           `yaml:"name" jsonschema_description:"What to call it."`
+	Class string           `yaml:"class" jsonschema_description:"What sort of thing it is."`
+	Touch *discovery.Touch `yaml:"touch" jsonschema_description:"How far questions to it may go: listen, connect, read or login. Default: as set for all."`
+}
+
+// Default returns the configuration of an empty file. The state folder is left
+// empty: it depends on the machine.
+func Default() Config {
+	return Config{
+		Site:           "home",
+		LearningPeriod: 24 * time.Hour,
+		Language:       "en",
+		Touch:          discovery.Read,
+		Log:            Log{Level: slog.LevelInfo},
+		MQTT: MQTT{
+			Listen:          "127.0.0.1:1883",
+			DiscoveryPrefix: "homeassistant",
+			BirthTopic:      "homeassistant/status",
+		},
+		Network: Network{ConnectionsPerSecond: Pace{Device: 4, House: 32}},
+		Sources: Sources{
+			Neighbours:    Neighbours{Enabled: true},
+			MDNS:          MDNS{Enabled: true},
+			Zigbee2MQTT:   Zigbee2MQTT{Enabled: true},
+			ZWaveJS:       ZWaveJS{Enabled: true, URLs: []string{"ws://127.0.0.1:3000"}},
+			HomeAssistant: HomeAssistant{Enabled: true},
+			Static:        Static{Enabled: true},
+		},
+	}
+}
