@@ -1,0 +1,128 @@
+package probe
+
+import (
+	"bytes"
+	"mime"
+	"strings"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// maxTokens bounds the reading of a page beyond its 64 KiB.
+const maxTokens = 20_000
+
+// form is what a front page shows of itself.
+type form struct {
+	title    string // cleaned
+	password bool   // it has a visible field for a password
+	active   bool   // scripts, frames or objects may show more than its text does
+	refresh  string // address to which it sends the browser on; "" if it does not
+}
+
+// readForm reads a page. Its bytes are taken as UTF-8, whatever they are; what
+// is none is dropped.
+func readForm(body []byte, contentType string) form {
+	var f form
+	if !isHTML(body, contentType) {
+		return f
+	}
+	z := html.NewTokenizer(bytes.NewReader(body))
+	z.SetMaxBuf(len(body) + 1)
+	inTitle, hidden := false, 0
+	var title strings.Builder
+	for range maxTokens {
+		switch z.Next() {
+		case html.ErrorToken:
+			f.title = fact.Clean(title.String(), fact.MaxText)
+			return f
+		case html.TextToken:
+			if inTitle && title.Len() < 4*fact.MaxText {
+				title.Write(z.Text())
+			}
+		case html.EndTagToken:
+			switch z.Token().DataAtom {
+			case atom.Title:
+				inTitle = false
+			case atom.Template:
+				hidden = max(0, hidden-1)
+			}
+		case html.StartTagToken, html.SelfClosingTagToken:
+			tag := z.Token()
+			switch tag.DataAtom {
+			case atom.Title:
+				inTitle = title.Len() == 0
+			case atom.Template:
+				hidden++
+			default:
+				f.note(tag, hidden > 0)
+			}
+		}
+	}
+	f.title, f.active = fact.Clean(title.String(), fact.MaxText), true // there is more than we read
+	return f
+}
+
+func (f *form) note(tag html.Token, hidden bool) {
+	switch tag.DataAtom {
+	case atom.Input:
+		if strings.EqualFold(attr(tag, "type"), "password") && !hidden && visible(tag) {
+			f.password = true
+		}
+	case atom.Script, atom.Frame, atom.Iframe, atom.Object, atom.Embed:
+		f.active = true
+	case atom.Meta:
+		if strings.EqualFold(attr(tag, "http-equiv"), "refresh") {
+			if to := refreshTarget(attr(tag, "content")); to != "" {
+				f.refresh = to
+			}
+		}
+	}
+}
+
+// visible reports whether a field is shown; hidden ones catch robots.
+func visible(tag html.Token) bool {
+	for _, a := range tag.Attr {
+		style := strings.ReplaceAll(strings.ToLower(a.Val), " ", "")
+		if a.Key == "hidden" || a.Key == "style" && (strings.Contains(style, "display:none") || strings.Contains(style, "visibility:hidden")) {
+			return false
+		}
+	}
+	return true
+}
+
+func attr(tag html.Token, key string) string {
+	for _, a := range tag.Attr {
+		if a.Key == key {
+			return strings.TrimSpace(a.Val)
+		}
+	}
+	return ""
+}
+
+// refreshTarget takes the address out of "0; url=/login.html".
+func refreshTarget(content string) string {
+	_, rest, ok := strings.Cut(content, ";")
+	if !ok {
+		_, rest, ok = strings.Cut(content, ",")
+	}
+	rest = strings.TrimSpace(rest)
+	if !ok || len(rest) < 4 || !strings.EqualFold(rest[:3], "url") {
+		return ""
+	}
+	_, to, _ := strings.Cut(rest, "=")
+	return strings.Trim(to, " '\"")
+}
+
+// isHTML says whether to read a body as a page. Many devices name no type, or a
+// wrong one.
+func isHTML(body []byte, contentType string) bool {
+	kind, _, err := mime.ParseMediaType(contentType)
+	if err == nil && (kind == "text/html" || kind == "application/xhtml+xml") {
+		return true
+	}
+	start := bytes.ToLower(bytes.TrimLeft(body[:min(len(body), 512)], "\xef\xbb\xbf \t\r\n"))
+	return bytes.HasPrefix(start, []byte("<!doctype html")) || bytes.HasPrefix(start, []byte("<html")) || bytes.HasPrefix(start, []byte("<head"))
+}

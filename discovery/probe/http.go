@@ -1,0 +1,320 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// HTTP reads the front page of a device's web server.
+var HTTP = &discovery.Probe{
+	Name:  "http",
+	Doc:   "Asks TCP ports 80, 8080 and those announced by multicast DNS for their front page, and 443 and 8443 for encryption; follows no link and logs in nowhere.",
+	Touch: discovery.Read,
+	Gives: []string{
+		fact.HTTPBasicClear.Name(), fact.HTTPOpen.Name(), fact.HTTPPasswordForm.Name(), fact.HTTPRealm.Name(),
+		fact.HTTPToTLS.Name(), fact.HTTPServer.Name(), fact.HTTPTitle.Name(), fact.HTTPTLS.Name(),
+	},
+	Every:   12 * time.Hour,
+	Applies: reachable,
+	Run:     runHTTP,
+}
+
+// maxAnnounced is how many ports are asked that a device announces beside 80 and 8080.
+const maxAnnounced = 3
+
+func runHTTP(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+	var s site
+	for _, port := range webPorts(t.Device()) {
+		r, err := t.Get(ctx, port, "/")
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		s.add(t.Device(), port, r, err)
+	}
+	var secure encryption
+	for _, port := range []uint16{443, 8443} {
+		state, err := t.Handshake(ctx, port)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if secure.add(port, state, err) {
+			break
+		}
+	}
+	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+	s.tell(o.Facts)
+	secure.tell(o.Facts)
+	if services := append(s.services(), secure.services...); len(services) > 0 || s.why == "" && secure.why == "" {
+		o.Services = services
+	}
+	report(o)
+	return nil
+}
+
+// webPorts returns the ports to ask without encryption.
+func webPorts(d discovery.Device) []uint16 {
+	list := []uint16{80, 8080}
+	for _, s := range d.Services {
+		if s.Name == "_http._tcp" && s.Proto == "tcp" && s.Port > 0 && s.Port < 1<<16 &&
+			len(list) < 2+maxAnnounced && !slices.Contains(list, uint16(s.Port)) {
+			list = append(list, uint16(s.Port))
+		}
+	}
+	return list
+}
+
+// site is what the ports without encryption answered.
+type site struct {
+	pages  []page
+	closed []uint16
+	why    fact.Why // of a port that is neither a page nor closed; "" if there is none
+}
+
+// page is the answer of one port.
+type page struct {
+	port     uint16
+	status   int
+	server   string
+	schemes  []string // of the log-in that it asks for
+	realm    string
+	title    string
+	toTLS    tristate
+	basic    tristate // it asks for a password that is sent readable
+	password tristate // it has a field for a password
+}
+
+// tristate is yes, no or not to be told.
+type tristate int
+
+const (
+	unclear tristate = iota
+	yes
+	no
+)
+
+func (s *site) add(d discovery.Device, port uint16, r *discovery.Response, err error) {
+	switch {
+	case err == nil:
+		s.pages = append(s.pages, readPage(d, port, r))
+	case errors.Is(err, discovery.ErrClosed):
+		s.closed = append(s.closed, port)
+	default:
+		s.why = discovery.WhyOf(err)
+	}
+}
+
+func readPage(d discovery.Device, port uint16, r *discovery.Response) page {
+	p := page{port: port, status: r.Status, server: fact.Clean(r.Header.Get("Server"), fact.MaxText)}
+	if r.Status == 401 {
+		for _, c := range challenges(r.Header.Values("WWW-Authenticate")) {
+			p.schemes = append(p.schemes, c.scheme)
+			if p.realm == "" {
+				p.realm = c.realm
+			}
+		}
+	}
+	p.basic = asksBasic(p.schemes)
+	form := readForm(r.Body, r.Header.Get("Content-Type"))
+	onward := form.refresh
+	if r.Status >= 300 && r.Status < 400 {
+		onward = r.Header.Get("Location")
+	} else {
+		p.title = form.title // that of a redirect, "Moved", is no name of anything
+	}
+	if onward != "" {
+		// What the browser sees is another page, which we did not ask for.
+		p.toTLS = sameHostTLS(d, onward)
+		if p.toTLS == yes {
+			p.basic, p.password = no, no
+		} else if p.basic == no {
+			p.basic = unclear
+		}
+		return p
+	}
+	p.toTLS = no
+	switch {
+	case form.password:
+		p.password = yes
+	case form.active, r.Truncated, r.Status >= 500:
+		p.password = unclear
+	default:
+		p.password = no
+	}
+	return p
+}
+
+// sameHostTLS says whether a page sends the browser on to HTTPS of the device
+// itself. Where a name leads is not ours to ask.
+func sameHostTLS(d discovery.Device, location string) tristate {
+	u, err := url.Parse(strings.TrimSpace(location))
+	switch {
+	case err != nil:
+		return unclear
+	case u.Scheme != "https":
+		return no
+	}
+	a, err := netip.ParseAddr(u.Hostname())
+	if err != nil || !slices.Contains(d.Addrs(), a.Unmap()) {
+		return unclear
+	}
+	return yes
+}
+
+// asksBasic says whether the password is sent readable: browsers take the
+// strongest of the schemes that they are offered (RFC 9110 section 11.6.1).
+func asksBasic(schemes []string) tristate {
+	stronger := func(s string) bool { return s == "digest" || s == "negotiate" || s == "ntlm" }
+	if slices.Contains(schemes, "basic") && !slices.ContainsFunc(schemes, stronger) {
+		return yes
+	}
+	return no
+}
+
+func (p page) proof() string {
+	switch {
+	case len(p.schemes) == 1 && p.realm != "":
+		return fmt.Sprintf("tcp/%d: %d %s realm=%q", p.port, p.status, title(p.schemes[0]), p.realm)
+	case len(p.schemes) > 0:
+		var all []string
+		for _, s := range p.schemes {
+			all = append(all, title(s))
+		}
+		return fmt.Sprintf("tcp/%d: %d %s", p.port, p.status, strings.Join(all, ", "))
+	default:
+		return fmt.Sprintf("tcp/%d: %d", p.port, p.status)
+	}
+}
+
+func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+
+// tell sets the words about the pages without encryption.
+func (s *site) tell(e *fact.Evidence) {
+	texts := []struct {
+		word fact.Fact[string]
+		of   func(page) string
+	}{
+		{fact.HTTPTitle, func(p page) string { return p.title }},
+		{fact.HTTPServer, func(p page) string { return p.server }},
+		{fact.HTTPRealm, func(p page) string { return p.realm }},
+	}
+	for _, x := range texts {
+		x.word.Unknown(e, s.whyNot())
+		if i := slices.IndexFunc(s.pages, func(p page) bool { return x.of(p) != "" }); i >= 0 {
+			x.word.Set(e, x.of(s.pages[i]), fmt.Sprintf("tcp/%d: %s", s.pages[i].port, x.of(s.pages[i])))
+		}
+	}
+	s.tellAny(e, fact.HTTPOpen, "", func(page) tristate { return yes })
+	s.tellAny(e, fact.HTTPBasicClear, "", func(p page) tristate { return p.basic })
+	s.tellAny(e, fact.HTTPPasswordForm, ` <input type="password">`, func(p page) tristate { return p.password })
+	s.tellToTLS(e)
+}
+
+// tellAny sets a word that is true if it is so on any port, and false only if
+// every port said that it is not. Shown is what the page has that makes it so.
+func (s *site) tellAny(e *fact.Evidence, word fact.Fact[bool], shown string, of func(page) tristate) {
+	why := s.why
+	var said []string
+	for _, p := range s.pages {
+		switch of(p) {
+		case yes:
+			word.Set(e, true, p.proof()+shown)
+			return
+		case unclear:
+			why = fact.NotTold
+		default:
+			said = append(said, p.proof())
+		}
+	}
+	if why != "" {
+		word.Unknown(e, why)
+		return
+	}
+	if len(s.closed) > 0 {
+		said = append(said, ports(s.closed)+" refused")
+	}
+	word.Set(e, false, strings.Join(said, "; "))
+}
+
+// tellToTLS sets whether every page sends the browser on to HTTPS.
+func (s *site) tellToTLS(e *fact.Evidence) {
+	all := s.why == "" && len(s.pages) > 0
+	for _, p := range s.pages {
+		if p.toTLS == no {
+			fact.HTTPToTLS.Set(e, false, p.proof())
+			return
+		}
+		all = all && p.toTLS == yes
+	}
+	if all {
+		fact.HTTPToTLS.Set(e, true, s.pages[0].proof()+" Location: https")
+		return
+	}
+	fact.HTTPToTLS.Unknown(e, s.whyNot())
+}
+
+// whyNot is why a page does not tell something.
+func (s *site) whyNot() fact.Why {
+	switch {
+	case len(s.pages) > 0:
+		return fact.NotTold
+	case s.why != "":
+		return s.why
+	default:
+		return fact.Refused
+	}
+}
+
+func (s *site) services() []discovery.Service {
+	out := []discovery.Service{}
+	for _, p := range s.pages {
+		out = append(out, discovery.Service{Proto: "tcp", Port: int(p.port), Name: "http"})
+	}
+	return out
+}
+
+// encryption is what the ports of HTTPS answered.
+type encryption struct {
+	proof    string // of the first that speaks TLS
+	refused  []string
+	services []discovery.Service
+	why      fact.Why
+}
+
+// add takes in what a port answered and reports whether that settles it.
+func (x *encryption) add(port uint16, state *tls.ConnectionState, err error) (settled bool) {
+	switch {
+	case err == nil:
+		x.proof = fmt.Sprintf("tcp/%d: %s", port, tls.VersionName(state.Version))
+		x.services = []discovery.Service{{Proto: "tcp", Port: int(port), Name: "https"}}
+		x.why = ""
+		return true
+	case errors.Is(err, discovery.ErrClosed):
+		x.refused = append(x.refused, fmt.Sprintf("tcp/%d refused", port))
+	case errors.Is(err, discovery.ErrNotTLS):
+		x.refused = append(x.refused, fmt.Sprintf("tcp/%d: no TLS", port))
+	default:
+		x.why = discovery.WhyOf(err)
+	}
+	return false
+}
+
+func (x *encryption) tell(e *fact.Evidence) {
+	switch {
+	case x.proof != "":
+		fact.HTTPTLS.Set(e, true, x.proof)
+	case x.why != "":
+		fact.HTTPTLS.Unknown(e, x.why)
+	default:
+		fact.HTTPTLS.Set(e, false, strings.Join(x.refused, "; "))
+	}
+}
