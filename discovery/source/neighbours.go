@@ -1,0 +1,194 @@
+package source
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+// Neighbours is the source of what is on the same wire or radio as the hub:
+// every device with a MAC address on a network that is looked at.
+//
+// On Linux it reads the kernel's neighbour table and follows its changes, and
+// asks every IPv4 address once at the start, at each change of the networks,
+// and gently every few minutes; none of this needs a privilege. With the
+// capability NET_RAW it also hears a device's first ARP, IPv6 neighbour
+// discovery, DHCP, mDNS or SSDP packet, and learns hostnames from DHCP. What a
+// packet claims is reported as claimed until the device has answered the kernel.
+//
+// On other systems it sweeps, and Health says what it cannot see.
+var Neighbours = discovery.SourceKind{
+	Name: neighboursName,
+	Doc:  "Sees every device on the home network by its MAC address: reads the kernel's neighbour table, sends each address one byte by UDP, and listens to ARP, IPv6 neighbour discovery and DHCP.",
+	New:  newNeighbours,
+}
+
+// NeighboursConfig is the configuration of Neighbours.
+type NeighboursConfig struct {
+	Enabled bool
+	// ListenOnly sends nothing: no sweep and no questions. Devices that were
+	// silent for a while are then neither online nor offline.
+	ListenOnly bool `mapstructure:"listen_only" yaml:"listen_only"`
+}
+
+const neighboursName = "neighbours"
+
+type neighbours struct {
+	config NeighboursConfig
+	timing timing
+	env    discovery.Env
+	// deaf leaves the raw sockets closed, as if NET_RAW were missing.
+	deaf bool
+
+	table *neighbourTable
+	asker *asker
+	socks *asksocket
+
+	problems map[string]string // by part; what the owner is told
+	told     string
+}
+
+func newNeighbours(cfg any, env discovery.Env) (discovery.Source, error) {
+	c, ok := cfg.(NeighboursConfig)
+	if !ok {
+		return nil, fmt.Errorf("configuration of type %T, want NeighboursConfig", cfg)
+	}
+	return &neighbours{config: c, timing: defaultTiming(), env: env}, nil
+}
+
+// start makes the state of one run. Sockets of the source are opened by the
+// goroutine that calls Run only, so that they are in its network namespace.
+func (s *neighbours) start(report func(discovery.Observation)) error {
+	socks, err := openAsksocket()
+	if err != nil {
+		return err
+	}
+	s.socks, s.asker, s.problems, s.told = socks, newAsker(), map[string]string{}, "-"
+	s.table = newNeighbourTable(s.timing, report, func(addr netip.Addr, in time.Duration) {
+		s.asker.add(addr, time.Now().Add(in))
+	})
+	s.table.listenOnly = s.config.ListenOnly
+	return nil
+}
+
+// sweep plans a question to every IPv4 address of a network for which the
+// kernel has no fresh answer, each some time after the one before.
+func (s *neighbours) sweep(in discovery.Networks, gap time.Duration) {
+	if s.config.ListenOnly {
+		return
+	}
+	due := time.Now()
+	for addr := range sweepable(in) {
+		if !s.table.fresh(addr) {
+			s.asker.add(addr, due)
+			due = due.Add(gap)
+		}
+	}
+	s.table.recall()
+}
+
+// send asks what is due and returns how long nothing will be; 0 if nothing is planned.
+func (s *neighbours) send() time.Duration {
+	for {
+		addr, wait := s.asker.take(time.Now())
+		if !addr.IsValid() {
+			return wait
+		}
+		if _, ok := s.table.networks.OnLink(addr); !ok || !askable(addr) {
+			s.asker.decided(addr)
+			continue
+		}
+		err := s.socks.ask(addr)
+		s.problem("send", sendProblem(err))
+		if err != nil {
+			s.asker.decided(addr)
+			continue
+		}
+		s.env.Sent(addr, 1, 0)
+	}
+}
+
+// look reads the networks and the hub's hardware addresses, and returns the
+// networks that were not there before.
+func (s *neighbours) look() (added discovery.Networks, err error) {
+	before, now := s.table.networks, s.env.Networks()
+	ifaces, err := net.Interfaces()
+	if err != nil {
+		return added, fmt.Errorf("read network interfaces: %w", err)
+	}
+	own := map[hwaddr]bool{}
+	for _, i := range ifaces {
+		if len(i.HardwareAddr) == 6 {
+			own[hwaddr(i.HardwareAddr)] = true
+		}
+	}
+	s.table.connected(now, own, s.env.Now())
+	s.asker.keep(func(a netip.Addr) bool { _, ok := now.OnLink(a); return ok })
+	for _, w := range now.Looked {
+		if !slices.Contains(before.Looked, w) {
+			added.Looked = append(added.Looked, w)
+		}
+	}
+	s.problem("networks", networksProblem(now))
+	return added, nil
+}
+
+func networksProblem(n discovery.Networks) string {
+	if len(n.Looked) > 0 {
+		return ""
+	}
+	var why []string
+	for _, k := range n.Skipped {
+		name := k.Interface
+		if k.Prefix.IsValid() {
+			name = strings.TrimSpace(name + " " + k.Prefix.String())
+		}
+		why = append(why, name+": "+k.Reason)
+	}
+	return "There is no home network to look at (" + strings.Join(why, "; ") + ")."
+}
+
+// problem notes what is wrong with a part of the source, or that nothing is
+// any more, and tells the owner when that changes the whole.
+func (s *neighbours) problem(part, text string) {
+	if s.problems[part] == text && s.told != "-" {
+		return
+	}
+	delete(s.problems, part)
+	if text != "" {
+		s.problems[part] = text
+	}
+	var all []string
+	for _, k := range slices.Sorted(maps.Keys(s.problems)) {
+		all = append(all, s.problems[k])
+	}
+	told := strings.Join(all, " ")
+	if told == s.told {
+		return
+	}
+	s.told = told
+	switch {
+	case s.problems["networks"] != "":
+		s.env.Health(discovery.Down, told)
+	case told != "":
+		s.env.Health(discovery.Degraded, told)
+	default:
+		s.env.Health(discovery.OK, "")
+	}
+}
+
+// crowd tells the owner when strangers are ignored because there are too many.
+func (s *neighbours) crowd(now time.Time) {
+	const shown = 10 * time.Minute
+	text := ""
+	if d := s.table.dropped; !d.IsZero() && now.Sub(d) < shown {
+		text = "Something on the network sends packets under very many hardware addresses; new devices are listed only once they have answered."
+	}
+	s.problem("crowd", text)
+}

@@ -1,0 +1,8 @@
+//go:build !linux && !darwin
+
+package source
+
+import "errors"
+
+// readARP is not possible here without calling other programs.
+func readARP() ([]arpEntry, error) { return nil, errors.ErrUnsupported }

@@ -1,0 +1,235 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+const (
+	// The limits of DESIGN section 9: datagrams in any second, and addresses of
+	// which the kernel does not know yet who has them. More of the latter would
+	// push other entries out of its neighbour table (gc_thresh2 is 512).
+	asksPerSecond = 300
+	maxOpen       = 256
+	maxQueued     = 4096
+	// openFor is how long the kernel needs at most to give an address up: three
+	// ARP requests a second apart.
+	openFor = 4 * time.Second
+	// askGap is the least time between two questions to one address.
+	askGap = 2 * time.Second
+
+	// discard is the port that throws everything away (RFC 863).
+	discard = 9
+)
+
+// asker decides when to ask the kernel to resolve which address. It does no I/O.
+type asker struct {
+	queue  []question // by due time
+	queued map[netip.Addr]bool
+	open   map[netip.Addr]time.Time // asked and not decided, or just decided
+	busy   map[netip.Addr]bool      // asked and not decided
+	sent   [asksPerSecond]time.Time // ring of the last questions
+	next   int                      // in sent: the oldest
+}
+
+type question struct {
+	addr netip.Addr
+	due  time.Time
+}
+
+func newAsker() *asker {
+	return &asker{queued: map[netip.Addr]bool{}, open: map[netip.Addr]time.Time{}, busy: map[netip.Addr]bool{}}
+}
+
+// add plans a question, unless one to the address is planned already. A full
+// queue drops it: whoever floods us does not get memory for it.
+func (a *asker) add(addr netip.Addr, due time.Time) {
+	if a.queued[addr] || len(a.queue) >= maxQueued {
+		return
+	}
+	if last, ok := a.open[addr]; ok && due.Before(last.Add(askGap)) {
+		due = last.Add(askGap)
+	}
+	i, _ := slices.BinarySearchFunc(a.queue, due, func(q question, due time.Time) int {
+		if q.due.After(due) {
+			return 1
+		}
+		return -1
+	})
+	a.queue = slices.Insert(a.queue, i, question{addr, due})
+	a.queued[addr] = true
+}
+
+// take returns the address to ask now. Without one it returns how long to wait;
+// 0 if nothing is planned.
+func (a *asker) take(now time.Time) (addr netip.Addr, wait time.Duration) {
+	if len(a.queue) == 0 {
+		return netip.Addr{}, 0
+	}
+	if wait := max(a.queue[0].due.Sub(now), a.sent[a.next].Add(time.Second).Sub(now)); wait > 0 {
+		return netip.Addr{}, wait
+	}
+	if len(a.busy) >= maxOpen {
+		if a.forget(now); len(a.busy) >= maxOpen {
+			return netip.Addr{}, 20 * time.Millisecond
+		}
+	}
+	addr = a.queue[0].addr
+	a.queue = a.queue[1:]
+	delete(a.queued, addr)
+	a.open[addr], a.busy[addr] = now, true
+	a.sent[a.next] = now
+	a.next = (a.next + 1) % asksPerSecond
+	return addr, 0
+}
+
+// decided notes that the kernel knows who has the address, or that nobody has.
+func (a *asker) decided(addr netip.Addr) { delete(a.busy, addr) }
+
+// forget drops what is over.
+func (a *asker) forget(now time.Time) {
+	for addr, at := range a.open {
+		if now.Sub(at) >= openFor {
+			delete(a.open, addr)
+			delete(a.busy, addr)
+		}
+	}
+}
+
+// keep drops planned questions to addresses that are no longer to be asked.
+func (a *asker) keep(ok func(netip.Addr) bool) {
+	a.queue = slices.DeleteFunc(a.queue, func(q question) bool {
+		if ok(q.addr) {
+			return false
+		}
+		delete(a.queued, q.addr)
+		return true
+	})
+}
+
+// sweepable yields the IPv4 addresses of the networks that another host can
+// have, each once.
+func sweepable(n discovery.Networks) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		seen := map[netip.Prefix]bool{}
+		for _, w := range n.Looked {
+			p := w.Prefix.Masked()
+			if !p.Addr().Is4() || seen[p] {
+				continue
+			}
+			seen[p] = true
+			network, broadcast := p.Addr(), lastOf(p)
+			for a := network; p.Contains(a); a = a.Next() {
+				if p.Bits() < 31 && (a == network || a == broadcast) || n.Own(a) {
+					continue
+				}
+				if !yield(a) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// lastOf returns the last address of an IPv4 prefix.
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Masked().Addr().As4()
+	for i := p.Bits(); i < 32; i++ {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	return netip.AddrFrom4(b)
+}
+
+// asksocket sends the questions: one byte by UDP to the discard port, which
+// needs no privilege and makes the kernel ask who has the address.
+type asksocket struct{ four, six *net.UDPConn }
+
+// openAsksocket opens sockets in the network namespace of the calling thread.
+// A hub without IPv6 has none for it.
+func openAsksocket() (*asksocket, error) {
+	four, err := net.ListenUDP("udp4", nil)
+	if err != nil {
+		return nil, fmt.Errorf("open socket for questions: %w", err)
+	}
+	// What has one hop to live reaches nobody beyond the home's own network.
+	if err := ipv4.NewConn(four).SetTTL(1); err != nil {
+		_ = four.Close()
+		return nil, fmt.Errorf("limit questions to one hop: %w", err)
+	}
+	s := &asksocket{four: four}
+	_ = four.SetWriteBuffer(1 << 20) // the kernel holds them until resolved
+	_ = four.SetReadBuffer(1)        // nothing is ever read
+	if six, err := net.ListenUDP("udp6", nil); err == nil {
+		if err := ipv6.NewConn(six).SetHopLimit(1); err != nil {
+			_ = six.Close()
+			return s, nil
+		}
+		_ = six.SetReadBuffer(1)
+		s.six = six
+	}
+	return s, nil
+}
+
+func (s *asksocket) close() {
+	_ = s.four.Close()
+	if s.six != nil {
+		_ = s.six.Close()
+	}
+}
+
+// ask sends one question.
+func (s *asksocket) ask(addr netip.Addr) error {
+	c := s.four
+	if addr.Is6() {
+		c = s.six
+	}
+	if c == nil {
+		return errors.New("the hub has no IPv6")
+	}
+	_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+	_, err := c.WriteToUDPAddrPort([]byte{0}, netip.AddrPortFrom(addr, discard))
+	return err
+}
+
+// Resolve makes the kernel find out who has an on-link address, by sending it
+// one byte by UDP to the discard port; the answer comes as an observation of
+// Neighbours. The caller says that the address is on link, counts the packet
+// and keeps to a pace. The datagram cannot leave the local network. Addresses
+// outside the ranges for home networks, but for global IPv6 ones, are refused.
+func Resolve(ctx context.Context, addr netip.Addr) error {
+	addr = addr.Unmap()
+	if !askable(addr) {
+		return fmt.Errorf("resolve %q: not the address of a device at home", addr)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s, err := openAsksocket()
+	if err != nil {
+		return fmt.Errorf("resolve %q: %w", addr, err)
+	}
+	defer s.close()
+	if err := s.ask(addr); err != nil {
+		return fmt.Errorf("resolve %q: %w", addr, err)
+	}
+	return nil
+}
+
+// askable reports whether the address may be asked at all (threat T22).
+func askable(a netip.Addr) bool {
+	if a.IsLinkLocalUnicast() {
+		return a.Is4() || a.Zone() != ""
+	}
+	return a.IsPrivate() || a.Is6() && a.IsGlobalUnicast()
+}

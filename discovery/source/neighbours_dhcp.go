@@ -1,0 +1,112 @@
+package source
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// parseDHCP4 reads what a client asks of a DHCP server (RFC 2131), and keeps
+// its hostname (option 12, or 81 of RFC 4702) and the address that it asks for.
+func (s *sighting) parseDHCP4(b []byte) bool {
+	m, err := dhcpv4.FromBytes(b)
+	if err != nil || m.OpCode != dhcpv4.OpcodeBootRequest || len(m.ClientHWAddr) != 6 || hwaddr(m.ClientHWAddr) != s.mac {
+		return false
+	}
+	kind := strings.ToLower(m.MessageType().String())
+	s.proof = fmt.Sprintf("dhcp %s from %s", kind, s.mac)
+	class := ""
+	if c := m.ClassIdentifier(); c != "" {
+		class = fmt.Sprintf(" option 60 %q", c)
+	}
+	name, option := m.HostName(), 12
+	if name == "" {
+		name, option = fqdn4(m.Options.Get(dhcpv4.OptionFQDN)), 81
+	}
+	if s.name = hostname(name); s.name != "" {
+		s.named = fmt.Sprintf("dhcp %s option %d %q%s", kind, option, s.name, class)
+	}
+	if m.MessageType() == dhcpv4.MessageTypeRequest {
+		if a, ok := netip.AddrFromSlice(m.RequestedIPAddress().To4()); ok && a.IsGlobalUnicast() {
+			s.soon = a
+		}
+	}
+	return true
+}
+
+// fqdn4 reads option 81: flags, two result codes and the name, in DNS wire
+// format if bit E of the flags is set, else as text (RFC 4702 section 2).
+func fqdn4(b []byte) string {
+	if len(b) < 4 {
+		return ""
+	}
+	const inWireFormat = 0b100
+	if b[0]&inWireFormat == 0 {
+		return string(b[3:])
+	}
+	return firstLabel(b[3:])
+}
+
+// parseDHCP6 reads what a client asks of a DHCP server (RFC 8415), and keeps its
+// hostname (option 39, RFC 4704). It reads the options itself: the library
+// unpacks every compressed name of a message, which costs a hundred thousand
+// times its length when the sender is hostile.
+func (s *sighting) parseDHCP6(b []byte) bool {
+	kind, ok := dhcp6Kinds[first(b)]
+	if len(b) < 4 || !ok || !s.addr.IsLinkLocalUnicast() {
+		return false
+	}
+	s.proof = fmt.Sprintf("dhcpv6 %s from %s at %s", kind, s.addr, s.mac)
+	const fqdn = 39
+	for options := b[4:]; len(options) >= 4; {
+		code, length := binary.BigEndian.Uint16(options), int(binary.BigEndian.Uint16(options[2:]))
+		options = options[4:]
+		if length > len(options) {
+			return false
+		}
+		if code == fqdn && length > 1 {
+			if s.name = hostname(firstLabel(options[1:length])); s.name != "" {
+				s.named = fmt.Sprintf("dhcpv6 %s option %d %q", kind, fqdn, s.name)
+			}
+		}
+		options = options[length:]
+	}
+	return true
+}
+
+// dhcp6Kinds are the messages that clients send (RFC 8415 section 7.3).
+var dhcp6Kinds = map[byte]string{
+	1: "solicit", 3: "request", 4: "confirm", 5: "renew", 6: "rebind", 8: "release", 9: "decline", 11: "information-request",
+}
+
+func first(b []byte) byte {
+	if len(b) == 0 {
+		return 0
+	}
+	return b[0]
+}
+
+// firstLabel returns the first label of a name in DNS wire format, which in DHCP
+// is never compressed.
+func firstLabel(b []byte) string {
+	if len(b) == 0 || int(b[0]) > min(63, len(b)-1) {
+		return ""
+	}
+	return string(b[1 : 1+b[0]])
+}
+
+// hostname returns the first label of a name, cleaned; empty if it tells nothing.
+func hostname(s string) string {
+	const longest = 63 // of a label, RFC 1035 section 2.3.4
+	s, _, _ = strings.Cut(s, ".")
+	s = fact.Clean(s, longest)
+	if s == "localhost" || s == "*" {
+		return ""
+	}
+	return s
+}

@@ -1,0 +1,229 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+// Run follows the kernel's neighbour table, asks and listens, until ctx is done.
+func (s *neighbours) Run(ctx context.Context, report func(discovery.Observation)) error {
+	if err := s.start(report); err != nil {
+		return err
+	}
+	defer s.socks.close()
+	l := &neighbourLoop{neighbours: s, ears: newEars(), bounced: map[int]bool{}}
+	defer l.ears.close()
+	for {
+		w, err := openNeighbourWatch()
+		if err != nil {
+			return err
+		}
+		err = l.run(ctx, w)
+		w.close()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if !errors.Is(err, errWatchEnded) {
+			return err
+		}
+		s.env.Log.Info("reading the neighbour table anew", "why", err)
+		s.table.doubt()
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// neighbourLoop is one run of the source on Linux.
+type neighbourLoop struct {
+	*neighbours
+	ears    *ears
+	bounced map[int]bool // interfaces whose connection broke since the last look
+	swept   time.Time
+}
+
+// errWatchEnded means that the kernel dropped changes because they came faster
+// than they were read (ENOBUFS), so that the table must be read anew.
+var errWatchEnded = errors.New("changes of the neighbour table were lost")
+
+func (l *neighbourLoop) run(ctx context.Context, w *neighbourWatch) error {
+	if err := l.relook(); err != nil {
+		return err
+	}
+	settle := time.NewTimer(time.Hour) // links change in bursts
+	settle.Stop()
+	tick := time.NewTicker(min(time.Second, l.timing.offlineAfter/10))
+	defer tick.Stop()
+	wake := time.NewTimer(time.Hour)
+	defer wake.Stop()
+	for {
+		if wait := l.send(); wait > 0 {
+			wake.Reset(wait)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case u, ok := <-w.neigh:
+			if !ok {
+				return errWatchEnded
+			}
+			l.neighbour(u)
+		case u, ok := <-w.links:
+			if !ok {
+				return errWatchEnded
+			}
+			if u.Header.Type == unix.RTM_DELLINK || u.Attrs().RawFlags&unix.IFF_RUNNING == 0 {
+				l.bounced[u.Attrs().Index] = true
+			}
+			settle.Reset(100 * time.Millisecond)
+		case _, ok := <-w.addrs:
+			if !ok {
+				return errWatchEnded
+			}
+			settle.Reset(100 * time.Millisecond)
+		case h := <-l.ears.heard:
+			l.table.hear(h.ifindex, h.sighting, l.env.Now())
+		case index := <-l.ears.ended:
+			l.ears.drop(index)
+			settle.Reset(time.Second)
+		case <-settle.C:
+			if err := l.relook(); err != nil {
+				return err
+			}
+		case <-tick.C:
+			l.tick()
+		case <-wake.C:
+		}
+	}
+}
+
+func (l *neighbourLoop) tick() {
+	now := l.env.Now()
+	l.table.tick(now)
+	l.asker.forget(time.Now())
+	l.crowd(now)
+	every, gap := l.timing.sweepEvery, 40*time.Millisecond
+	if l.ears.hearing() {
+		every *= 3 // newcomers are heard
+	}
+	if time.Since(l.swept) >= every {
+		l.swept = time.Now()
+		l.sweep(l.table.networks, gap)
+	}
+}
+
+// relook follows a change of links or addresses: what is new, or was cut off for
+// a moment, is swept at once.
+func (l *neighbourLoop) relook() error {
+	added, err := l.look()
+	if err != nil {
+		return err
+	}
+	for _, w := range l.table.networks.Looked {
+		if l.bounced[w.Index] {
+			added.Looked = append(added.Looked, w)
+		}
+	}
+	clear(l.bounced)
+	if !l.deaf {
+		l.problem("raw", rawProblem(l.ears.follow(l.table.networks)))
+	} else {
+		l.problem("raw", rawProblem(errNoNetRaw))
+	}
+	if len(added.Looked) > 0 {
+		l.swept = time.Now()
+		l.sweep(added, 0)
+	}
+	return nil
+}
+
+// neighbour takes in a change of the kernel's table.
+func (l *neighbourLoop) neighbour(u netlink.NeighUpdate) {
+	addr, ok := netip.AddrFromSlice(u.IP)
+	if !ok || u.Family != unix.AF_INET && u.Family != unix.AF_INET6 {
+		return
+	}
+	addr, now := addr.Unmap(), l.env.Now()
+	if u.Type == unix.RTM_DELNEIGH || u.State&unix.NUD_FAILED != 0 {
+		l.asker.decided(l.table.place(addr, u.LinkIndex))
+		l.table.unresolved(u.LinkIndex, addr)
+		return
+	}
+	if len(u.HardwareAddr) != 6 {
+		return // incomplete, or no Ethernet
+	}
+	mac := hwaddr(u.HardwareAddr)
+	switch {
+	case u.State&unix.NUD_REACHABLE != 0:
+		l.asker.decided(l.table.place(addr, u.LinkIndex))
+		l.table.resolved(u.LinkIndex, addr, mac, now)
+	case u.State&(unix.NUD_STALE|unix.NUD_DELAY|unix.NUD_PROBE) != 0:
+		const userHZ = 100 // unit of the kernel's times in netlink
+		ago := time.Duration(u.Confirmed) * time.Second / userHZ
+		l.table.remembered(u.LinkIndex, addr, mac, ago, now)
+	}
+}
+
+// neighbourWatch is a subscription to the kernel's neighbours, links and addresses.
+type neighbourWatch struct {
+	done  chan struct{}
+	neigh chan netlink.NeighUpdate
+	links chan netlink.LinkUpdate
+	addrs chan netlink.AddrUpdate
+}
+
+// openNeighbourWatch subscribes, and has the neighbours that the kernel knows
+// already sent first.
+func openNeighbourWatch() (*neighbourWatch, error) {
+	const buffer = 1 << 20
+	w := &neighbourWatch{
+		done: make(chan struct{}), neigh: make(chan netlink.NeighUpdate, 256),
+		links: make(chan netlink.LinkUpdate, 16), addrs: make(chan netlink.AddrUpdate, 16),
+	}
+	if err := errors.Join(
+		orClose(w.links, netlink.LinkSubscribeWithOptions(w.links, w.done, netlink.LinkSubscribeOptions{})),
+		orClose(w.addrs, netlink.AddrSubscribeWithOptions(w.addrs, w.done, netlink.AddrSubscribeOptions{})),
+		orClose(w.neigh, netlink.NeighSubscribeWithOptions(w.neigh, w.done,
+			netlink.NeighSubscribeOptions{ListExisting: true, ReceiveBufferSize: buffer})),
+	); err != nil {
+		w.close()
+		return nil, fmt.Errorf("subscribe to the kernel's neighbour table: %w", err)
+	}
+	return w, nil
+}
+
+// orClose closes a channel that nobody will, since its subscription failed.
+func orClose[T any](ch chan T, err error) error {
+	if err != nil {
+		close(ch)
+	}
+	return err
+}
+
+// close ends the subscription and waits for its goroutines.
+func (w *neighbourWatch) close() {
+	close(w.done)
+	for range w.neigh {
+	}
+	for range w.links {
+	}
+	for range w.addrs {
+	}
+}
+
+func sendProblem(err error) string {
+	if errors.Is(err, unix.EPERM) {
+		return "The hub's own firewall stops the questions to devices (UDP port 9), so that only devices that talk to the hub are seen."
+	}
+	return ""
+}

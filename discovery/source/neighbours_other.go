@@ -1,0 +1,85 @@
+//go:build !linux
+
+package source
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+// arpEntry is a line of the system's ARP table.
+type arpEntry struct {
+	ifindex int
+	addr    netip.Addr
+	mac     hwaddr
+}
+
+// Run sweeps until ctx is done: where the ARP table can be read it asks by UDP
+// and reads the answers there, else it tries to connect.
+func (s *neighbours) Run(ctx context.Context, report func(discovery.Observation)) error {
+	if err := s.start(report); err != nil {
+		return err
+	}
+	defer s.socks.close()
+	next := time.NewTimer(0)
+	defer next.Stop()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-next.C:
+			if err := s.lookAround(ctx, report); err != nil {
+				if ctx.Err() != nil {
+					return nil
+				}
+				return err
+			}
+			next.Reset(s.timing.sweepEvery)
+		case <-tick.C:
+			s.send()
+			s.asker.forget(time.Now())
+			s.readAnswers()
+			s.table.tick(s.env.Now())
+		}
+	}
+}
+
+// lookAround sweeps once.
+func (s *neighbours) lookAround(ctx context.Context, report func(discovery.Observation)) error {
+	if _, err := s.look(); err != nil {
+		return err
+	}
+	if _, err := readARP(); !errors.Is(err, errors.ErrUnsupported) {
+		s.problem("system", "On this system only devices with IPv4 that answer at the moment of looking are seen, and no hostnames.")
+		s.sweep(s.table.networks, 0)
+		s.send()
+		return err
+	}
+	s.problem("system", "On this system devices are known by their IP address only, and those that answer no connection are not seen; run Thingwarden on Linux to see all.")
+	if s.config.ListenOnly {
+		return nil
+	}
+	return newConnectSweep(s.env).run(ctx, s.table.networks, func(addr netip.Addr, proof string) {
+		report(answeringAddr(addr, proof, s.env.Now()))
+	})
+}
+
+// readAnswers takes in the ARP table.
+func (s *neighbours) readAnswers() {
+	entries, err := readARP()
+	if err != nil {
+		return // lookAround returns it
+	}
+	for _, e := range entries {
+		s.asker.decided(e.addr)
+		s.table.resolved(e.ifindex, e.addr, e.mac, s.env.Now())
+	}
+}
+
+func sendProblem(error) string { return "" }

@@ -1,0 +1,147 @@
+package source
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/oui"
+)
+
+// tick does what is due: it reports what was held back, asks neighbours that
+// have been silent, and notices those that went away.
+func (t *neighbourTable) tick(now time.Time) {
+	for _, n := range t.sorted() {
+		for addr, a := range n.addrs {
+			if a.reachable {
+				t.live(n, now)
+				t.tell(n, now)
+			}
+			t.askAgain(n, addr, a, now)
+		}
+		if n.changed {
+			t.tell(n, now)
+		}
+		t.checkPresence(n, now)
+	}
+}
+
+// askAgain asks for an address that is only claimed, ever more rarely, and
+// forgets it when nobody answers.
+func (t *neighbourTable) askAgain(n *neighbour, addr netip.Addr, a *addrState, now time.Time) {
+	const tries = 5 // over 2, 6, 18, 54 seconds
+	if a.confirmed || now.Before(a.again) || t.listenOnly {
+		return
+	}
+	if a.asked >= tries {
+		delete(n.addrs, addr)
+		return
+	}
+	a.asked++
+	wait := askGap
+	for range a.asked - 1 {
+		wait *= 3
+	}
+	a.again = now.Add(wait)
+	t.question(addr, 0)
+}
+
+func (t *neighbourTable) checkPresence(n *neighbour, now time.Time) {
+	const rounds = 5
+	silent := now.Sub(n.alive)
+	if n.state == away || n.state == outOfSight && (t.listenOnly || !t.inSight(n)) {
+		return
+	}
+	if silent >= t.offlineAfter && (n.asked >= 3 || !n.askable()) {
+		if t.listenOnly {
+			t.become(n, outOfSight, now)
+			return
+		}
+		t.become(n, away, now)
+		return
+	}
+	if silent < t.offlineAfter*time.Duration(n.asked+1)/rounds {
+		return
+	}
+	n.asked++
+	asked := 0
+	for _, addr := range slices.SortedFunc(maps.Keys(n.addrs), netip.Addr.Compare) {
+		if n.addrs[addr].confirmed && t.onLink(addr) && asked < 3 {
+			t.question(addr, 0)
+			asked++
+		}
+	}
+}
+
+// live notes a sign of life.
+func (t *neighbourTable) live(n *neighbour, now time.Time) {
+	n.alive, n.asked = now, 0
+	if n.state != present {
+		n.state, n.changed = present, true
+	}
+}
+
+func (t *neighbourTable) become(n *neighbour, p presence, now time.Time) {
+	if n.state != p {
+		n.state, n.changed = p, true
+		t.tell(n, now)
+	}
+}
+
+// tell reports a neighbour if there is something new, or if it is time for
+// another sign of life.
+func (t *neighbourTable) tell(n *neighbour, now time.Time) {
+	if !n.changed && now.Sub(n.reported) < t.signEvery {
+		return
+	}
+	if n.changed && !n.limit.AllowN(now, 1) {
+		return // tick comes back to it
+	}
+	n.changed, n.reported = false, now
+	t.report(n.observation(now))
+}
+
+func (n *neighbour) observation(now time.Time) discovery.Observation {
+	mac, _ := discovery.MAC(n.mac.hex())
+	e := fact.New(neighboursName, now)
+	o := discovery.Observation{About: []discovery.Identifier{mac}, Name: n.name, Facts: e, Quiet: n.state != present}
+	fact.DeviceKind.Set(e, "lan", n.proof)
+	fact.DeviceMACRandom.Set(e, oui.Random(mac.Value), n.mac.String())
+	if vendor, ok := oui.Vendor(mac.Value); ok {
+		fact.DeviceMACVendor.Set(e, vendor, n.mac.String())
+	}
+	if n.name != "" {
+		fact.DeviceHostname.Set(e, n.name, n.named)
+	}
+	n.setPresence(e, now)
+	if n.state != present {
+		return o // its addresses may be another's by now
+	}
+	for _, addr := range slices.SortedFunc(maps.Keys(n.addrs), netip.Addr.Compare) {
+		if a := n.addrs[addr]; a.confirmed {
+			o.About = append(o.About, discovery.IP(addr))
+			fact.DeviceReachable.Set(e, true, a.proof)
+		} else {
+			o.About = append(o.About, discovery.Claimed(addr))
+		}
+	}
+	return o
+}
+
+func (n *neighbour) setPresence(e *fact.Evidence, now time.Time) {
+	switch n.state {
+	case present:
+		fact.DeviceOnline.Set(e, true, n.proof)
+		if n.lost {
+			fact.DeviceReachable.Set(e, false, "neighbour table: its address belongs to another device")
+		}
+	case away:
+		fact.DeviceOnline.Set(e, false, fmt.Sprintf("neighbour table: no answer to %d questions since %s", n.asked, n.alive.UTC().Format(time.RFC3339)))
+	case outOfSight:
+		fact.DeviceOnline.Unknown(e, fact.SourceDown)
+	}
+}

@@ -1,0 +1,394 @@
+package source
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+// Bounds of what strangers can make us remember (threat T14).
+const (
+	maxNeighbours  = discovery.MaxDevices
+	maxUnconfirmed = 500 // of them: seen in packets only
+	maxAddrs       = 24  // of one device
+)
+
+// timing holds the periods of the source.
+type timing struct {
+	offlineAfter time.Duration // without any answer, until a device counts as away
+	sweepEvery   time.Duration // between two gentle sweeps
+	signEvery    time.Duration // between two identical reports of a device
+}
+
+func defaultTiming() timing {
+	return timing{offlineAfter: 10 * time.Minute, sweepEvery: 5 * time.Minute, signEvery: time.Minute}
+}
+
+// neighbourTable is what is known of the neighbours, and decides what to report
+// and what to ask. It does no I/O and has no clock; one goroutine owns it.
+type neighbourTable struct {
+	timing
+	listenOnly bool
+	networks   discovery.Networks
+	own        map[hwaddr]bool
+	hosts      map[hwaddr]*neighbour
+	owner      map[netip.Addr]*neighbour // whom the kernel has confirmed
+	strangers  *rate.Limiter             // devices seen in packets only
+	dropped    time.Time                 // when one was last ignored for that limit
+
+	report func(discovery.Observation)
+	ask    func(addr netip.Addr, in time.Duration)
+}
+
+// neighbour is one hardware address.
+type neighbour struct {
+	mac         hwaddr
+	addrs       map[netip.Addr]*addrState
+	proof       string
+	name, named string // hostname and its proof
+	confirmed   bool   // the kernel got an answer from it
+	state       presence
+	alive       time.Time // last sign of life
+	asked       int       // rounds of questions without one
+	changed     bool      // not reported yet
+	reported    time.Time
+	limit       *rate.Limiter // of reports
+	lost        bool          // its last address went to another
+}
+
+// presence is whether a neighbour answers.
+type presence int
+
+const (
+	present presence = iota
+	away
+	outOfSight // its network is not connected, or it must not be asked
+)
+
+// addrState is one address of a neighbour.
+type addrState struct {
+	proof     string
+	confirmed bool      // the kernel got an answer for it from this neighbour
+	reachable bool      // and considers it fresh
+	heard     time.Time // last sign of it
+	asked     int       // questions since it was claimed
+	again     time.Time // when to ask next, while it is only claimed
+}
+
+func newNeighbourTable(t timing, report func(discovery.Observation), ask func(netip.Addr, time.Duration)) *neighbourTable {
+	return &neighbourTable{
+		timing: t, own: map[hwaddr]bool{}, hosts: map[hwaddr]*neighbour{}, owner: map[netip.Addr]*neighbour{},
+		strangers: rate.NewLimiter(rate.Every(2*time.Second), 128), report: report, ask: ask,
+	}
+}
+
+// hear takes in what a packet on an interface says of its sender. Only a later
+// answer to the kernel proves that an address is its own.
+func (t *neighbourTable) hear(ifindex int, s sighting, now time.Time) {
+	addr := t.place(s.addr, ifindex)
+	if t.own[s.mac] || !s.mac.unicast() || t.networks.Own(s.addr) {
+		return
+	}
+	if s.addr.IsValid() && !addr.IsValid() {
+		return // from another network, or no address of one device
+	}
+	n := t.hosts[s.mac]
+	if n == nil {
+		if n = t.stranger(s.mac, now); n == nil {
+			return
+		}
+	}
+	t.live(n, now)
+	if s.name != "" && s.name != n.name {
+		n.name, n.named, n.changed = s.name, s.named, true
+	}
+	if n.proof == "" {
+		n.proof = s.proof
+	}
+	if addr.IsValid() {
+		t.claim(n, addr, s.proof, now)
+	}
+	if soon := t.place(s.soon, ifindex); soon.IsValid() && t.owner[soon] != n {
+		const settled = 3 * time.Second // RFC 5227 and RFC 4862: until then it must not answer
+		t.question(soon, settled)
+	}
+	t.tell(n, now)
+}
+
+// claim notes that a neighbour says an address is its own.
+func (t *neighbourTable) claim(n *neighbour, addr netip.Addr, proof string, now time.Time) {
+	if a := n.addrs[addr]; a != nil {
+		a.heard = now
+		return
+	}
+	if other := t.owner[addr]; other != nil && other != n {
+		t.question(addr, 0) // moved, or somebody lies: the kernel finds out
+		return
+	}
+	if !t.room(n, false) {
+		return
+	}
+	n.addrs[addr] = &addrState{proof: proof, heard: now, asked: 1, again: now.Add(askGap)}
+	n.changed = true
+	t.question(addr, 0)
+}
+
+// resolved takes in that a neighbour answered the kernel for an address.
+func (t *neighbourTable) resolved(ifindex int, addr netip.Addr, mac hwaddr, now time.Time) {
+	addr = t.place(addr, ifindex)
+	if !addr.IsValid() || t.own[mac] || !mac.unicast() {
+		return
+	}
+	n := t.hosts[mac]
+	if n == nil {
+		if n = t.add(mac, now); n == nil {
+			return
+		}
+	}
+	t.live(n, now)
+	a := n.addrs[addr]
+	if a == nil {
+		if !t.room(n, true) {
+			return
+		}
+		a = &addrState{}
+		n.addrs[addr] = a
+	}
+	if other := t.owner[addr]; other != nil && other != n {
+		t.disown(other, addr, now)
+	}
+	if !a.confirmed {
+		a.confirmed, n.confirmed, n.lost, n.changed = true, true, false, true
+		a.proof = fmt.Sprintf("neighbour table: %s lladdr %s reachable", addr, mac)
+		n.proof = a.proof
+		t.owner[addr] = n
+	}
+	a.reachable, a.heard = true, now
+	t.tell(n, now)
+}
+
+// remembered takes in that the kernel knows who had an address, as of some time
+// ago, without an answer since.
+func (t *neighbourTable) remembered(ifindex int, addr netip.Addr, mac hwaddr, ago time.Duration, now time.Time) {
+	addr = t.place(addr, ifindex)
+	if !addr.IsValid() || t.own[mac] || !mac.unicast() {
+		return
+	}
+	if n := t.owner[addr]; n != nil && n.mac == mac {
+		n.addrs[addr].reachable = false
+		return
+	}
+	t.question(addr, 0)
+	if ago >= t.offlineAfter || t.owner[addr] != nil {
+		return
+	}
+	n := t.hosts[mac]
+	if n == nil {
+		if n = t.stranger(mac, now); n == nil {
+			return
+		}
+		n.alive = now.Add(-ago)
+		n.proof = fmt.Sprintf("neighbour table: %s lladdr %s stale", addr, mac)
+	}
+	t.claim(n, addr, n.proof, now)
+	t.tell(n, now)
+}
+
+// unresolved takes in that the kernel does not know, or no longer, who has an address.
+func (t *neighbourTable) unresolved(ifindex int, addr netip.Addr) {
+	if n := t.owner[t.place(addr, ifindex)]; n != nil {
+		n.addrs[t.place(addr, ifindex)].reachable = false
+	}
+}
+
+// doubt takes in that changes were missed: what the kernel holds for fresh is
+// not known any more.
+func (t *neighbourTable) doubt() {
+	for _, n := range t.hosts {
+		for _, a := range n.addrs {
+			a.reachable = false
+		}
+	}
+}
+
+// connected takes in which networks are looked at now, and the hub's own
+// hardware addresses.
+func (t *neighbourTable) connected(networks discovery.Networks, own map[hwaddr]bool, now time.Time) {
+	t.networks, t.own = networks, own
+	for _, n := range t.sorted() {
+		if t.inSight(n) {
+			if n.state == outOfSight && !t.listenOnly {
+				n.alive, n.asked = now, 0 // it gets its full time to answer
+			}
+			continue
+		}
+		for _, a := range n.addrs {
+			a.reachable = false
+		}
+		t.become(n, outOfSight, now)
+	}
+}
+
+// disown takes an address from a neighbour because another one has it.
+func (t *neighbourTable) disown(n *neighbour, addr netip.Addr, now time.Time) {
+	t.forget(n, addr)
+	n.lost, n.changed = len(n.addrs) == 0, true
+	t.tell(n, now)
+}
+
+// stranger makes an entry for a device of which only a packet tells, unless
+// there have been too many of them.
+func (t *neighbourTable) stranger(mac hwaddr, now time.Time) *neighbour {
+	if !t.strangers.AllowN(now, 1) {
+		t.dropped = now
+		return nil
+	}
+	return t.add(mac, now)
+}
+
+// add makes an entry, in place of the least useful one when there are too many;
+// nil if every other one is more useful.
+func (t *neighbourTable) add(mac hwaddr, now time.Time) *neighbour {
+	unconfirmed := 0
+	var oldest *neighbour
+	for _, n := range t.hosts {
+		if !n.confirmed {
+			unconfirmed++
+		}
+		if oldest == nil || n.moreDispensable(oldest) {
+			oldest = n
+		}
+	}
+	if len(t.hosts) >= maxNeighbours || unconfirmed >= maxUnconfirmed {
+		if oldest.confirmed && oldest.state == present {
+			t.dropped = now
+			return nil
+		}
+		for addr := range oldest.addrs {
+			t.forget(oldest, addr)
+		}
+		delete(t.hosts, oldest.mac)
+	}
+	n := &neighbour{mac: mac, addrs: map[netip.Addr]*addrState{}, alive: now, changed: true, limit: rate.NewLimiter(1, 5)}
+	t.hosts[mac] = n
+	return n
+}
+
+func (n *neighbour) moreDispensable(than *neighbour) bool {
+	if n.confirmed != than.confirmed {
+		return !n.confirmed
+	}
+	if (n.state == present) != (than.state == present) {
+		return n.state != present
+	}
+	return n.alive.Before(than.alive)
+}
+
+// room makes room for another address of a neighbour. The oldest claim gives
+// way first; for an address that the kernel has confirmed, also the IPv6 address
+// that was not heard of for longest, since devices change those daily (RFC 8981).
+func (t *neighbourTable) room(n *neighbour, confirmed bool) bool {
+	if len(n.addrs) < maxAddrs {
+		return true
+	}
+	var worst netip.Addr
+	for addr, a := range n.addrs {
+		if a.confirmed && (addr.Is4() || !confirmed) {
+			continue
+		}
+		if w := n.addrs[worst]; w == nil || !a.confirmed && w.confirmed || a.confirmed == w.confirmed && a.heard.Before(w.heard) {
+			worst = addr
+		}
+	}
+	if !worst.IsValid() {
+		return false
+	}
+	t.forget(n, worst)
+	return true
+}
+
+// forget drops an address of a neighbour.
+func (t *neighbourTable) forget(n *neighbour, addr netip.Addr) {
+	delete(n.addrs, addr)
+	if t.owner[addr] == n {
+		delete(t.owner, addr)
+	}
+}
+
+func (n *neighbour) askable() bool {
+	for _, a := range n.addrs {
+		if a.confirmed {
+			return true
+		}
+	}
+	return false
+}
+
+// place returns the address with the zone that it has on the interface, or an
+// invalid one if no device on a network that is looked at can have it.
+func (t *neighbourTable) place(addr netip.Addr, ifindex int) netip.Addr {
+	addr = addr.Unmap().WithZone("")
+	for _, w := range t.networks.Looked {
+		if w.Index != ifindex || !w.Prefix.Contains(addr) || t.networks.Own(addr) {
+			continue
+		}
+		if addr.IsMulticast() || addr.IsUnspecified() || addr.IsLoopback() {
+			continue
+		}
+		if p := w.Prefix; addr.Is4() && p.Bits() < 31 && (addr == p.Masked().Addr() || addr == lastOf(p)) {
+			continue
+		}
+		if addr.Is6() && addr.IsLinkLocalUnicast() {
+			return addr.WithZone(w.Interface)
+		}
+		return addr
+	}
+	return netip.Addr{}
+}
+
+// inSight reports whether a neighbour could be heard now.
+func (t *neighbourTable) inSight(n *neighbour) bool {
+	if len(n.addrs) == 0 {
+		return len(t.networks.Looked) > 0
+	}
+	return slices.ContainsFunc(slices.Collect(maps.Keys(n.addrs)), t.onLink)
+}
+
+// fresh reports whether the kernel has a recent answer for an address.
+func (t *neighbourTable) fresh(addr netip.Addr) bool {
+	n := t.owner[addr]
+	return n != nil && n.addrs[addr].reachable
+}
+
+// recall asks for the IPv6 addresses of neighbours that are not present, which
+// no sweep reaches.
+func (t *neighbourTable) recall() {
+	for _, n := range t.sorted() {
+		for addr, a := range n.addrs {
+			if n.state != present && addr.Is6() && a.confirmed && t.onLink(addr) {
+				t.question(addr, 0)
+			}
+		}
+	}
+}
+
+func (t *neighbourTable) onLink(a netip.Addr) bool {
+	_, ok := t.networks.OnLink(a)
+	return ok
+}
+
+func (t *neighbourTable) question(addr netip.Addr, in time.Duration) {
+	if !t.listenOnly {
+		t.ask(addr, in)
+	}
+}
+
+func (t *neighbourTable) sorted() []*neighbour {
+	return slices.SortedFunc(maps.Values(t.hosts), func(a, b *neighbour) int { return slices.Compare(a.mac[:], b.mac[:]) })
+}
