@@ -1,0 +1,34 @@
+# syntax=docker/dockerfile:1
+
+# The program runs as an ordinary user. Its file capability is permitted only
+# (=p, not =ep): the program raises it to open its packet sockets and drops it,
+# and still starts where the container may not have it.
+FROM --platform=$BUILDPLATFORM golang:1.26-bookworm AS build
+RUN apt-get update && apt-get install -y --no-install-recommends libcap2-bin && rm -rf /var/lib/apt/lists/*
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG TARGETOS TARGETARCH TARGETVARIANT VERSION=unknown
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH GOARM=${TARGETVARIANT#v} \
+    go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/thingwarden . \
+    && setcap cap_net_raw=p /out/thingwarden
+RUN mkdir -p /out/data && chown 65532:65532 /out/data && chmod 700 /out/data
+
+FROM scratch
+ARG VERSION=unknown
+LABEL org.opencontainers.image.title="Thingwarden" \
+      org.opencontainers.image.description="Finds the devices of your home, checks how well they are protected and tells Home Assistant" \
+      org.opencontainers.image.source="https://github.com/thingwarden/thingwarden" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="$VERSION"
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /usr/share/zoneinfo /usr/share/zoneinfo
+COPY --from=build /out/thingwarden /usr/bin/thingwarden
+COPY --from=build --chown=65532:65532 /out/data /data
+ENV THINGWARDEN_STATE_DIR=/data
+VOLUME /data
+USER 65532:65532
+HEALTHCHECK --interval=1m --timeout=5s --start-period=30s CMD ["/usr/bin/thingwarden", "health"]
+ENTRYPOINT ["/usr/bin/thingwarden"]
+CMD ["run"]

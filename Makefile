@@ -1,0 +1,85 @@
+# What is built, tested and checked here. "make help" lists the targets.
+
+GO      ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+PKG     ?= ./...
+FUZZTIME ?= 30s
+IMAGE   ?= thingwarden:$(VERSION)
+CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/thingwarden-test
+
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+OUI_DATA_VERSION := 2.1.9
+OUI_DATA := $(CACHE)/oui-data-$(OUI_DATA_VERSION)/package/index.json
+
+# Daemons that the tests start are here on Debian, also for ordinary users.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+.PHONY: help build test lint generate fuzz bench e2e image lab-deps
+
+help:
+	@echo 'build     one static program, ./thingwarden'
+	@echo 'test      all tests; the network lab needs root or user namespaces, else its tests skip'
+	@echo 'lint      gofmt and golangci-lint $(GOLANGCI_VERSION)'
+	@echo 'generate  all generated files and tables'
+	@echo 'fuzz      each fuzz test for FUZZTIME ($(FUZZTIME))'
+	@echo 'bench     all benchmarks'
+	@echo 'e2e       the built program against real daemons and a real Home Assistant'
+	@echo 'image     the container image $(IMAGE)'
+	@echo 'lab-deps  install what lab and e2e need (Debian, as root)'
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o thingwarden .
+
+# The race detector needs a C compiler.
+test:
+	@cc=$$($(GO) env CC); \
+	if echo 'int main(void) { return 0; }' | $$cc -x c -o /dev/null - 2>/dev/null; then \
+		CGO_ENABLED=1 $(GO) test -race -timeout 20m $(TESTFLAGS) $(PKG); \
+	else \
+		echo "no C compiler ($$cc): the tests run without the race detector"; \
+		CGO_ENABLED=0 $(GO) test -timeout 20m $(TESTFLAGS) $(PKG); \
+	fi
+
+lint: $(GOLANGCI)
+	@unformatted=$$(git ls-files -z '*.go' | xargs -0 gofmt -l); \
+	if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
+	$(GOLANGCI) run $(PKG)
+
+$(GOLANGCI):
+	GOBIN=$(dir $@) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+# The table of MAC address owners is made from an npm package, the rest from the tree.
+generate:
+	$(GO) generate -skip 'oui|/gen -in' ./...
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory generate-oui; \
+	else echo "no npm: discovery/oui/table.gz stays as it is"; fi
+
+.PHONY: generate-oui
+generate-oui: $(OUI_DATA)
+	$(GO) run ./discovery/oui/gen -in $(OUI_DATA) -out discovery/oui/table.gz
+
+$(OUI_DATA):
+	mkdir -p $(CACHE)/oui-data-$(OUI_DATA_VERSION)
+	cd $(CACHE)/oui-data-$(OUI_DATA_VERSION) && npm pack --silent oui-data@$(OUI_DATA_VERSION) && tar xzf *.tgz
+
+fuzz:
+	@set -e; \
+	list=$$($(GO) test -list '^Fuzz' $(PKG)); \
+	echo "$$list" | awk '/^Fuzz/ { names[++n] = $$1 } /^ok/ { for (i = 1; i <= n; i++) print $$2, names[i]; n = 0 }' | \
+	while read -r pkg name; do \
+		echo "== $$pkg $$name"; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg"; \
+	done
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem $(PKG)
+
+e2e:
+	TEST_REQUIRE=lab,e2e $(GO) test -count=1 -timeout 30m -v ./agent/e2e/...
+
+image:
+	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+
+lab-deps:
+	.ci/install
