@@ -41,20 +41,24 @@ type expr struct {
 	words   []string // read for their value, sorted
 	known   []string // asked for by known(...), sorted
 	now     bool
+	// blank is the outcome while none of words is known: always the same one,
+	// and the one that most policies have for most devices. It is nil where it
+	// can depend on something else.
+	blank *outcome
 }
 
 func newCompiler() (*compiler, error) {
 	c := &compiler{patterns: map[string]*cel.AttributePatternType{}}
 	opts := []cel.EnvOption{
 		cel.Variable(nowName, cel.TimestampType),
-		cel.Macros(macros()...),
+		cel.Macros(cel.GlobalMacro("known", 1, expandKnown), cel.GlobalMacro(operators.Has, 1, refuseHas)),
 		cel.ParserRecursionLimit(maxDepth),
 		cel.ParserExpressionSizeLimit(maxExpr),
 		cel.RegexProgramSizeLimit(1000),
 		cel.DefaultUTCTimeZone(true),
 		cel.ASTValidators(
 			cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateRegexLiterals(),
-			cel.ValidateHomogeneousAggregateLiterals(), cel.ValidateComprehensionNestingLimit(1)),
+			cel.ValidateHomogeneousAggregateLiterals(), cel.ValidateComprehensionNestingLimit(2)),
 	}
 	for _, w := range fact.Words() {
 		asked := knownPrefix + w.Name
@@ -75,18 +79,6 @@ var celTypes = map[fact.Type]*cel.Type{
 	fact.Time: cel.TimestampType, fact.List: cel.ListType(cel.StringType),
 }
 
-// macros are CEL's, with known(...) in place of has(...), which does not work on
-// words with dots.
-func macros() []cel.Macro {
-	out := []cel.Macro{cel.GlobalMacro("known", 1, expandKnown)}
-	for _, m := range cel.StandardMacros {
-		if m.Function() != operators.Has {
-			out = append(out, m)
-		}
-	}
-	return out
-}
-
 // expandKnown makes known("word") a variable of its own, which is how it can be
 // true or false while the word itself is unknown.
 func expandKnown(f cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *common.Error) {
@@ -102,6 +94,12 @@ func expandKnown(f cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr,
 		return nil, f.NewError(id, unknownWord(name))
 	}
 	return f.NewIdent(knownPrefix + name), nil
+}
+
+// refuseHas takes the place of CEL's has(...), which does not work on words with
+// dots.
+func refuseHas(f cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *common.Error) {
+	return nil, f.NewError(args[0].ID(), "has(...) does not work here: "+knownUsage)
 }
 
 const knownUsage = `known takes one word in quotes, such as known("telnet.open")`
@@ -190,6 +188,10 @@ func (p *parser) expr(c *compiler, n *yaml.Node, key string) *expr {
 	slices.Sort(e.words)
 	slices.Sort(e.known)
 	e.words, e.known = slices.Compact(e.words), slices.Compact(e.known)
+	if !e.now && len(e.known) == 0 {
+		o := (&judgement{vars: &vars{patterns: c.patterns}}).eval(e)
+		e.blank = &o
+	}
 	return e
 }
 
@@ -260,13 +262,9 @@ func (p *parser) celError(n *yaml.Node, key string, e *common.Error) {
 		if i := strings.LastIndex(name, "."); i >= 0 {
 			col = max(0, col-i)
 		}
-		switch name {
-		case "known":
+		msg = unknownWord(name)
+		if name == "known" {
 			msg = knownUsage
-		case operators.Has:
-			msg = "has(...) does not work here: " + knownUsage
-		default:
-			msg = unknownWord(name)
 		}
 	}
 	msg, _, _ = strings.Cut(msg, " expecting ") // a list of every token of the grammar

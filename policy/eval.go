@@ -225,6 +225,9 @@ func (j *judgement) eval(e *expr) (o outcome) {
 			unknown = append(unknown, j.vars.patterns[w])
 		}
 	}
+	if e.blank != nil && len(unknown) == len(e.words) {
+		return *e.blank
+	}
 	if e.now && (len(e.words) == 0 || len(unknown) < len(e.words)) {
 		j.timed = true
 	}

@@ -43,19 +43,24 @@ func (p *problems) add(n *yaml.Node, key, format string, args ...any) {
 // parse reads a policy, compiles it and runs its examples. The rule is usable
 // only when there are no problems.
 func parse(c *compiler, pack, file string, data []byte) (*rule, *problems) {
-	p := &parser{problems: &problems{file: file}, source: strings.Split(string(data), "\n")}
-	p.rule = &rule{policy: &Policy{Pack: pack, File: file}, idNode: &yaml.Node{}}
+	p := newParser(pack, file, data)
 	root := p.document(data)
 	if root == nil {
 		return p.rule, p.problems
 	}
 	p.policy(root)
-	before := len(p.all)
 	p.compile(c)
-	if before == 0 && len(p.all) == 0 {
+	if len(p.all) == 0 {
 		p.runExamples(c)
 	}
 	return p.rule, p.problems
+}
+
+func newParser(pack, file string, data []byte) *parser {
+	return &parser{
+		problems: &problems{file: file}, source: strings.Split(string(data), "\n"),
+		rule: &rule{policy: &Policy{Pack: pack, File: file}, idNode: &yaml.Node{}},
+	}
 }
 
 func (p *parser) document(data []byte) *yaml.Node {
