@@ -67,7 +67,7 @@ func (m *Mosquitto) URL() string { return "mqtt://" + m.Addr }
 // connections.
 func (m *Mosquitto) Start(t testing.TB) {
 	t.Helper()
-	m.Proc = m.start(t, exec.Command("mosquitto", "-v", "-c", m.conf))
+	m.Proc = m.start(t, command("mosquitto", "-v", "-c", m.conf))
 	// The line that names the listener precedes listening; the next one follows it.
 	m.WaitOutput(t, 10*time.Second, " running\n")
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"sync/atomic"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -43,9 +42,6 @@ type Lab struct {
 	ports    int
 }
 
-// inProcess is set while a lab uses the namespace of a process run by Main as its hub.
-var inProcess atomic.Bool
-
 // New builds a home network with a hub in it and takes it down when the test
 // ends. In a process run by Main the hub is the process itself, so that the code
 // under test runs on the hub without further ado; one such lab can exist at a
@@ -68,10 +64,9 @@ func (l *Lab) newHub() *Host {
 	var ns *namespace
 	var err error
 	if isolated() {
-		if !inProcess.CompareAndSwap(false, true) {
+		if _, err := net.InterfaceByName(LAN0.Name); err == nil {
 			l.t.Fatal("one lab at a time: the hub is this process, so its tests can't run in parallel")
 		}
-		l.t.Cleanup(func() { inProcess.Store(false) })
 		ns, err = currentNamespace()
 	} else {
 		ns, err = newNamespace()

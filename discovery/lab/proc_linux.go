@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -47,7 +48,23 @@ func (o *output) String() string {
 // is not installed skips the test, or fails it when TEST_REQUIRE names "lab".
 func (h *Host) Start(t testing.TB, name string, args ...string) *Proc {
 	t.Helper()
-	return h.StartCmd(t, exec.Command(name, args...))
+	return h.StartCmd(t, command(name, args...))
+}
+
+// command is exec.Command, and finds daemons too when an ordinary user's PATH
+// lacks their folders.
+func command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	for _, dir := range []string{"/usr/sbin", "/sbin"} {
+		if cmd.Err == nil {
+			break
+		}
+		cmd = exec.Command(filepath.Join(dir, name), args...)
+		if _, err := os.Stat(cmd.Path); err != nil {
+			cmd.Err = exec.ErrNotFound
+		}
+	}
+	return cmd
 }
 
 // StartCmd is like Start for a command with an environment, a folder or input of
@@ -79,7 +96,7 @@ func startLocal(t testing.TB, cmd *exec.Cmd) *Proc {
 func prepare(t testing.TB, cmd *exec.Cmd, host string) *Proc {
 	t.Helper()
 	if cmd.Err != nil {
-		SkipOrFail(t, "lab", "a program is missing: %v", cmd.Err)
+		SkipOrFail(t, "lab", "a program is missing: %s: %v", cmd, cmd.Err)
 	}
 	p := &Proc{Cmd: cmd, name: host + ": " + strings.Join(cmd.Args, " "), done: make(chan struct{})}
 	if cmd.Stdout == nil {

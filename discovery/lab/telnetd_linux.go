@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"testing"
 )
 
@@ -19,9 +18,8 @@ func (h *Host) Telnetd(t testing.TB, port int) {
 // connection as its input and output, as inetd does.
 func (h *Host) Inetd(t testing.TB, port int, name string, args ...string) {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		SkipOrFail(t, "lab", "a program is missing: %v", err)
+	if cmd := command(name); cmd.Err != nil {
+		SkipOrFail(t, "lab", "a program is missing: %s: %v", cmd, cmd.Err)
 	}
 	ln := h.Listen("tcp", fmt.Sprintf(":%d", port))
 	ended := make(chan struct{})
@@ -32,14 +30,14 @@ func (h *Host) Inetd(t testing.TB, port int, name string, args ...string) {
 			if err != nil {
 				return
 			}
-			h.serve(t, conn, path, args)
+			h.serve(t, conn, name, args)
 		}
 	}()
 	t.Cleanup(func() { _ = ln.Close(); <-ended })
 }
 
 // serve gives a connection to a program, which may outlive this call.
-func (h *Host) serve(t testing.TB, conn net.Conn, path string, args []string) {
+func (h *Host) serve(t testing.TB, conn net.Conn, name string, args []string) {
 	defer conn.Close()
 	file, err := conn.(*net.TCPConn).File()
 	if err != nil {
@@ -47,7 +45,7 @@ func (h *Host) serve(t testing.TB, conn net.Conn, path string, args []string) {
 		return
 	}
 	defer file.Close()
-	cmd := exec.Command(path, args...)
+	cmd := command(name, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = file, file, os.Stderr
 	h.StartCmd(t, cmd)
 }
