@@ -1,0 +1,215 @@
+package hass
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// Action is what a command asks for.
+type Action string
+
+// The actions.
+const (
+	Trust    Action = "trust"
+	Untrust  Action = "untrust"
+	Accept   Action = "accept"
+	Unaccept Action = "unaccept"
+	Recheck  Action = "recheck" // of the whole home when the device is the hub
+)
+
+// Bounds of a command, in bytes but for the texts, which are in runes.
+const (
+	maxCommand = 4096
+	maxRequest = 64
+	maxReason  = 500
+	maxWaiting = 64
+)
+
+// Command is what the owner asks for. Its texts are cleaned and bounded; whether
+// the device and the policy exist is for whoever carries it out to say.
+type Command struct {
+	Request string // chosen by whoever asks, and given back in the answer
+	Action  Action
+	Device  discovery.ID
+	Policy  string    // of Accept and Unaccept
+	Reason  string    // of Accept
+	Until   time.Time // of Accept; zero: without end
+}
+
+// parseCommand reads a command in JSON: {"request", "action", "device",
+// "policy", "reason", "until"}. Until is a time (RFC 3339) or a date, which
+// lasts until its end. An unknown key is an error: a misspelt "until" must not
+// accept something for good. The request is returned with an error too.
+func parseCommand(payload []byte) (Command, error) {
+	var in struct {
+		Request string `json:"request"`
+		Action  Action `json:"action"`
+		Device  string `json:"device"`
+		Policy  string `json:"policy"`
+		Reason  string `json:"reason"`
+		Until   string `json:"until"`
+	}
+	if len(payload) > maxCommand {
+		return Command{}, fmt.Errorf("the command is longer than %d bytes", maxCommand)
+	}
+	d := json.NewDecoder(bytes.NewReader(payload))
+	d.DisallowUnknownFields()
+	err := d.Decode(&in)
+	c := Command{
+		Request: fact.Clean(in.Request, maxRequest), Action: in.Action, Device: discovery.ID(in.Device),
+		Policy: in.Policy, Reason: fact.Clean(in.Reason, maxReason),
+	}
+	if err != nil {
+		return c, fmt.Errorf("the command is not understood: %s", fact.Clean(err.Error(), 200))
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return c, errors.New("the command is not understood: there is more after its end")
+	}
+	if c.Until, err = parseUntil(in.Until); err != nil {
+		return c, err
+	}
+	return c, c.check()
+}
+
+func parseUntil(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t.UTC(), nil
+	}
+	t, err := time.ParseInLocation(time.DateOnly, s, time.Local)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("until %q is no date such as 2027-01-31", fact.Clean(s, 40))
+	}
+	return t.AddDate(0, 0, 1).UTC(), nil
+}
+
+func (c Command) check() error {
+	switch c.Action {
+	case Trust, Untrust, Recheck:
+		if c.Policy != "" && c.Action != Recheck {
+			return fmt.Errorf("the action %q takes no policy", c.Action)
+		}
+	case Accept, Unaccept:
+		if c.Policy == "" {
+			return fmt.Errorf("the action %q needs a policy", c.Action)
+		}
+	case "":
+		return errors.New("the command names no action")
+	default:
+		return fmt.Errorf("unknown action %q; there are trust, untrust, accept, unaccept, recheck", fact.Clean(string(c.Action), 40))
+	}
+	if !c.Until.IsZero() && c.Action != Accept {
+		return fmt.Errorf("the action %q takes no until", c.Action)
+	}
+	if !idForm.MatchString(string(c.Device)) {
+		return fmt.Errorf("%q is no device's id", fact.Clean(string(c.Device), 40))
+	}
+	if len(c.Policy) > 200 {
+		return errors.New("the policy's id is too long")
+	}
+	return nil
+}
+
+// parseControl reads what an entity of Home Assistant sends: the trusted
+// switch, or a check button.
+func (n names) parseControl(topic string, payload []byte) (Command, error) {
+	rest := strings.TrimPrefix(topic, n.root()+"/")
+	id, what, _ := strings.Cut(rest, "/")
+	c := Command{Device: discovery.ID(id)}
+	text := fact.Clean(string(payload[:min(len(payload), 40)]), 20)
+	switch {
+	case !idForm.MatchString(id):
+		return c, fmt.Errorf("%q is no device's id", fact.Clean(id, 40))
+	case what == "check/set" && text == "PRESS":
+		c.Action = Recheck
+	case what == "trusted/set" && text == on:
+		c.Action = Trust
+	case what == "trusted/set" && text == off:
+		c.Action = Untrust
+	default:
+		return c, fmt.Errorf("%q is nothing that can be sent to %q", text, what)
+	}
+	return c, nil
+}
+
+type answer struct {
+	Request string `json:"request"`
+	OK      bool   `json:"ok"`
+	Error   string `json:"error,omitempty"`
+}
+
+type job struct {
+	command Command
+	err     error
+}
+
+// listen subscribes to commands and returns what ends that.
+func (p *Publisher) listen() (cancel func()) {
+	take := func(parse func(discovery.Message) (Command, error)) func(discovery.Message) {
+		return func(m discovery.Message) {
+			if m.Retained || len(m.Payload) == 0 {
+				return // a retained command would be carried out at every start
+			}
+			var j job
+			j.command, j.err = parse(m)
+			select {
+			case p.jobs <- j:
+			default:
+				p.o.Log.Warn("a command was dropped: too many wait", "topic", m.Topic)
+			}
+		}
+	}
+	control := take(func(m discovery.Message) (Command, error) { return p.n.parseControl(m.Topic, m.Payload) })
+	command := take(func(m discovery.Message) (Command, error) { return parseCommand(m.Payload) })
+	cancels := []func(){
+		p.session.Subscribe(p.n.command("+", "trusted"), 1, control),
+		p.session.Subscribe(p.n.command("+", "check"), 1, control),
+		p.session.Subscribe(p.n.root()+"/command", 1, command),
+	}
+	return func() {
+		for _, c := range cancels {
+			c()
+		}
+	}
+}
+
+// work carries out commands one after the other until ctx is done.
+func (p *Publisher) work(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case j := <-p.jobs:
+			p.carryOut(ctx, j)
+		}
+	}
+}
+
+func (p *Publisher) carryOut(ctx context.Context, j job) {
+	err := j.err
+	if err == nil {
+		err = p.o.Command(ctx, j.command)
+	}
+	if err == nil && j.command.Action == Recheck {
+		p.Restore(j.command.Device)
+	}
+	a := answer{Request: j.command.Request, OK: err == nil}
+	if err != nil {
+		a.Error = fact.Clean(err.Error(), 500)
+		p.o.Log.Warn("a command was refused", "error", a.Error, "action", string(j.command.Action), "device", string(j.command.Device))
+	}
+	if err := p.session.Publish(ctx, p.n.result(), encode(a), false); err != nil && ctx.Err() == nil {
+		p.o.Log.Warn("the answer to a command was not sent", "error", err)
+	}
+}

@@ -1,0 +1,229 @@
+package hass
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// maxConnections bounds the addresses by which Home Assistant links a device to
+// that of other integrations.
+const maxConnections = 16
+
+// deviceComponents are those of every device but the hub's.
+func (n names) deviceComponents(d report.Device) map[string]component {
+	topic := n.state(d.ID)
+	return map[string]component{
+		"problem": n.entity(d.ID, "problem", component{
+			Platform: binarySensor, Name: "Security problem", DeviceClass: "problem",
+			StateTopic: topic, ValueTemplate: "{{ value_json.state }}",
+			AttributesTopic: topic, AttributesTemplate: "{{ value_json.attr | tojson }}",
+		}),
+		"score": n.entity(d.ID, "score", component{
+			Platform: sensor, Name: "Security score", StateClass: "measurement", Icon: "mdi:shield-half-full",
+			StateTopic: topic, ValueTemplate: "{{ value_json.score }}",
+		}),
+		"trusted": n.entity(d.ID, "trusted", component{
+			Platform: toggle, Name: "Trusted", EntityCategory: "config", Icon: "mdi:account-check",
+			StateTopic: topic, ValueTemplate: "{{ value_json.trusted }}", CommandTopic: n.command(d.ID, "trusted"),
+		}),
+		"check": n.entity(d.ID, "check", component{
+			Platform: button, Name: "Check now", EntityCategory: "config", Icon: "mdi:shield-search",
+			CommandTopic: n.command(d.ID, "check"),
+		}),
+	}
+}
+
+type deviceState struct {
+	State   string     `json:"state"`
+	Score   *int       `json:"score"`
+	Trusted string     `json:"trusted"`
+	Attr    deviceAttr `json:"attr"`
+}
+
+// deviceAttr holds nothing that changes by the minute: Home Assistant records
+// every change.
+type deviceAttr struct {
+	Severity        string       `json:"severity"`
+	Critical        int          `json:"critical"`
+	High            int          `json:"high"`
+	Medium          int          `json:"medium"`
+	Low             int          `json:"low"`
+	Info            int          `json:"info"`
+	Accepted        int          `json:"accepted"`
+	Checked         int          `json:"checked"`
+	NotChecked      int          `json:"not_checked"`
+	Why             []notChecked `json:"not_checked_why,omitempty"`
+	Reachable       bool         `json:"reachable"`
+	Kind            string       `json:"kind,omitempty"`
+	Class           string       `json:"class,omitempty"`
+	Addresses       []string     `json:"addresses,omitempty"`
+	Services        []string     `json:"services,omitempty"`
+	SeenBy          []string     `json:"seen_by,omitempty"`
+	FirstSeen       string       `json:"first_seen,omitempty"`
+	ZigbeeAddress   string       `json:"zigbee_address,omitempty"`
+	ZWaveHome       string       `json:"zwave_home_id,omitempty"`
+	ZWaveNode       int          `json:"zwave_node_id,omitempty"`
+	ThingwardenID   string       `json:"thingwarden_id"`
+	ThingwardenSite string       `json:"thingwarden_site"`
+}
+
+type notChecked struct {
+	Policy string   `json:"policy"`
+	Title  string   `json:"title"`
+	Why    []string `json:"why"`
+}
+
+func (n names) deviceMessage(d report.Device) message {
+	s := deviceState{State: aggregate(d), Score: d.Score(), Trusted: onOff(d.Trusted)}
+	var b []byte
+	for scale := 1; scale == 1 || len(b) > maxAttributes; scale *= 2 {
+		s.Attr = n.deviceAttributes(d, scale)
+		b = encode(s)
+	}
+	return message{n.state(d.ID), b}
+}
+
+// aggregate is ON while a finding is a problem, and unknown while nothing has
+// been checked: what nobody looked at is not well.
+func aggregate(d report.Device) string {
+	for _, f := range d.Findings {
+		if f.Problem() {
+			return on
+		}
+	}
+	if d.Checked == 0 {
+		return none
+	}
+	return off
+}
+
+func (n names) deviceAttributes(d report.Device, scale int) deviceAttr {
+	c := count(d.Findings)
+	a := deviceAttr{
+		Severity: severity(c.worst), Critical: c.by[0], High: c.by[1], Medium: c.by[2], Low: c.by[3], Info: c.by[4],
+		Accepted: c.accepted, Checked: d.Checked, NotChecked: len(d.NotChecked),
+		Reachable: d.Online, Kind: fact.Clean(d.Kind, maxInfo), Class: fact.Clean(d.Class, maxInfo),
+		FirstSeen: stamp(d.FirstSeen), ThingwardenID: string(d.ID), ThingwardenSite: n.site,
+	}
+	for _, x := range first(d.NotChecked, 60/scale) {
+		a.Why = append(a.Why, notChecked{cut(fact.Clean(x.Policy.ID, maxInfo), maxInfo), title(x.Policy), missing(x.Missing, 5)})
+	}
+	for _, x := range first(d.Addrs(), 20/scale) {
+		a.Addresses = append(a.Addresses, x.WithZone("").String())
+	}
+	for _, x := range first(d.Services, 40/scale) {
+		a.Services = append(a.Services, evidence(x.Proto+"/"+strconv.Itoa(x.Port)+" "+x.Name, maxInfo))
+	}
+	for _, x := range first(d.Sources, 20/scale) {
+		a.SeenBy = append(a.SeenBy, fact.Clean(x, maxInfo))
+	}
+	for _, i := range d.IDs {
+		switch i.Kind {
+		case discovery.ZigbeeID:
+			a.ZigbeeAddress = "0x" + i.Value
+		case discovery.ZWaveID:
+			home, node, _ := strings.Cut(i.Value, "_")
+			a.ZWaveHome = "0x" + home
+			a.ZWaveNode, _ = strconv.Atoi(node)
+		}
+	}
+	return a
+}
+
+// deviceInfo says what the device is.
+func (n names) deviceInfo(d report.Device, hubShown bool) device {
+	out := device{
+		Identifiers: []string{n.identifier(d.ID)}, Connections: connections(d.Device), Name: deviceName(d),
+		Manufacturer: name(d.Manufacturer, maxInfo), Model: name(d.Model, maxInfo),
+		SWVersion: name(d.Firmware, maxInfo), HWVersion: name(d.Hardware, maxInfo),
+	}
+	if hubShown { // a parent that is not there becomes a stub in Home Assistant
+		out.ViaDevice = n.identifier(discovery.Hub)
+	}
+	return out
+}
+
+// connections are the addresses by which other integrations may know the device.
+// A randomised MAC is one only where it is what we know the device by: others
+// come and go, and would change the configuration each time.
+func connections(d discovery.Device) [][2]string {
+	var out [][2]string
+	for _, i := range d.IDs {
+		switch {
+		case i.Kind == discovery.ZigbeeID:
+			out = append(out, [2]string{"zigbee", colons(i.Value)})
+		case i.Kind == discovery.MACID && (!randomised(i.Value) || d.ID == discovery.ID("mac_"+i.Value)):
+			out = append(out, [2]string{"mac", colons(i.Value)})
+		}
+	}
+	slices.SortFunc(out, func(a, b [2]string) int { return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1])) })
+	return first(slices.Compact(out), maxConnections)
+}
+
+// randomised reports whether a MAC is locally administered (IEEE 802c-2017).
+func randomised(hex string) bool {
+	return len(hex) > 1 && strings.ContainsRune("2367abef", rune(hex[1]))
+}
+
+func colons(hex string) string {
+	var parts []string
+	for pair := range slices.Chunk([]byte(hex), 2) {
+		parts = append(parts, string(pair))
+	}
+	return strings.Join(parts, ":")
+}
+
+// deviceName is what the device is called, or something to tell it by.
+func deviceName(d report.Device) string {
+	if s := name(d.Name, maxName); s != "" {
+		return s
+	}
+	kind := "device"
+	if d.Class != "" && d.Class != "other" {
+		kind = name(d.Class, 20)
+	}
+	for _, i := range d.IDs {
+		switch i.Kind {
+		case discovery.ZWaveID:
+			_, node, _ := strings.Cut(i.Value, "_")
+			return "Z-Wave " + kind + " " + name(node, 10)
+		case discovery.ZigbeeID:
+			return "Zigbee " + kind + " " + tail(i.Value)
+		case discovery.MACID:
+			return strings.TrimSpace(maker(d)+" "+kind) + " " + tail(i.Value)
+		}
+	}
+	if a := d.Addrs(); len(a) > 0 {
+		return "Unknown " + kind + " " + a[0].WithZone("").String()
+	}
+	return "Unknown " + kind
+}
+
+// maker is the first word of the device's maker, or of its network chip's.
+func maker(d report.Device) string {
+	m := d.Manufacturer
+	for _, e := range d.Facts {
+		if v, ok := e.Value.(string); ok && m == "" && e.Name == fact.DeviceMACVendor.Name() {
+			m = v
+		}
+	}
+	word, _, _ := strings.Cut(name(m, 30), " ")
+	if word = strings.Trim(word, ".,"); word == "" {
+		return "Unknown"
+	}
+	return word
+}
+
+// tail is the end of an address, as it is printed on labels.
+func tail(hex string) string {
+	if len(hex) < 4 {
+		return hex
+	}
+	return colons(hex[len(hex)-4:])
+}

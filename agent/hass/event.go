@@ -1,0 +1,79 @@
+package hass
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// eventsFor is how long after it happened an event is still sent.
+const eventsFor = 10 * time.Minute
+
+type event struct {
+	Type       string `json:"event_type"`
+	Seq        uint64 `json:"seq"`
+	At         string `json:"at"`
+	Device     string `json:"device"`
+	DeviceName string `json:"device_name,omitempty"`
+	Policy     string `json:"policy,omitempty"`
+	Title      string `json:"title,omitempty"`
+	Severity   string `json:"severity,omitempty"`
+	Confidence string `json:"confidence,omitempty"`
+	Evidence   string `json:"evidence,omitempty"`
+	Remedy     string `json:"remedy,omitempty"`
+}
+
+// eventMessage is what an event entity of Home Assistant gets.
+func (n names) eventMessage(s *report.Snapshot, e report.Event) message {
+	out := event{
+		Type: fact.Clean(e.Type, maxInfo), Seq: e.Seq, At: stamp(e.At), Device: string(e.Device),
+		Policy: cut(fact.Clean(e.Policy, maxInfo), maxInfo),
+	}
+	d := s.Device(e.Device)
+	if d != nil {
+		out.DeviceName = deviceName(*d)
+		if d.ID == discovery.Hub {
+			out.DeviceName = n.hubInfo(s).Name
+		}
+	}
+	if e.Policy == "" {
+		return message{n.event(deviceEvents), encode(out)}
+	}
+	if d != nil {
+		for _, f := range d.Findings {
+			if f.Policy != nil && f.Policy.ID == e.Policy {
+				a := attributes(f, 2)
+				out.Title, out.Severity, out.Confidence = title(f.Policy), a.Severity, a.Confidence
+				out.Evidence, out.Remedy = a.Evidence, a.Remedy
+			}
+		}
+	}
+	return message{n.event(findingEvents), encode(out)}
+}
+
+// sendEvents sends the events that have not been acknowledged yet, in order,
+// and leaves out those that are too old to be news.
+func (p *Publisher) sendEvents(ctx context.Context, s *report.Snapshot) error {
+	if k := len(s.Events); k > 0 && s.Events[k-1].Seq < p.event {
+		p.event = 0 // they are counted anew: the state was lost
+	}
+	for _, e := range s.Events {
+		if e.Seq <= p.event {
+			continue
+		}
+		known := slices.Contains([]string{report.DeviceAppeared, report.DeviceReturned, report.DeviceGone, report.DeviceTrusted}, e.Type)
+		if (known || e.Policy != "") && p.o.Now().Sub(e.At) <= eventsFor {
+			m := p.n.eventMessage(s, e)
+			if err := p.session.Publish(ctx, m.topic, m.payload, false); err != nil {
+				return fmt.Errorf("sending event %d: %w", e.Seq, err)
+			}
+		}
+		p.event = e.Seq
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+// Package hass shows a snapshot of the home in Home Assistant, through MQTT
+// discovery: a device for each device, an entity for each finding, an event for
+// each change; and it takes the owner's commands that come back.
+//
+// Its core is pure: messages makes every topic and payload from a snapshot. The
+// Publisher compares them with what the broker holds and sends only what is
+// missing or differs.
+//
+// It is not this package's job to judge, to decide what is in a snapshot, to
+// keep the connection (package broker does), or to carry out commands (package
+// agent does). What a real Home Assistant does with each message was measured;
+// its documentation: https://www.home-assistant.io/integrations/mqtt/
+package hass
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+// Session is the part of the MQTT session that a Publisher uses.
+type Session interface {
+	// Subscribe and Connected are as in discovery.MQTT. When Connected's function
+	// is called with false, everything that the lost connection brought has been
+	// handed to the subscribers, and nothing of the next has.
+	discovery.MQTT
+	// Publish sends a message with QoS 1 and returns when the broker has
+	// acknowledged it. It is called from several goroutines at once.
+	Publish(ctx context.Context, topic string, payload []byte, retain bool) error
+	// Sync returns when all that the broker had for us when it was called,
+	// retained messages of all subscriptions included, has been handed to the
+	// subscribers.
+	Sync(ctx context.Context) error
+}
+
+// Memory is what a Publisher remembers over restarts.
+type Memory struct {
+	// Published are the devices whose configuration the broker has acknowledged.
+	Published []discovery.ID `json:"published,omitempty"`
+	// Deleted are the devices that the owner deleted in Home Assistant. They stay
+	// away until somebody asks for them.
+	Deleted []discovery.ID `json:"deleted,omitempty"`
+	// Event is the Seq of the last event that the broker acknowledged.
+	Event uint64 `json:"event,omitempty"`
+}
+
+// Options are what a Publisher needs to know. Site, Command and Log are
+// required; New fills in the rest.
+type Options struct {
+	Site       string // [a-z0-9]{1,16}
+	Prefix     string // of Home Assistant's discovery topics; default "homeassistant"
+	BirthTopic string // on which Home Assistant says "online"; default "homeassistant/status"
+	SupportURL string // shown in Home Assistant's log beside our name
+	// Command carries out what the owner asks for. Its error is told to them, and
+	// should be one plain sentence without a secret.
+	Command func(context.Context, Command) error
+	// Memory is what was last given to Remember. Remember keeps it; when Deleted
+	// has changed it must be safe on the disk when Remember returns.
+	Memory   Memory
+	Remember func(Memory)
+	Log      *slog.Logger
+	Now      func() time.Time
+	// Jitter is how long to wait after Home Assistant's birth message; default
+	// one to five seconds, so that not all publishers answer at once.
+	Jitter func() time.Duration
+	// Linger is how long a removed component stays in its device's configuration
+	// in the form that removes its entity, so that a Home Assistant that is just
+	// starting sees it; default ten minutes.
+	Linger time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.Prefix == "" {
+		o.Prefix = "homeassistant"
+	}
+	if o.BirthTopic == "" {
+		o.BirthTopic = "homeassistant/status"
+	}
+	if o.SupportURL == "" {
+		o.SupportURL = "https://github.com/thingwarden/thingwarden"
+	}
+	if o.Remember == nil {
+		o.Remember = func(Memory) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Jitter == nil {
+		o.Jitter = func() time.Duration { return time.Second + rand.N(4*time.Second) }
+	}
+	if o.Linger == 0 {
+		o.Linger = 10 * time.Minute
+	}
+	return o
+}

@@ -1,0 +1,85 @@
+package hass
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+// messages makes every retained message that shows a snapshot, device by
+// device, the hub first. The same snapshot gives the same bytes. Devices in
+// deleted, and provisional ones, are left out.
+func messages(s *report.Snapshot, o Options, deleted map[discovery.ID]bool) []deviceMessages {
+	n := names{o.Site, o.Prefix}
+	out := make([]deviceMessages, 0, len(s.Devices)+1)
+	if !deleted[discovery.Hub] {
+		out = append(out, n.hub(s, o))
+	}
+	for _, d := range s.Devices {
+		if d.ID != discovery.Hub && !d.Provisional && !deleted[d.ID] && idForm.MatchString(string(d.ID)) {
+			out = append(out, n.device(d, o, !deleted[discovery.Hub]))
+		}
+	}
+	return out
+}
+
+func (n names) hub(s *report.Snapshot, o Options) deviceMessages {
+	components := n.hubComponents()
+	states := []message{n.hubMessage(s)}
+	if d := s.Device(discovery.Hub); d != nil {
+		states = append(states, n.findings(*d, components)...)
+	}
+	return n.finish(discovery.Hub, n.hubInfo(s), s.Version, components, states, o)
+}
+
+// device leaves our version to the hub: with it, each update of ours would
+// publish every configuration anew, and with it every entity that the owner
+// deleted.
+func (n names) device(d report.Device, o Options, hubShown bool) deviceMessages {
+	components := n.deviceComponents(d)
+	states := append([]message{n.deviceMessage(d)}, n.findings(d, components)...)
+	return n.finish(d.ID, n.deviceInfo(d, hubShown), "", components, states, o)
+}
+
+// findings adds the entities of a device's findings and returns their states.
+func (n names) findings(d report.Device, components map[string]component) []message {
+	var states []message
+	for _, f := range d.Findings {
+		if f.Policy == nil {
+			continue
+		}
+		components[policyKey(f.Policy.ID)] = n.findingComponent(d.ID, f.Policy)
+		states = append(states, n.findingMessage(d.ID, f))
+	}
+	return states
+}
+
+func (n names) finish(id discovery.ID, d device, version string, cs map[string]component, states []message, o Options) deviceMessages {
+	slices.SortFunc(states, func(a, b message) int { return cmp.Compare(a.topic, b.topic) })
+	out := deviceMessages{id: id, states: states, keys: make(map[string]string, len(cs)), content: config{
+		Device:       d,
+		Origin:       origin{Name: "Thingwarden", SWVersion: name(version, maxInfo), SupportURL: o.SupportURL},
+		Availability: StatusTopic(n.site), QoS: 1, Components: cs,
+	}}
+	for key, c := range cs {
+		out.keys[key] = c.Platform
+	}
+	out.config = message{n.config(id), encode(out.content)}
+	return out
+}
+
+// without is the configuration in which the components of gone are reduced to
+// what makes Home Assistant remove their entities.
+func (m deviceMessages) without(gone map[string]string) []byte {
+	c := m.content
+	c.Components = make(map[string]component, len(m.keys)+len(gone))
+	for key, x := range m.content.Components {
+		c.Components[key] = x
+	}
+	for key, platform := range gone {
+		c.Components[key] = component{Platform: platform}
+	}
+	return encode(c)
+}

@@ -1,0 +1,254 @@
+package hass
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+// retryAfter is how long a pass that failed waits before the next.
+const retryAfter = 5 * time.Second
+
+var errNotConnected = errors.New("not connected to the MQTT broker")
+
+// Publisher makes Home Assistant show a snapshot. Run does its work; Publish
+// and Restore may be called from any goroutine.
+type Publisher struct {
+	session  Session
+	o        Options
+	n        names
+	kick     chan struct{}
+	requests chan request
+	jobs     chan job
+
+	// Only the goroutine of Run uses these.
+	want       *report.Snapshot
+	event      uint64
+	remembered Memory
+	linger     map[discovery.ID]time.Time // when a configuration loses its removed components
+	next       time.Time                  // when something is to be done by time alone; zero for never
+	warnedAt   time.Time
+
+	mu        sync.Mutex
+	mirror    *mirror
+	up        bool
+	reading   int    // counts readings of the broker, so that one knows it was overtaken
+	read      bool   // the mirror is complete
+	unread    func() // ends the subscriptions that feed the mirror
+	birth     time.Time
+	offline   bool // somebody said that we are not there
+	published map[discovery.ID]bool
+	deleted   map[discovery.ID]bool
+	foreign   map[string]*meddling
+}
+
+type request struct {
+	ctx      context.Context
+	snapshot *report.Snapshot
+	reply    chan error
+}
+
+// meddling is somebody else writing to one of our topics. It is repaired at once
+// the first time and ever more slowly after that: two publishers that repair
+// each other would never end.
+type meddling struct {
+	times int
+	last  time.Time
+	after time.Time // not repaired before
+}
+
+// New returns a publisher for one site.
+func New(s Session, o Options) *Publisher {
+	o = o.withDefaults()
+	n := names{o.Site, o.Prefix}
+	p := &Publisher{
+		session: s, o: o, n: n, kick: make(chan struct{}, 1), requests: make(chan request), jobs: make(chan job, maxWaiting),
+		event: o.Memory.Event, linger: map[discovery.ID]time.Time{}, mirror: newMirror(n), unread: func() {},
+		published: map[discovery.ID]bool{}, deleted: map[discovery.ID]bool{}, foreign: map[string]*meddling{},
+	}
+	for _, id := range o.Memory.Published {
+		p.published[id] = true
+	}
+	for _, id := range o.Memory.Deleted {
+		p.deleted[id] = true
+	}
+	p.remembered = p.memory()
+	return p
+}
+
+// Run keeps the broker as the newest snapshot wants it, and takes commands,
+// until ctx is done; then it returns nil. What is on the broker stays there. It
+// must be called once.
+func (p *Publisher) Run(ctx context.Context) error {
+	var worker sync.WaitGroup
+	worker.Go(func() { p.work(ctx) })
+	defer worker.Wait()
+	defer p.listen()()
+	if p.o.BirthTopic != "" {
+		defer p.session.Subscribe(p.o.BirthTopic, 1, p.born)()
+	}
+	now, cancel := p.session.Connected(p.connected)
+	defer cancel()
+	p.connected(now)
+	defer p.forget()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-p.requests:
+			p.want = r.snapshot
+			both, stop := context.WithCancel(ctx)
+			after := context.AfterFunc(r.ctx, stop)
+			r.reply <- p.pass(both)
+			after()
+			stop()
+		case <-p.kick:
+			p.repair(ctx)
+		case <-timer.C:
+			p.repair(ctx)
+		}
+		timer.Stop()
+		if !p.next.IsZero() {
+			timer.Reset(max(0, p.next.Sub(p.o.Now())))
+		}
+	}
+}
+
+// Publish implements report.Publisher. Run must be running. While the broker is
+// not there it returns an error at once; the snapshot is kept and shown when the
+// broker comes back.
+func (p *Publisher) Publish(ctx context.Context, s *report.Snapshot) error {
+	r := request{ctx, s, make(chan error, 1)}
+	select {
+	case p.requests <- r:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-r.reply:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Restore brings back a device that the owner deleted in Home Assistant.
+func (p *Publisher) Restore(id discovery.ID) {
+	p.mu.Lock()
+	was := p.deleted[id]
+	delete(p.deleted, id)
+	p.mu.Unlock()
+	if was {
+		p.poke()
+	}
+}
+
+// repair is a pass that nobody waits for.
+func (p *Publisher) repair(ctx context.Context) {
+	if err := p.pass(ctx); err != nil && !errors.Is(err, errNotConnected) && ctx.Err() == nil {
+		p.o.Log.Debug("Home Assistant not shown the newest yet", "error", err)
+	}
+}
+
+// pass makes the broker hold what the newest snapshot wants.
+func (p *Publisher) pass(ctx context.Context) error {
+	p.next = time.Time{}
+	if p.want == nil {
+		return nil
+	}
+	err := p.show(ctx)
+	p.remember()
+	if err != nil && !errors.Is(err, errNotConnected) {
+		p.due(p.o.Now().Add(retryAfter))
+	}
+	return err
+}
+
+func (p *Publisher) show(ctx context.Context) error {
+	if err := p.readBroker(ctx); err != nil {
+		return err
+	}
+	p.remember() // what was deleted, before anything is cleared because of it
+	p.mu.Lock()
+	deleted := maps.Clone(p.deleted)
+	p.mu.Unlock()
+	if err := p.reconcile(ctx, messages(p.want, p.o, deleted)); err != nil {
+		return err
+	}
+	return p.sendEvents(ctx, p.want)
+}
+
+// due says that something is to be done at t.
+func (p *Publisher) due(t time.Time) {
+	if p.next.IsZero() || t.Before(p.next) {
+		p.next = t
+	}
+}
+
+func (p *Publisher) memory() Memory {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Memory{
+		Published: slices.Sorted(maps.Keys(p.published)), Deleted: slices.Sorted(maps.Keys(p.deleted)), Event: p.event,
+	}
+}
+
+func (p *Publisher) remember() {
+	if m := p.memory(); !reflect.DeepEqual(m, p.remembered) {
+		p.o.Remember(m)
+		p.remembered = m
+	}
+}
+
+func (p *Publisher) poke() {
+	select {
+	case p.kick <- struct{}{}:
+	default:
+	}
+}
+
+// connected is called by the session when the broker comes or goes.
+func (p *Publisher) connected(up bool) {
+	p.mu.Lock()
+	p.up = up
+	p.mu.Unlock()
+	if up {
+		p.poke()
+	} else {
+		p.forget()
+	}
+}
+
+// forget ends the reading of the broker: what it holds is no longer known.
+func (p *Publisher) forget() {
+	p.mu.Lock()
+	unread := p.unread
+	p.unread, p.read = func() {}, false
+	p.reading++
+	p.mirror.forget()
+	p.mu.Unlock()
+	unread()
+}
+
+// born is called with what Home Assistant says of itself.
+func (p *Publisher) born(m discovery.Message) {
+	if m.Retained || string(m.Payload) != Online {
+		return
+	}
+	p.mu.Lock()
+	p.birth = p.o.Now().Add(p.o.Jitter())
+	p.mu.Unlock()
+	p.poke()
+}
+
+func compareID(a, b discovery.ID) int { return cmp.Compare(a, b) }
