@@ -148,8 +148,8 @@ func (p *Prober) firstDue(s *subject, probe *Probe) time.Time {
 // interval is the time between two looks: a little more than Every, by an
 // amount that depends on the device, so that a house is not asked all at once.
 func interval(probe *Probe, id ID) time.Duration {
-	h := fnv.New32a()
+	h := fnv.New64a()
 	_, _ = h.Write([]byte(id))
 	every := max(probe.Every, time.Minute)
-	return every + time.Duration(float64(every)/8*float64(h.Sum32())/(1<<32))
+	return every + time.Duration(h.Sum64()%uint64(every/8))
 }
