@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/oui"
 )
 
 // Neighbours is the source of what is on the same wire or radio as the hub:
@@ -74,6 +75,7 @@ func (s *neighbours) start(report func(discovery.Observation)) error {
 		s.asker.add(addr, time.Now().Add(in))
 	})
 	s.table.listenOnly = s.config.ListenOnly
+	oui.Vendor("000000000000") // unpack the table now: the first device must not wait for it
 	return nil
 }
 

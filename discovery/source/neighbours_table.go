@@ -255,29 +255,39 @@ func (t *neighbourTable) stranger(mac hwaddr, now time.Time) *neighbour {
 // add makes an entry, in place of the least useful one when there are too many;
 // nil if every other one is more useful.
 func (t *neighbourTable) add(mac hwaddr, now time.Time) *neighbour {
-	unconfirmed := 0
-	var oldest *neighbour
-	for _, n := range t.hosts {
-		if !n.confirmed {
-			unconfirmed++
-		}
-		if oldest == nil || n.moreDispensable(oldest) {
-			oldest = n
-		}
-	}
-	if len(t.hosts) >= maxNeighbours || unconfirmed >= maxUnconfirmed {
-		if oldest.confirmed && oldest.state == present {
-			t.dropped = now
-			return nil
-		}
-		for addr := range oldest.addrs {
-			t.forget(oldest, addr)
-		}
-		delete(t.hosts, oldest.mac)
+	if len(t.hosts) >= maxUnconfirmed && !t.makeRoom() {
+		t.dropped = now
+		return nil
 	}
 	n := &neighbour{mac: mac, addrs: map[netip.Addr]*addrState{}, alive: now, changed: true, limit: rate.NewLimiter(1, 5)}
 	t.hosts[mac] = n
 	return n
+}
+
+// makeRoom drops the least useful neighbour if there are too many; false if
+// there is none but those that are there.
+func (t *neighbourTable) makeRoom() bool {
+	unconfirmed := 0
+	var least *neighbour
+	for _, n := range t.hosts {
+		if !n.confirmed {
+			unconfirmed++
+		}
+		if least == nil || n.moreDispensable(least) {
+			least = n
+		}
+	}
+	if len(t.hosts) < maxNeighbours && unconfirmed < maxUnconfirmed {
+		return true
+	}
+	if least.confirmed && least.state == present {
+		return false
+	}
+	for addr := range least.addrs {
+		t.forget(least, addr)
+	}
+	delete(t.hosts, least.mac)
+	return true
 }
 
 func (n *neighbour) moreDispensable(than *neighbour) bool {
