@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -245,14 +246,14 @@ func TestGetFromHostileServers(t *testing.T) {
 	}
 }
 
-// bomb is a few kilobytes that unpack to ten megabytes.
-func bomb() string {
+// bomb is a few kilobytes that unpack to megabytes.
+var bomb = sync.OnceValue(func() string {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	_, _ = z.Write(make([]byte, 10<<20))
+	_, _ = z.Write(make([]byte, 2<<20))
 	_ = z.Close()
 	return b.String()
-}
+})
 
 func TestGetAsksPolitely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
