@@ -1,0 +1,128 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/probe"
+	"github.com/thingwarden/thingwarden/discovery/source"
+	"github.com/thingwarden/thingwarden/policy"
+)
+
+//go:generate go test -run ^TestReadmeIsCurrent$ . -update
+
+var update = flag.Bool("update", false, "write generated files anew")
+
+// TestReadmeIsCurrent compares the tables of the README with what the program
+// has, or writes them with -update.
+func TestReadmeIsCurrent(t *testing.T) {
+	b, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(b)
+	want := got
+	for name, table := range map[string]string{"sources": sourcesTable(), "probes": probesTable(), "policies": policiesTable(t)} {
+		begin, end := "<!-- "+name+": made by make generate -->\n", "<!-- /"+name+" -->\n"
+		head, rest, ok := strings.Cut(want, begin)
+		_, tail, ok2 := strings.Cut(rest, end)
+		if !ok || !ok2 {
+			t.Fatalf("README.md lacks the markers of the table of %s", name)
+		}
+		want = head + begin + table + end + tail
+	}
+	if *update {
+		if err := os.WriteFile("README.md", []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("README.md is not current; run: make generate\n%s", d)
+	}
+	if lines := strings.Count(want, "\n"); lines > 150 {
+		t.Errorf("README.md has %d lines, more than 150: the tables are too long for it", lines)
+	}
+}
+
+func sourcesTable() string {
+	rows := []string{"| Source | What it sees |", "|---|---|"}
+	for _, k := range source.All {
+		rows = append(rows, fmt.Sprintf("| %s | %s |", k.Name, cell(k.Doc)))
+	}
+	return table(rows)
+}
+
+func probesTable() string {
+	rows := []string{"| Probe | What it asks |", "|---|---|"}
+	for _, p := range probe.All {
+		rows = append(rows, fmt.Sprintf("| %s | %s |", p.Name, cell(p.Doc)))
+	}
+	return table(rows)
+}
+
+func policiesTable(t *testing.T) string {
+	t.Helper()
+	set, err := policy.Load(policy.Options{}, policy.Builtin()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := []string{"| Policy | What is wrong | Severity |", "|---|---|---|"}
+	for _, p := range set.Policies() {
+		var severities []string
+		for _, c := range p.Severity {
+			if s := c.Then.String(); !slices.Contains(severities, s) {
+				severities = append(severities, s)
+			}
+		}
+		rows = append(rows, fmt.Sprintf("| %s | %s | %s |", p.ID, cell(p.Title), strings.Join(severities, ", ")))
+	}
+	return table(rows)
+}
+
+func table(rows []string) string { return strings.Join(rows, "\n") + "\n" }
+
+// cell makes text fit for a cell of a table.
+func cell(s string) string {
+	return strings.NewReplacer("|", `\|`, "\n", " ").Replace(s)
+}
+
+// TestLists: sources and probes stand sorted in their lists, each with a doc of
+// one sentence, and give words that there are.
+func TestLists(t *testing.T) {
+	check := func(list string, names, docs []string) {
+		if !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != len(names) {
+			t.Errorf("%s is not sorted by name, or has one twice: %q", list, names)
+		}
+		for i, doc := range docs {
+			if !strings.HasSuffix(doc, ".") || strings.Contains(doc, "\n") {
+				t.Errorf("%s: the doc of %q is no sentence: %q", list, names[i], doc)
+			}
+		}
+	}
+	var names, docs []string
+	for _, k := range source.All {
+		names, docs = append(names, k.Name), append(docs, k.Doc)
+	}
+	check("source.All", names, docs)
+	names, docs = nil, nil
+	for _, p := range probe.All {
+		names, docs = append(names, p.Name), append(docs, p.Doc)
+		if !slices.IsSorted(p.Gives) {
+			t.Errorf("probe %q: Gives is not sorted: %q", p.Name, p.Gives)
+		}
+		for _, word := range p.Gives {
+			if fact.Lookup(word) == nil {
+				t.Errorf("probe %q gives %q, which is no word", p.Name, word)
+			}
+		}
+	}
+	check("probe.All", names, docs)
+}
