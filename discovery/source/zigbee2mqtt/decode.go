@@ -92,7 +92,6 @@ type member struct {
 	Model       string
 	Firmware    string
 	Supported   loosejson.Flag
-	Disabled    loosejson.Flag
 	Interview   string // in the vocabulary's spelling, "" if not told
 	Class       string // in the vocabulary's spelling, "" if it can't be told
 	ClassProof  string
@@ -110,7 +109,6 @@ type deviceEntry struct {
 	ModelID        loosejson.Text                    `json:"model_id"`
 	SoftwareBuild  loosejson.Text                    `json:"software_build_id"`
 	Supported      loosejson.Flag                    `json:"supported"`
-	Disabled       loosejson.Flag                    `json:"disabled"`
 	InterviewState loosejson.Text                    `json:"interview_state"`
 	Interviewing   loosejson.Flag                    `json:"interviewing"`
 	Completed      loosejson.Flag                    `json:"interview_completed"`
@@ -119,7 +117,6 @@ type deviceEntry struct {
 }
 
 type definition struct {
-	Source      loosejson.Text         `json:"source"`
 	Vendor      loosejson.Text         `json:"vendor"`
 	Model       loosejson.Text         `json:"model"`
 	Description loosejson.Text         `json:"description"`
@@ -176,7 +173,7 @@ func decodeDevices(b []byte, limit int) (list []member, spoilt string, err error
 
 func (e deviceEntry) member(id discovery.Identifier) member {
 	m := member{ID: id, Name: string(e.Name), Type: string(e.Type), Firmware: string(e.SoftwareBuild),
-		Supported: e.Supported, Disabled: e.Disabled}
+		Supported: e.Supported}
 	if len(m.Name) > maxName {
 		m.Name = ""
 	}

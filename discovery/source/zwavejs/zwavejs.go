@@ -1,0 +1,221 @@
+// Package zwavejs learns of Z-Wave devices from Z-Wave JS servers, by the
+// WebSocket interface that Home Assistant uses too (port 3000, neither password
+// nor encryption of its own).
+//
+// It asks the server for what the server already knows; no question goes to a
+// node and nothing is ever changed. Of the state only the fields that are needed
+// are decoded: values, among which are door codes, never are. The protocol is
+// that of zwave-js-server's README ("API schema"), seen with server 3.10.2 and
+// schemas up to 50.
+package zwavejs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+const (
+	// Name is the name of the source.
+	Name = "zwavejs"
+	// DefaultURL is where Z-Wave JS listens on the hub itself.
+	DefaultURL = "ws://127.0.0.1:3000"
+
+	minBackoff = time.Second
+	maxBackoff = time.Minute
+)
+
+// Config is the source's part of the configuration.
+type Config struct {
+	Enabled bool `mapstructure:"enabled" yaml:"enabled" json:"enabled"`
+	// URLs are those of the servers, one for each Z-Wave network: ws:// or wss://.
+	URLs []string `mapstructure:"urls" yaml:"urls" json:"urls"`
+	// Explicit means that the owner wrote the URLs, so that a server that is not
+	// there is a problem even at DefaultURL. Any other URL is always explicit.
+	Explicit bool `mapstructure:"-" yaml:"-" json:"-"`
+}
+
+// Kind is the entry of the list of all sources.
+var Kind = discovery.SourceKind{
+	Name: Name,
+	Doc:  "Z-Wave devices of Z-Wave JS servers; reads what the server knows and asks no device.",
+	New: func(cfg any, env discovery.Env) (discovery.Source, error) {
+		return newSource(cfg, env, http.DefaultTransport)
+	},
+}
+
+func newSource(cfg any, env discovery.Env, transport http.RoundTripper) (discovery.Source, error) {
+	c, ok := cfg.(Config)
+	if !ok {
+		return nil, fmt.Errorf("configure source %s: got %T", Name, cfg)
+	}
+	s := &source{env: env, owners: map[string]*network{}, http: &http.Client{
+		Transport: transport,
+		// A server that sends us elsewhere is none of Z-Wave JS.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	for _, raw := range c.URLs {
+		u, err := url.Parse(raw)
+		if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Hostname() == "" {
+			return nil, fmt.Errorf("urls: %q is not of the form ws://host:port", redact(raw))
+		}
+		n := newNetwork(u)
+		n.expected = c.Explicit || raw != DefaultURL
+		s.networks = append(s.networks, n)
+	}
+	return s, nil
+}
+
+// redact leaves out what may hold a password or token.
+func redact(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "…"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}
+
+// source is one client for each server. The networks and everything about them
+// belong to mu, also while report is called: observations come one at a time.
+type source struct {
+	env  discovery.Env
+	http *http.Client
+
+	mu       sync.Mutex
+	networks []*network
+	owners   map[string]*network // by home id
+	status   discovery.Status
+	problem  string
+}
+
+// Run implements discovery.Source.
+func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
+	s.mu.Lock()
+	s.status = ""
+	s.tellHealth()
+	s.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, n := range s.networks {
+		wg.Go(func() { s.follow(ctx, n, report) })
+	}
+	<-ctx.Done()
+	wg.Wait()
+	return nil
+}
+
+// follow keeps a connection to one server until ctx is done.
+func (s *source) follow(ctx context.Context, n *network, report func(discovery.Observation)) {
+	tell := func(observations []discovery.Observation) {
+		for _, o := range observations {
+			if ctx.Err() == nil {
+				report(o)
+			}
+		}
+	}
+	for attempt := 0; ctx.Err() == nil; attempt++ {
+		began := time.Now()
+		s.count(n.url)
+		err := s.session(ctx, n, tell)
+		if ctx.Err() != nil {
+			return
+		}
+		s.mu.Lock()
+		s.log(n, err)
+		n.err = err
+		tell(n.lose(s.env.Now()))
+		s.tellHealth()
+		s.mu.Unlock()
+		if time.Since(began) > maxBackoff {
+			attempt = 0
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(backoff(attempt, rand.Float64())):
+		}
+	}
+}
+
+// log tells of changes: the first failure, and the loss of a connection.
+func (s *source) log(n *network, err error) {
+	switch {
+	case n.connected:
+		s.env.Log.Warn("zwave-js lost", "url", n.name, "err", err)
+	case n.err == nil && !n.expected:
+		s.env.Log.Info("no zwave-js found", "url", n.name)
+	case n.err == nil:
+		s.env.Log.Warn("zwave-js not reached", "url", n.name, "err", err)
+	}
+}
+
+// backoff returns how long to wait before the next attempt: from 1 s, doubling,
+// to 60 s, less up to half of it so that many clients don't come back as one.
+func backoff(attempt int, random float64) time.Duration {
+	d := maxBackoff
+	if attempt < 6 {
+		d = minBackoff << attempt
+	}
+	d = min(d, maxBackoff)
+	return d - time.Duration(random*float64(d)/2)
+}
+
+// count tells that a connection is opened.
+func (s *source) count(u *url.URL) {
+	host := u.Hostname()
+	if strings.EqualFold(host, "localhost") {
+		host = "127.0.0.1"
+	}
+	addr, _ := netip.ParseAddr(host) // of another name the home is told
+	s.env.Sent(addr, 0, 1)
+}
+
+// tellHealth sums up all networks; mu is held.
+func (s *source) tellHealth() {
+	var down, degraded []string
+	for _, n := range s.networks {
+		switch {
+		case n.err != nil && n.expected:
+			down = append(down, fmt.Sprintf("Z-Wave JS at %s cannot be reached: %s", n.name, plain(n.err)))
+		case n.err == nil && n.problem() != "":
+			degraded = append(degraded, fmt.Sprintf("Z-Wave JS at %s: %s", n.name, n.problem()))
+		}
+	}
+	status, problem := discovery.OK, ""
+	switch {
+	case len(down) == len(s.networks) && len(down) > 0:
+		status = discovery.Down
+	case len(down)+len(degraded) > 0:
+		status = discovery.Degraded
+	}
+	if lines := append(down, degraded...); len(lines) > 0 {
+		problem = strings.Join(lines, "; ") + "."
+	}
+	if status != s.status || problem != s.problem {
+		s.status, s.problem = status, problem
+		s.env.Health(status, problem)
+	}
+}
+
+// plain shortens an error to its cause.
+func plain(err error) string {
+	var op *net.OpError
+	switch {
+	case errors.Is(err, errSilent):
+		err = errSilent
+	case errors.Is(err, errLost):
+		err = errLost
+	case errors.As(err, &op):
+		err = op.Err
+	}
+	return fact.Clean(err.Error(), 120)
+}
