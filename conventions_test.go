@@ -383,8 +383,8 @@ func TestNothingOfThisMachine(t *testing.T) {
 			continue // deleted, or not text
 		}
 		for _, p := range private {
-			if i := bytes.Index(text, []byte(p)); i >= 0 {
-				t.Errorf("%s:%d: names %q", name, 1+bytes.Count(text[:i], []byte("\n")), p)
+			if before, _, found := bytes.Cut(text, []byte(p)); found {
+				t.Errorf("%s:%d: names %q", name, 1+bytes.Count(before, []byte("\n")), p)
 			}
 		}
 	}
