@@ -48,7 +48,7 @@ type expr struct {
 }
 
 func newCompiler() (*compiler, error) {
-	c := &compiler{patterns: map[string]*cel.AttributePatternType{}}
+	c := &compiler{patterns: map[string]*cel.AttributePatternType{nowName: cel.AttributePattern(nowName)}}
 	opts := []cel.EnvOption{
 		cel.Variable(nowName, cel.TimestampType),
 		cel.Macros(cel.GlobalMacro("known", 1, expandKnown), cel.GlobalMacro(operators.Has, 1, refuseHas)),

@@ -213,23 +213,16 @@ type outcome struct {
 	err     error
 }
 
-func (j *judgement) eval(e *expr) (o outcome) {
-	defer func() {
-		if r := recover(); r != nil {
-			o = outcome{err: fmt.Errorf("internal error: %v", r)}
-		}
-	}()
+func (j *judgement) eval(e *expr) outcome {
 	var unknown []*cel.AttributePatternType
 	for _, w := range e.words {
 		if !j.vars.has(w) {
 			unknown = append(unknown, j.vars.patterns[w])
 		}
 	}
-	if e.blank != nil && len(unknown) == len(e.words) {
+	blank := len(unknown) == len(e.words)
+	if blank && e.blank != nil {
 		return *e.blank
-	}
-	if e.now && (len(e.words) == 0 || len(unknown) < len(e.words)) {
-		j.timed = true
 	}
 	if j.pending {
 		for _, w := range e.known {
@@ -238,6 +231,24 @@ func (j *judgement) eval(e *expr) (o outcome) {
 			}
 		}
 	}
+	if e.now {
+		// What holds whatever the time is need not be looked at again.
+		o := j.program(e, append(slices.Clip(unknown), j.vars.patterns[nowName]))
+		if len(o.missing) == 0 {
+			return o
+		}
+		j.timed = j.timed || !blank || len(e.words) == 0
+	}
+	return j.program(e, unknown)
+}
+
+// program runs an expression with some variables unknown.
+func (j *judgement) program(e *expr, unknown []*cel.AttributePatternType) (o outcome) {
+	defer func() {
+		if r := recover(); r != nil {
+			o = outcome{err: fmt.Errorf("internal error: %v", r)}
+		}
+	}()
 	in := cel.Activation(j.vars)
 	if len(unknown) > 0 {
 		partial, err := cel.PartialVars(in, unknown...)

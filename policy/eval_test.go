@@ -178,6 +178,7 @@ func TestAgain(t *testing.T) {
 		{"require reads the time", "require: " + timed, seen, true},
 		{"its word is unknown", "require: " + timed, nil, false},
 		{"one of its words is known", "require: telnet.open || " + timed, map[string]any{"device.first_seen": noon}, true},
+		{"settled whatever the time is", "require: telnet.open || " + timed, map[string]any{"telnet.open": true, "device.first_seen": noon}, false},
 		{"when reads the time", "when: " + timed + "\nrequire: telnet.open", seen, true},
 		{"when is false: require was not asked", "when: telnet.open\nrequire: " + timed, map[string]any{"telnet.open": false, "device.first_seen": noon}, false},
 		{"severity of a fail", "severity: [{if: " + timed + ", then: high}, low]\nrequire: telnet.open", map[string]any{"telnet.open": false, "device.first_seen": noon}, true},

@@ -7,7 +7,7 @@ import "fmt"
 func didYouMean(name string, known []string) string {
 	best, least := "", max(1, len(name)/3)+1
 	for _, k := range known {
-		if d := distance(name, k); d < least {
+		if d := distance(name, k); d < least && d < len(name) {
 			best, least = k, d
 		}
 	}
