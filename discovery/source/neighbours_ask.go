@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -196,6 +197,15 @@ func (s *asksocket) ask(addr netip.Addr) error {
 	}
 	if c == nil {
 		return errors.New("the hub has no IPv6")
+	}
+	if zone := addr.Zone(); zone != "" {
+		// Package net remembers the number of an interface for a minute, which is
+		// wrong once it was plugged out and in.
+		i, err := net.InterfaceByName(zone)
+		if err != nil {
+			return err
+		}
+		addr = addr.WithZone(strconv.Itoa(i.Index))
 	}
 	_ = c.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
 	_, err := c.WriteToUDPAddrPort([]byte{0}, netip.AddrPortFrom(addr, discard))

@@ -48,6 +48,7 @@ func (c *connectSweep) run(ctx context.Context, n discovery.Networks, found func
 			if err := c.limit.Wait(ctx); err != nil {
 				return err
 			}
+			c.sent(addr, 0, 1)
 			wg.Go(func() {
 				proof, ok := c.try(ctx, addr, port)
 				if !ok {
@@ -68,7 +69,6 @@ func (c *connectSweep) run(ctx context.Context, n discovery.Networks, found func
 
 func (c *connectSweep) try(ctx context.Context, addr netip.Addr, port int) (proof string, ok bool) {
 	d := net.Dialer{Timeout: c.timeout}
-	c.sent(addr, 0, 1)
 	conn, err := d.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, uint16(port)).String())
 	if err == nil {
 		_ = conn.Close()

@@ -60,6 +60,9 @@ func (l *neighbourLoop) run(ctx context.Context, w *neighbourWatch) error {
 	if err := l.relook(); err != nil {
 		return err
 	}
+	for _, n := range w.known {
+		l.neighbour(n, false)
+	}
 	settle := time.NewTimer(time.Hour) // links change in bursts
 	settle.Stop()
 	tick := time.NewTicker(min(time.Second, l.timing.offlineAfter/10))
@@ -77,7 +80,7 @@ func (l *neighbourLoop) run(ctx context.Context, w *neighbourWatch) error {
 			if !ok {
 				return errWatchEnded
 			}
-			l.neighbour(u)
+			l.neighbour(u.Neigh, u.Type == unix.RTM_DELNEIGH)
 		case u, ok := <-w.links:
 			if !ok {
 				return errWatchEnded
@@ -147,14 +150,14 @@ func (l *neighbourLoop) relook() error {
 	return nil
 }
 
-// neighbour takes in a change of the kernel's table.
-func (l *neighbourLoop) neighbour(u netlink.NeighUpdate) {
+// neighbour takes in an entry of the kernel's table.
+func (l *neighbourLoop) neighbour(u netlink.Neigh, deleted bool) {
 	addr, ok := netip.AddrFromSlice(u.IP)
 	if !ok || u.Family != unix.AF_INET && u.Family != unix.AF_INET6 {
 		return
 	}
 	addr, now := addr.Unmap(), l.env.Now()
-	if u.Type == unix.RTM_DELNEIGH || u.State&unix.NUD_FAILED != 0 {
+	if deleted || u.State&unix.NUD_FAILED != 0 {
 		l.asker.decided(l.table.place(addr, u.LinkIndex))
 		l.table.unresolved(u.LinkIndex, addr)
 		return
@@ -180,10 +183,11 @@ type neighbourWatch struct {
 	neigh chan netlink.NeighUpdate
 	links chan netlink.LinkUpdate
 	addrs chan netlink.AddrUpdate
+	known []netlink.Neigh // the table at the start
 }
 
-// openNeighbourWatch subscribes, and has the neighbours that the kernel knows
-// already sent first.
+// openNeighbourWatch subscribes first and then reads the table, so that nothing
+// is missed between the two.
 func openNeighbourWatch() (*neighbourWatch, error) {
 	const buffer = 1 << 20
 	w := &neighbourWatch{
@@ -193,11 +197,20 @@ func openNeighbourWatch() (*neighbourWatch, error) {
 	if err := errors.Join(
 		orClose(w.links, netlink.LinkSubscribeWithOptions(w.links, w.done, netlink.LinkSubscribeOptions{})),
 		orClose(w.addrs, netlink.AddrSubscribeWithOptions(w.addrs, w.done, netlink.AddrSubscribeOptions{})),
-		orClose(w.neigh, netlink.NeighSubscribeWithOptions(w.neigh, w.done,
-			netlink.NeighSubscribeOptions{ListExisting: true, ReceiveBufferSize: buffer})),
+		orClose(w.neigh, netlink.NeighSubscribeWithOptions(w.neigh, w.done, netlink.NeighSubscribeOptions{ReceiveBufferSize: buffer})),
 	); err != nil {
 		w.close()
 		return nil, fmt.Errorf("subscribe to the kernel's neighbour table: %w", err)
+	}
+	// Option ListExisting asks by the subscribed socket, whose requests go to
+	// its group too, which only NET_ADMIN may do.
+	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
+		known, err := netlink.NeighList(0, family)
+		if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
+			w.close()
+			return nil, fmt.Errorf("read the kernel's neighbour table: %w", err)
+		}
+		w.known = append(w.known, known...)
 	}
 	return w, nil
 }
