@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +27,7 @@ type house struct {
 	asked    []string // "<seconds> <address>:<port>"
 	finished []string // "<probe> <last byte of the address>"
 	facts    map[ID]*fact.Evidence
+	alive    int // observations that count as a sign of life
 	health   []string
 }
 
@@ -45,6 +45,9 @@ func newHouse(probes ...*Probe) *house {
 		Report: func(o Observation) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
+			if !o.Quiet {
+				h.alive++
+			}
 			id := Hub
 			if len(o.About) > 0 {
 				id = idOf(o.About[0])
@@ -279,6 +282,31 @@ func TestRecheckClearAndRemove(t *testing.T) {
 	})
 }
 
+// A refusal is a sign of life, silence is none.
+func TestSilenceIsNoSignOfLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(asks("a", 23))
+		refuses := h.opt.Dial
+		h.opt.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+			if to.Addr() == testAddr {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return refuses(ctx, to)
+		}
+		defer h.run(t)()
+		h.Update(device(10), evidence(nil))
+		time.Sleep(time.Minute)
+		if _, finished := h.take(); len(finished) != 1 || h.alive != 0 {
+			t.Errorf("after silence: finished %v, %d signs of life", finished, h.alive)
+		}
+		h.Update(device(11), evidence(nil))
+		if _, finished := h.take(); len(finished) != 1 || h.alive != 2 {
+			t.Errorf("after a refusal: finished %v, %d signs of life", finished, h.alive)
+		}
+	})
+}
+
 // A pass that is under way stops at once when its device goes or the agent ends.
 func TestStopInThePass(t *testing.T) {
 	for _, how := range []string{"remove", "end"} {
@@ -366,138 +394,6 @@ func TestADefectiveProbeHarmsNoOther(t *testing.T) {
 		want := []string{`bad degraded The check "bad" failed on 1 devices, mac_00005e00530a among them: panic: index out of range.`, "bad ok "}
 		if diff := cmp.Diff(want, h.health); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
-		}
-	})
-}
-
-func TestFragileDevicesAreLeftAlone(t *testing.T) {
-	for _, tt := range []struct {
-		name  string
-		class string
-		after time.Duration // from a pass to the silence
-		clean bool          // a pass without harm between
-		want  bool
-	}{
-		{"twice in a row", "plug", 30 * time.Second, false, true},
-		{"class unknown", "", 59 * time.Second, false, true},
-		{"too late to be ours", "plug", 61 * time.Second, false, false},
-		{"not in a row", "plug", 30 * time.Second, true, false},
-		{"sleeps by itself", "phone", 30 * time.Second, false, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				h := newHouse(asks("a", 23))
-				defer h.run(t)()
-				d := device(10)
-				online := func(on bool) {
-					h.Update(d, evidence(func(e *fact.Evidence) {
-						fact.DeviceOnline.Set(e, on, "")
-						if tt.class != "" {
-							fact.DeviceClass.Set(e, tt.class, "")
-						}
-					}))
-				}
-				fall := func() {
-					time.Sleep(tt.after)
-					online(false)
-					time.Sleep(time.Minute)
-					online(true)
-					synctest.Wait()
-				}
-				online(true)
-				synctest.Wait()
-				fall()
-				if got := h.Fragile(); got != nil {
-					t.Fatalf("left alone after once: %v", got)
-				}
-				if tt.clean {
-					h.Recheck(d.ID)
-					synctest.Wait()
-					time.Sleep(2 * time.Minute)
-				}
-				h.Recheck(d.ID)
-				synctest.Wait()
-				fall()
-				if got := slices.Contains(h.Fragile(), d.ID); got != tt.want {
-					t.Fatalf("left alone: %v, want %v", got, tt.want)
-				}
-				if !tt.want {
-					return
-				}
-				h.take()
-				h.Recheck(d.ID)
-				time.Sleep(3 * time.Hour)
-				if asked, _ := h.take(); asked != nil {
-					t.Errorf("asked while left alone: %v", asked)
-				}
-				h.Clear(d.ID)
-				if asked, _ := h.take(); len(asked) != 1 || h.Fragile() != nil {
-					t.Errorf("after the owner's word asked %v, left alone %v", asked, h.Fragile())
-				}
-			})
-		})
-	}
-}
-
-// After five silent ports a pass stops; the next one comes to the others.
-func TestSilentPortsTakeTurns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(asks("a", 1, 80, 2, 3, 4, 5, 6, 7))
-		refuses := h.opt.Dial
-		h.opt.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-			_, err := refuses(ctx, to)
-			if to.Port() == 80 {
-				return nil, err
-			}
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}
-		defer h.run(t)()
-		h.Update(device(10), evidence(nil))
-		time.Sleep(time.Minute)
-		if asked, _ := h.take(); len(asked) != 6 {
-			t.Errorf("first pass asked %v", asked)
-		}
-		time.Sleep(resume)
-		asked, _ := h.take()
-		var ports []string
-		for _, a := range asked {
-			ports = append(ports, a[strings.LastIndex(a, ":")+1:])
-		}
-		if diff := cmp.Diff([]string{"80", "6", "7"}, ports); diff != "" {
-			t.Errorf("second pass (-want +got):\n%s", diff)
-		}
-	})
-}
-
-// The house is never asked faster than allowed, nor one device twice at a time.
-func TestTheHouseHasALimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(asks("a", 1, 2, 3, 4, 5, 6))
-		h.opt.PerHouse = 10
-		var at []time.Time
-		var mu sync.Mutex
-		h.opt.Dial = func(context.Context, netip.AddrPort) (net.Conn, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			at = append(at, time.Now())
-			return nil, refuse()
-		}
-		defer h.run(t)()
-		for n := range 100 {
-			h.Update(device(10+n), evidence(nil))
-		}
-		for done, total := h.Progress(); done < total; done, total = h.Progress() {
-			time.Sleep(time.Second)
-			synctest.Wait()
-		}
-		if len(at) != 600 || time.Since(h.start) > 62*time.Second {
-			t.Errorf("%d connections in %v", len(at), time.Since(h.start))
-		}
-		for i := 10; i < len(at); i++ {
-			if at[i].Sub(at[i-10]) < time.Second {
-				t.Fatalf("more than 10 connections in a second at %v", at[i].Sub(h.start))
-			}
 		}
 	})
 }
