@@ -18,9 +18,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/agent/control"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/probe"
 	"github.com/thingwarden/thingwarden/discovery/source"
 	"github.com/thingwarden/thingwarden/policy"
 )
@@ -169,6 +169,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error { return a.prober.Run(gctx) })
 	a.outlets.start(gctx, g)
 	g.Go(func() error { a.watchSight(gctx); return nil })
+	if a.store != nil {
+		g.Go(func() error { a.serveControl(gctx); return nil })
+	}
 	err := g.Wait()
 	stopLoop()
 	return errors.Join(err, <-loopDone)
@@ -207,6 +210,19 @@ func (a *Agent) Do(ctx context.Context, cmd Command) error {
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the decision to be saved: %w", ctx.Err())
+	}
+}
+
+// serveControl opens the door for the command line. Without it the agent does
+// all but that.
+func (a *Agent) serveControl(ctx context.Context) {
+	err := control.Serve(ctx, control.Path(a.opt.Config.StateDir), control.API{
+		Snapshot: a.Snapshot,
+		Do:       func(ctx context.Context, c control.Command) error { return a.Do(ctx, Command(c)) },
+	})
+	if err != nil && ctx.Err() == nil {
+		a.log.Warn("the command line can't reach this agent", "err", err)
+		a.mail.setHealth("control", discovery.Degraded, fmt.Sprintf("The command line can't reach the agent: %v.", err))
 	}
 }
 

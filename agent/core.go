@@ -38,7 +38,7 @@ const (
 type core struct {
 	set      *policy.Set
 	pending  func(discovery.Device, *fact.Evidence) *fact.Evidence // words that probes will give
-	watch    bool // run: look out for new devices; scan does not
+	watch    bool                                                  // run: look out for new devices; scan does not
 	learning time.Duration
 	started  time.Time
 
@@ -61,9 +61,11 @@ type core struct {
 	forgotten []discovery.ID
 	lastScan  time.Time
 
-	resolve  []netip.Addr // to be asked for by the loop
-	decDirty bool         // decisions differ from the file
-	changed  bool         // a new snapshot is due
+	resolve  []netip.Addr   // to be asked for by the loop
+	judged   []discovery.ID // since the loop last passed them on
+	gone     []discovery.ID // likewise
+	decDirty bool           // decisions differ from the file
+	changed  bool           // a new snapshot is due
 }
 
 type coreOptions struct {
@@ -84,7 +86,7 @@ func newCore(o coreOptions, now time.Time) *core {
 		evidence: map[discovery.ID]*fact.Evidence{}, shown: map[discovery.ID]report.Device{},
 		sent: map[discovery.ID]report.Sent{}, health: map[string]report.Component{},
 		awayFrom: map[discovery.ID]time.Time{}, dirty: map[discovery.ID]bool{}, again: map[discovery.ID]time.Time{},
-		overflow: map[discovery.ID]bool{}, changed: true,
+		overflow: map[discovery.ID]bool{}, changed: true, next: now,
 	}
 	c.inv = discovery.NewInventory(o.networks, o.precedence, c.dec.decided, now)
 	if o.state != nil {
@@ -236,7 +238,7 @@ func (c *core) tick(now time.Time) time.Time {
 		for _, id := range expired {
 			c.dirty[id] = true
 		}
-		c.next = earliest(next, expiry, now.Add(time.Hour))
+		c.next = earliest(next, expiry, now.Add(unseenAfter))
 		c.take(out, now)
 		c.cleanUp(now)
 	}

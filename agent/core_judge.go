@@ -49,7 +49,7 @@ func (c *core) judgeDevice(id discovery.ID, now time.Time) {
 	}
 	c.syncAcceptances(id)
 	gone := c.follow(id, d, away, now)
-	if next := earliest(again, again2, gone, c.randomDue(d, ev)); !next.IsZero() {
+	if next := earliest(again, again2, gone, c.randomDue(d, ev, now)); !next.IsZero() {
 		c.again[id] = next
 	} else {
 		delete(c.again, id)
@@ -113,16 +113,16 @@ func (c *core) follow(id discovery.ID, d discovery.Device, away bool, now time.T
 	return time.Time{}
 }
 
-// randomDue is when a device with a random hardware address becomes one to show.
-func (c *core) randomDue(d discovery.Device, ev *fact.Evidence) time.Time {
-	if c.provisional(d, ev, time.Time{}) && !c.overflow[d.ID] {
-		return d.FirstSeen.Add(randomShown)
+// randomDue is when time alone makes a device with a random hardware address
+// one to show; zero if it does not.
+func (c *core) randomDue(d discovery.Device, ev *fact.Evidence, now time.Time) time.Time {
+	if due := d.FirstSeen.Add(randomShown); now.Before(due) && c.provisional(d, ev, now) && !c.provisional(d, ev, due) {
+		return due
 	}
 	return time.Time{}
 }
 
-// provisional reports whether a device is not shown as one yet. With a zero now
-// it asks whether time alone will change that.
+// provisional reports whether a device is not shown as one yet.
 func (c *core) provisional(d discovery.Device, ev *fact.Evidence, now time.Time) bool {
 	if k := c.dec.Devices[d.ID]; k != nil && k.Trusted {
 		return false

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
@@ -119,4 +120,24 @@ func (d *decisions) rename(old, id discovery.ID) {
 			to.Accepted[p] = a
 		}
 	}
+}
+
+// hidden returns the devices that the owner deleted in Home Assistant, sorted.
+func (d *decisions) hidden() []discovery.ID { return slices.Sorted(maps.Keys(d.Hidden)) }
+
+// setHidden replaces them, and reports whether that changed anything.
+func (d *decisions) setHidden(ids []discovery.ID, now time.Time) bool {
+	next := make(map[discovery.ID]time.Time, len(ids))
+	for _, id := range ids {
+		at, ok := d.Hidden[id]
+		if !ok {
+			at = now.UTC().Round(0)
+		}
+		next[id] = at
+	}
+	if maps.EqualFunc(next, d.Hidden, time.Time.Equal) {
+		return false
+	}
+	d.Hidden = next
+	return true
 }

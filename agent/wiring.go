@@ -36,7 +36,7 @@ func sourceConfig(c config.Config, name string) (cfg any, enabled bool) {
 	s := c.Sources
 	switch name {
 	case source.Neighbours.Name:
-		return source.NeighboursConfig{Enabled: s.Neighbours.Enabled}, s.Neighbours.Enabled
+		return source.NeighboursConfig{Enabled: s.Neighbours.Enabled, ListenOnly: listenOnly(c)}, s.Neighbours.Enabled
 	case mdns.Kind.Name:
 		return mdns.Config{Enabled: s.MDNS.Enabled, Advertise: s.MDNS.Advertise}, s.MDNS.Enabled
 	case zigbee2mqtt.Kind.Name:
@@ -87,4 +87,10 @@ func (a *Agent) deviceTouch(d discovery.Device) (discovery.Touch, bool) {
 		}
 	}
 	return 0, false
+}
+
+// listenOnly reports whether nothing at all may be sent to devices.
+func listenOnly(c config.Config) bool {
+	pace := c.Network.ConnectionsPerSecond
+	return c.Touch == discovery.Listen || pace.Device == 0 || pace.House == 0
 }

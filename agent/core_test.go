@@ -1,0 +1,366 @@
+package agent
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/policy"
+)
+
+const cameraID = discovery.ID("mac_000c43000001")
+
+func mustJSON(t testing.TB, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// home is a core with the built-in policies, and the time there.
+type home struct {
+	*core
+	t   testing.TB
+	now time.Time
+	o   coreOptions
+}
+
+func newHome(t testing.TB, learning time.Duration) *home {
+	t.Helper()
+	set, err := LoadPolicies(config.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lan := discovery.Networks{Looked: []discovery.Network{{Interface: "eth0", Prefix: netip.MustParsePrefix("10.0.0.0/24")}}}
+	o := coreOptions{
+		set: set, watch: true, learning: learning, precedence: precedence, dec: newDecisions(noon),
+		networks: func() discovery.Networks { return lan },
+		pending:  func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", noon) },
+	}
+	return &home{core: newCore(o, noon), t: t, now: noon, o: o}
+}
+
+// see reports a LAN device by its number, with words set by set.
+func (h *home) see(n int, set func(*fact.Evidence)) discovery.ID {
+	h.t.Helper()
+	id, ok := discovery.MAC(fmt.Sprintf("000c43%06x", n))
+	if !ok {
+		h.t.Fatal("bad MAC")
+	}
+	e := fact.New("test", h.now)
+	fact.DeviceKind.Set(e, "lan", "")
+	fact.DeviceReachable.Set(e, true, "")
+	if set != nil {
+		set(e)
+	}
+	h.observe(discovery.Observation{By: "test", At: h.now, About: []discovery.Identifier{id}, Facts: e}, h.now)
+	h.tick(h.now)
+	got, _ := h.inv.Find(id)
+	return got
+}
+
+func telnet(open bool) func(*fact.Evidence) {
+	return func(e *fact.Evidence) { fact.TelnetOpen.Set(e, open, "tcp/23: login:") }
+}
+
+// wait lets time pass, doing what is due when it is due.
+func (h *home) wait(d time.Duration) {
+	end := h.now.Add(d)
+	for {
+		next := h.tick(h.now)
+		if next.IsZero() || next.After(end) {
+			break
+		}
+		h.now = next
+	}
+	h.now = end
+	h.tick(h.now)
+}
+
+func (h *home) do(cmd Command) {
+	h.t.Helper()
+	if err := h.decide(cmd, h.now); err != nil {
+		h.t.Fatal(err)
+	}
+	h.tick(h.now)
+}
+
+// restart saves everything as files do and starts anew from that.
+func (h *home) restart() {
+	h.t.Helper()
+	dec, err := parseDecisions(mustJSON(h.t, h.dec))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	var st state
+	if err := json.Unmarshal(mustJSON(h.t, h.save(h.now)), &st); err != nil {
+		h.t.Fatal(err)
+	}
+	h.o.dec, h.o.state = dec, &st
+	h.core = newCore(h.o, h.now)
+	h.tick(h.now)
+}
+
+func (h *home) eventTypes() (out []string) {
+	for _, e := range h.events {
+		out = append(out, strings.TrimSuffix(e.Type+" "+e.Policy, " "))
+	}
+	return out
+}
+
+func (h *home) status(id discovery.ID, policyID string) policy.Status {
+	for _, f := range h.snapshot("home", "", "", h.now).Device(id).Findings {
+		if f.Policy.ID == policyID {
+			return f.Status
+		}
+	}
+	return ""
+}
+
+func TestEventsOfADevice(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		learning time.Duration
+		run      func(h *home)
+		want     []string
+	}{
+		{"while learning, a new device is no news", 24 * time.Hour, func(h *home) { h.see(1, nil) }, nil},
+		{"after learning it is", time.Hour, func(h *home) { h.wait(2 * time.Hour); h.see(1, nil) },
+			[]string{"device_appeared", "finding_opened new-device"}},
+		{"no learning at all", 0, func(h *home) { h.see(1, nil) }, []string{"device_appeared", "finding_opened new-device"}},
+		{"trusting it settles it", 0, func(h *home) { h.see(1, nil); h.do(Command{Action: Trust, Device: cameraID}) },
+			[]string{"device_appeared", "finding_opened new-device", "device_trusted", "finding_resolved new-device"}},
+		{"trusting twice is one event", 24 * time.Hour, func(h *home) {
+			h.see(1, nil)
+			h.do(Command{Action: Trust, Device: cameraID})
+			h.do(Command{Action: Trust, Device: cameraID})
+		}, []string{"device_trusted"}},
+		{"once per device, restarts included", 0, func(h *home) {
+			h.see(1, nil)
+			h.restart()
+			h.see(1, nil)
+		}, []string{"device_appeared", "finding_opened new-device"}},
+		{"known although the state was lost", 0, func(h *home) {
+			h.see(1, nil)
+			h.o.dec, h.o.state = h.dec, nil
+			h.core = newCore(h.o, h.now)
+			h.see(1, nil)
+		}, []string{"finding_opened new-device"}},
+		{"a weakness opens and is mended", 24 * time.Hour, func(h *home) {
+			h.see(1, telnet(true))
+			h.see(1, telnet(false))
+		}, []string{"finding_opened telnet-open", "finding_resolved telnet-open"}},
+		{"away for an evening is no news", 24 * time.Hour, func(h *home) {
+			h.see(1, func(e *fact.Evidence) { fact.DeviceOnline.Set(e, false, "") })
+			h.wait(8 * time.Hour)
+			h.see(1, func(e *fact.Evidence) { fact.DeviceOnline.Set(e, true, "") })
+		}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHome(t, tt.learning)
+			tt.run(h)
+			if d := cmp.Diff(tt.want, h.eventTypes()); d != "" {
+				t.Errorf("events (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestGoneAndReturned(t *testing.T) {
+	h := newHome(t, 24*time.Hour)
+	online := func(yes bool) func(*fact.Evidence) {
+		return func(e *fact.Evidence) { fact.DeviceOnline.Set(e, yes, "") }
+	}
+	h.see(1, online(true))
+	h.see(1, online(false))
+	h.wait(goneAfter + time.Minute)
+	if d := cmp.Diff([]string{"device_gone"}, h.eventTypes()); d != "" {
+		t.Fatal(d)
+	}
+	h.restart()
+	h.see(1, online(true))
+	if got := h.eventTypes(); !slices.Equal(got, []string{"device_gone", "device_returned"}) {
+		t.Errorf("events %v, want gone, returned", got)
+	}
+}
+
+func TestEventsAreKeptTenMinutesAndNumbersRise(t *testing.T) {
+	h := newHome(t, 0)
+	h.see(1, nil)
+	first := h.events[len(h.events)-1].Seq
+	h.wait(2 * time.Hour)
+	if n := len(h.events); n != 0 {
+		t.Errorf("%d old events are kept", n)
+	}
+	h.o.state = nil // the newest numbers were not saved
+	h.core = newCore(h.o, h.now)
+	h.see(2, nil)
+	if got := h.events[0].Seq; got <= first {
+		t.Errorf("seq %d after %d: numbers must rise over restarts", got, first)
+	}
+}
+
+func TestDecisionsHold(t *testing.T) {
+	h := newHome(t, 24*time.Hour)
+	h.see(1, telnet(true))
+	if got := h.status(cameraID, "telnet-open"); got != policy.Open {
+		t.Fatalf("status %q, want open", got)
+	}
+	until := noon.Add(30 * 24 * time.Hour)
+	h.do(Command{Action: Accept, Device: cameraID, Policy: "telnet-open", Reason: "old \x1brecorder", Until: until})
+	if got := h.dec.Devices[cameraID].Accepted["telnet-open"]; got.Reason != "old recorder" || !got.Until.Equal(until) {
+		t.Errorf("decision %+v is not what the owner said", got)
+	}
+	h.restart()
+	if got := h.status(cameraID, "telnet-open"); got != policy.Accepted {
+		t.Errorf("after a restart: %q, want accepted", got)
+	}
+	h.see(1, telnet(true))
+	h.wait(until.Sub(h.now) - time.Hour)
+	h.see(1, telnet(true)) // still open when asked again
+	h.wait(2 * time.Hour)
+	if got := h.status(cameraID, "telnet-open"); got != policy.Open {
+		t.Errorf("after it expired: %q, want open", got)
+	}
+	if got := h.dec.Devices[cameraID].Accepted; len(got) != 0 {
+		t.Errorf("the expired decision is kept: %v", got)
+	}
+}
+
+func TestCommandsThatMakeNoSense(t *testing.T) {
+	h := newHome(t, 24*time.Hour)
+	h.see(1, nil)
+	for _, tt := range []struct {
+		name string
+		in   Command
+		want string
+	}{
+		{"unknown action", Command{Action: "reboot", Device: cameraID}, `unknown action "reboot": want trust, untrust, accept, unaccept or recheck`},
+		{"no device", Command{Action: Trust}, "no device is named"},
+		{"unknown device", Command{Action: Trust, Device: "mac_00"}, `there is no device "mac_00"`},
+		{"unknown policy", Command{Action: Accept, Device: cameraID, Policy: "no-such"}, `there is no policy "no-such"`},
+		{"date in the past", Command{Action: Accept, Device: cameraID, Policy: "telnet-open", Until: noon.Add(-time.Hour)},
+			"the date until which to accept, 2026-11-23, has passed"},
+		{"the hub", Command{Action: Trust, Device: discovery.Hub}, "the hub is Thingwarden itself: there is nothing to trust"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := h.decide(tt.in, h.now)
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestFloodOfNewDevices(t *testing.T) {
+	h := newHome(t, 0)
+	for i := range 100 {
+		h.see(i+1, nil)
+	}
+	n := 0
+	for _, e := range h.events {
+		if e.Type == report.DeviceAppeared {
+			n++
+		}
+	}
+	if n != newPerHour {
+		t.Errorf("%d events of new devices, want %d", n, newPerHour)
+	}
+	s := h.snapshot("home", "", "", h.now)
+	shown := 0
+	for _, d := range s.Devices {
+		if !d.Provisional && d.ID != discovery.Hub {
+			shown++
+		}
+	}
+	if shown != newPerHour {
+		t.Errorf("%d devices are shown, want %d", shown, newPerHour)
+	}
+	want := report.Component{Name: "new devices", Status: discovery.Degraded,
+		Error: "More than 20 unknown devices appeared within an hour; further ones are counted here and not shown one by one: 80."}
+	if d := cmp.Diff(want, h.health["new devices"]); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestRandomisedAddressIsShownAfterADayOrWhenTrusted(t *testing.T) {
+	random := func(e *fact.Evidence) { fact.DeviceMACRandom.Set(e, true, "") }
+	h := newHome(t, 0)
+	id := h.see(1, random)
+	if !h.shown[id].Provisional {
+		t.Fatal("shown at once")
+	}
+	if got := h.eventTypes(); !slices.Contains(got, "device_appeared") {
+		t.Errorf("events %v: the event must come at once", got)
+	}
+	h.wait(randomShown)
+	if h.shown[id].Provisional {
+		t.Error("still not shown after a day")
+	}
+	other := h.see(2, random)
+	h.do(Command{Action: Trust, Device: other})
+	if h.shown[other].Provisional {
+		t.Error("not shown although trusted")
+	}
+	h.wait(randomForgotten + 2*time.Hour)
+	if _, ok := h.inv.Device(id); ok {
+		t.Error("kept though unseen for two weeks and without a decision")
+	}
+	if _, ok := h.inv.Device(other); !ok {
+		t.Error("forgotten although trusted")
+	}
+}
+
+func TestKnownDeviceThatIsNotSeenAfterARestartIsAway(t *testing.T) {
+	h := newHome(t, 24*time.Hour)
+	h.see(1, nil)
+	h.wait(time.Minute)
+	h.restart()
+	h.wait(unseenAfter + 2*time.Hour)
+	if h.shown[cameraID].Online {
+		t.Error("it is still shown as there")
+	}
+}
+
+func TestHubFollowsTheHome(t *testing.T) {
+	h := newHome(t, 24*time.Hour)
+	open := func(yes bool) {
+		e := fact.New("zigbee2mqtt", h.now)
+		fact.ZigbeeJoinOpen.Set(e, yes, fmt.Sprintf("permit_join=%v", yes))
+		id, _ := discovery.Zigbee("0x00124b00aabb0001")
+		h.observe(discovery.Observation{By: "zigbee2mqtt", About: []discovery.Identifier{id}, Facts: e}, h.now)
+		h.tick(h.now)
+	}
+	for _, want := range []bool{true, false} {
+		open(want)
+		if got, _ := fact.HomeJoinOpen.Get(h.evidence[discovery.Hub]); got != want {
+			t.Errorf("home.zigbee_join_open = %v, want %v", got, want)
+		}
+	}
+}
+
+func BenchmarkObserve10000(b *testing.B) {
+	h := newHome(b, 24*time.Hour)
+	for b.Loop() {
+		for i := range 10000 {
+			id, _ := discovery.MAC(fmt.Sprintf("000c43%06x", i%1000+1))
+			e := fact.New("test", h.now)
+			fact.DeviceKind.Set(e, "lan", "")
+			fact.TelnetOpen.Set(e, i%3 == 0, "tcp/23")
+			h.observe(discovery.Observation{By: "test", At: h.now, About: []discovery.Identifier{id}, Facts: e}, h.now)
+		}
+		h.tick(h.now)
+	}
+}

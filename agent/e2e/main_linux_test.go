@@ -1,0 +1,9 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/thingwarden/thingwarden/discovery/lab"
+)
+
+func TestMain(m *testing.M) { lab.Main(m) }

@@ -1,0 +1,82 @@
+package agent
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/thingwarden/thingwarden/agent/broker"
+	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/agent/hass"
+)
+
+// connectFor is how long a purge waits for the broker.
+const connectFor = 20 * time.Second
+
+// Purge clears every retained topic of ours from the configured broker and
+// returns how many there were. It is refused while an agent runs, which would
+// publish them again.
+func Purge(ctx context.Context, cfg config.Config, log *slog.Logger) (n int, err error) {
+	if cfg.MQTT.URL == "" {
+		return 0, errors.New("no MQTT broker is configured, so there is nothing to clear: set mqtt.url")
+	}
+	s, err := openStore(cfg.StateDir)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	id := make([]byte, 6)
+	rand.Read(id)
+	bc := broker.Config{
+		URL: cfg.MQTT.URL, Username: cfg.MQTT.Username, Password: cfg.MQTT.Password,
+		ClientID: "thingwarden-purge-" + hex.EncodeToString(id), SyncTopic: hass.SyncTopic(cfg.Site),
+	}
+	if err := setCA(&bc, cfg.MQTT.CAFile); err != nil {
+		return 0, err
+	}
+	m := broker.New(bc, log)
+	ended := make(chan error, 1)
+	runCtx, stop := context.WithCancel(ctx)
+	go func() { ended <- m.Run(runCtx) }()
+	defer func() {
+		stop()
+		err = errors.Join(err, <-ended)
+	}()
+	if err := awaitBroker(ctx, m); err != nil {
+		return 0, err
+	}
+	return hass.Purge(ctx, session{m}, cfg.Site, cfg.MQTT.DiscoveryPrefix)
+}
+
+// awaitBroker returns when the session is connected, or with what is wrong.
+func awaitBroker(ctx context.Context, m *broker.Session) error {
+	up := make(chan struct{}, 1)
+	now, cancel := m.Connected(func(is bool) {
+		if is {
+			select {
+			case up <- struct{}{}:
+			default:
+			}
+		}
+	})
+	defer cancel()
+	if now {
+		return nil
+	}
+	select {
+	case <-up:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(connectFor):
+		_, problem := m.State()
+		if problem == "" {
+			problem = "no answer"
+		}
+		return fmt.Errorf("connecting to the MQTT broker: %s", problem)
+	}
+}
