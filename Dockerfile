@@ -26,7 +26,8 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /usr/share/zoneinfo /usr/share/zoneinfo
 COPY --from=build /out/thingwarden /usr/bin/thingwarden
 COPY --from=build --chown=65532:65532 /out/data /data
-ENV THINGWARDEN_STATE_DIR=/data
+# The agent starts no broker of its own in a container: nobody could reach it.
+ENV THINGWARDEN_STATE_DIR=/data container=docker
 VOLUME /data
 USER 65532:65532
 HEALTHCHECK --interval=1m --timeout=5s --start-period=30s CMD ["/usr/bin/thingwarden", "health"]
