@@ -21,6 +21,7 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
 const (
@@ -35,6 +36,7 @@ const (
 	keepAlive      = 30 * time.Second
 	retryFirst     = time.Second
 	retryLast      = 30 * time.Second
+	maxOpen        = 30_000
 )
 
 // ErrNotConnected is returned while the broker is not there.
@@ -108,6 +110,7 @@ func (c Config) options(ctx context.Context, u *url.URL) *mqtt.ClientOptions {
 		// lost. True is safe here because no subscriber runs in paho's goroutine:
 		// its handler only appends to queues and never blocks.
 		SetOrderMatters(true)
+	o.SetStore(forgetful{})
 	if c.TLS != nil {
 		o.SetTLSConfig(c.TLS)
 	}
@@ -149,3 +152,30 @@ func open(ctx context.Context, u *url.URL, conf *tls.Config) (net.Conn, error) {
 	}
 	return clip(conn, maxPacket), nil
 }
+
+// forgetful is a store that keeps nothing. After a reconnect paho would send
+// again what a store holds: payloads that are out of date by then, twice if they
+// are new, and with a data race. Who publishes is told that the connection was
+// lost, and sends what is right then.
+type forgetful struct{}
+
+// Open implements mqtt.Store.
+func (forgetful) Open() {}
+
+// Put implements mqtt.Store.
+func (forgetful) Put(string, packets.ControlPacket) {}
+
+// Get implements mqtt.Store.
+func (forgetful) Get(string) packets.ControlPacket { return nil }
+
+// All implements mqtt.Store.
+func (forgetful) All() []string { return nil }
+
+// Del implements mqtt.Store.
+func (forgetful) Del(string) {}
+
+// Close implements mqtt.Store.
+func (forgetful) Close() {}
+
+// Reset implements mqtt.Store.
+func (forgetful) Reset() {}

@@ -29,6 +29,7 @@ type Session struct {
 	client   mqtt.Client
 	up       bool
 	lost     chan struct{} // closed when the connection is lost
+	open     int           // messages whose acknowledgement never came
 	problem  string
 	subs     []*subscription
 	dropped  map[string]bool // filters without a subscriber, still subscribed
@@ -63,6 +64,14 @@ func (s *Session) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the URL of the MQTT broker: %w", err)
 	}
+	for ctx.Err() == nil {
+		s.runClient(ctx, u)
+	}
+	return nil
+}
+
+// runClient runs one paho client until ctx is done or the client is worn.
+func (s *Session) runClient(ctx context.Context, u *url.URL) {
 	o := s.cfg.options(ctx, u)
 	o.SetDefaultPublishHandler(s.dispatch)
 	o.SetOnConnectHandler(func(mqtt.Client) { poke(s.events) })
@@ -78,13 +87,11 @@ func (s *Session) Run(ctx context.Context) error {
 	})
 	client := mqtt.NewClient(o)
 	s.mu.Lock()
-	s.client = client
+	s.client, s.open = client, 0
 	s.mu.Unlock()
-	if !s.connect(ctx, client) {
-		return nil
+	if s.connect(ctx, client) {
+		s.manage(ctx, client, u)
 	}
-	s.manage(ctx, client, u)
-	return nil
 }
 
 // connect makes the first connection and reports whether it did before ctx was
@@ -121,6 +128,10 @@ func (s *Session) manage(ctx context.Context, client mqtt.Client, u *url.URL) {
 			return
 		case <-s.events:
 			s.down()
+			if s.worn() {
+				client.Disconnect(0)
+				return
+			}
 			retry = s.start(ctx, client, u)
 		case <-retry:
 			retry = s.start(ctx, client, u)
@@ -265,10 +276,33 @@ func (s *Session) Publish(ctx context.Context, m Message) error {
 	if !up || lost == nil {
 		return ErrNotConnected
 	}
-	if err := wait(ctx, client.Publish(m.Topic, m.QoS, m.Retained, m.Payload), lost); err != nil {
+	if ctx.Err() != nil {
+		return ctx.Err() // before anything is sent
+	}
+	token := client.Publish(m.Topic, m.QoS, m.Retained, m.Payload)
+	if err := wait(ctx, token, lost); err != nil {
+		s.left(token)
 		return fmt.Errorf("publishing %q: %w", m.Topic, err)
 	}
 	return nil
+}
+
+// left counts a message that paho will wait for to the end of its days: with it
+// goes one of 65,535 numbers for messages.
+func (s *Session) left(t mqtt.Token) {
+	select {
+	case <-t.Done():
+	default:
+		s.mu.Lock()
+		s.open++
+		s.mu.Unlock()
+	}
+}
+
+func (s *Session) worn() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open >= maxOpen
 }
 
 // wait is the only place that waits for a token, and never without a limit: a

@@ -95,12 +95,13 @@ func (m *mirror) receive(msg discovery.Message, now time.Time) (foreign bool) {
 	} else {
 		m.sent[msg.Topic] = way
 	}
-	if i >= 0 || len(way) > 0 && len(msg.Payload) > 0 {
-		return false // what we sent last is, or will be, what the broker holds
+	if len(way) > 0 && (i >= 0 || len(msg.Payload) > 0) {
+		return false // what we sent last will be what the broker holds
 	}
+	foreign = i < 0 && !msg.Retained
 	if len(msg.Payload) == 0 {
 		delete(m.topics, msg.Topic)
-		return !msg.Retained
+		return foreign
 	}
 	old, known := m.topics[msg.Topic]
 	if known && old.sum == s {
@@ -114,7 +115,7 @@ func (m *mirror) receive(msg discovery.Message, now time.Time) (foreign bool) {
 		h.keys = readComponents(msg.Payload)
 	}
 	m.topics[msg.Topic] = h
-	return !msg.Retained
+	return foreign
 }
 
 // gone returns the components that the broker's configuration of a device has

@@ -39,7 +39,7 @@ type Publisher struct {
 
 	mu        sync.Mutex
 	mirror    *mirror
-	up        bool
+	up, told  bool   // the broker is there; we heard so from the session
 	reading   int    // counts readings of the broker, so that one knows it was overtaken
 	read      bool   // the mirror is complete
 	unread    func() // ends the subscriptions that feed the mirror
@@ -54,15 +54,6 @@ type request struct {
 	ctx      context.Context
 	snapshot *report.Snapshot
 	reply    chan error
-}
-
-// meddling is somebody else writing to one of our topics. It is repaired at once
-// the first time and ever more slowly after that: two publishers that repair
-// each other would never end.
-type meddling struct {
-	times int
-	last  time.Time
-	after time.Time // not repaired before
 }
 
 // New returns a publisher for one site.
@@ -95,9 +86,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 	if p.o.BirthTopic != "" {
 		defer p.session.Subscribe(p.o.BirthTopic, 1, p.born)()
 	}
-	now, cancel := p.session.Connected(p.connected)
-	defer cancel()
-	p.connected(now)
+	defer p.follow()()
 	defer p.forget()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -163,8 +152,8 @@ func (p *Publisher) repair(ctx context.Context) {
 // pass makes the broker hold what the newest snapshot wants.
 func (p *Publisher) pass(ctx context.Context) error {
 	p.next = time.Time{}
-	if p.want == nil {
-		return nil
+	if p.want == nil || ctx.Err() != nil {
+		return ctx.Err()
 	}
 	err := p.show(ctx)
 	p.remember()
@@ -217,10 +206,22 @@ func (p *Publisher) poke() {
 	}
 }
 
+// follow watches the connection and returns what ends that.
+func (p *Publisher) follow() (cancel func()) {
+	now, cancel := p.session.Connected(p.connected)
+	p.mu.Lock()
+	told := p.told
+	p.mu.Unlock()
+	if !told {
+		p.connected(now)
+	}
+	return cancel
+}
+
 // connected is called by the session when the broker comes or goes.
 func (p *Publisher) connected(up bool) {
 	p.mu.Lock()
-	p.up = up
+	p.up, p.told = up, true
 	p.mu.Unlock()
 	if up {
 		p.poke()

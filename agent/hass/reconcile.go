@@ -2,220 +2,16 @@ package hass
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"maps"
-	"slices"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
-const (
-	// parallel is how many devices are published at once. Their messages wait for
-	// the broker's acknowledgement one after the other.
-	parallel = 32
-
-	meddlingFirst   = time.Second
-	meddlingLast    = 10 * time.Minute
-	meddlingForgive = time.Hour
-)
-
-// readBroker learns what the broker holds, unless it is known already.
-func (p *Publisher) readBroker(ctx context.Context) error {
-	p.mu.Lock()
-	up, birth := p.up, p.birth
-	p.mu.Unlock()
-	if !up {
-		return errNotConnected
-	}
-	if !birth.IsZero() {
-		if p.o.Now().Before(birth) {
-			p.due(birth)
-		} else {
-			p.mu.Lock()
-			p.birth = time.Time{}
-			p.mu.Unlock()
-			p.forget()
-		}
-	}
-	p.mu.Lock()
-	read, reading := p.read, p.reading
-	p.mu.Unlock()
-	if read {
-		return nil
-	}
-	unread := p.subscribe()
-	p.mu.Lock()
-	if p.reading != reading {
-		p.mu.Unlock()
-		unread()
-		return errNotConnected
-	}
-	p.unread = unread
-	p.mu.Unlock()
-	err := p.session.Sync(ctx)
-	if err == nil {
-		err = p.findDeleted(ctx)
-	}
-	p.mu.Lock()
-	overtaken := p.reading != reading
-	p.read = err == nil && !overtaken
-	p.mu.Unlock()
-	if err != nil || overtaken {
-		p.forget()
-		return cmpErr(err, errNotConnected)
-	}
-	return nil
-}
-
-func cmpErr(err, other error) error {
-	if err != nil {
-		return fmt.Errorf("reading our topics: %w", err)
-	}
-	return other
-}
-
-// subscribe feeds the mirror. With QoS 0, since brokers bound the queues of
-// higher ones and drop what is beyond, of which nobody is told.
-func (p *Publisher) subscribe() (cancel func()) {
-	cancels := []func(){
-		p.session.Subscribe(p.o.Prefix+"/device/+/config", 0, p.received),
-		p.session.Subscribe(p.n.root()+"/+/+", 0, p.received),
-		p.session.Subscribe(StatusTopic(p.n.site), 0, p.status),
-	}
-	return func() {
-		for _, c := range cancels {
-			c()
-		}
-	}
-}
-
-// received takes a message on a topic that may be one of ours.
-func (p *Publisher) received(m discovery.Message) {
-	id, isConfig := p.n.configOf(m.Topic)
-	if !isConfig {
-		if _, ok := p.n.stateOf(m.Topic); !ok {
-			return
-		}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.mirror.receive(m, p.o.Now()) {
-		return
-	}
-	if isConfig && len(m.Payload) == 0 {
-		if !p.deleted[id] {
-			p.o.Log.Info("the owner deleted a device in Home Assistant; it comes back when it is checked again", "device", string(id))
-		}
-		p.deleted[id] = true
-		delete(p.published, id)
-	} else {
-		p.meddled(m.Topic)
-	}
-	p.poke()
-}
-
-// status takes what somebody says of our availability.
-func (p *Publisher) status(m discovery.Message) {
-	if string(m.Payload) == Online {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.offline = true
-	p.meddled(m.Topic)
-	p.poke()
-}
-
-// meddled notes that somebody else wrote to a topic of ours. It runs with p.mu held.
-func (p *Publisher) meddled(topic string) {
-	now := p.o.Now()
-	w := p.foreign[topic]
-	if w == nil {
-		if len(p.foreign) >= maxTopics {
-			return
-		}
-		w = &meddling{}
-		p.foreign[topic] = w
-	}
-	if now.Sub(w.last) > meddlingForgive {
-		w.times = 0
-	}
-	w.times++
-	w.last, w.after = now, now
-	if w.times > 1 {
-		w.after = now.Add(min(meddlingFirst<<min(w.times-2, 20), meddlingLast))
-	}
-}
-
-// patience reports whether a topic is left alone for now.
-func (p *Publisher) patience(topic string) bool {
-	w := p.foreign[topic]
-	if w == nil {
-		return false
-	}
-	if p.o.Now().Before(w.after) {
-		return true
-	}
-	return false
-}
-
-// findDeleted looks for devices that the owner deleted while we were not
-// listening: their configuration is missing, their state is still there, and so
-// is another configuration. When the broker lost everything, or what it was
-// given last, the state is missing too.
-func (p *Publisher) findDeleted(ctx context.Context) error {
-	missing := p.missing()
-	if len(missing) == 0 {
-		return nil
-	}
-	// A broker may drop messages when it has many to send, so each of them is
-	// asked for again.
-	var cancels []func()
-	for _, id := range missing {
-		cancels = append(cancels, p.session.Subscribe(p.n.config(id), 0, p.received))
-	}
-	err := p.session.Sync(ctx)
-	for _, cancel := range cancels {
-		cancel()
-	}
-	if err != nil {
-		return err
-	}
-	missing = p.missing()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, id := range missing {
-		p.o.Log.Info("the owner deleted a device in Home Assistant; it comes back when it is checked again", "device", string(id))
-		p.deleted[id] = true
-		delete(p.published, id)
-	}
-	return nil
-}
-
-func (p *Publisher) missing() []discovery.ID {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var out []discovery.ID
-	others := false
-	for topic := range p.mirror.topics {
-		if _, ok := p.n.configOf(topic); ok {
-			others = true
-		}
-	}
-	for id := range p.published {
-		_, config := p.mirror.topics[p.n.config(id)]
-		_, state := p.mirror.topics[p.n.state(id)]
-		if others && !config && state {
-			out = append(out, id)
-		}
-	}
-	slices.SortFunc(out, compareID)
-	return out
-}
+// parallel is how many devices are published at once. The messages of one wait
+// for the broker's acknowledgement one after the other.
+const parallel = 32
 
 // reconcile sends what is missing or differs: the hub first, for each device its
 // configuration before its states, and clears what nobody wants.
@@ -270,16 +66,6 @@ func (p *Publisher) plan(w deviceMessages) (out []outgoing) {
 		}
 	}
 	return out
-}
-
-// waits reports whether a topic is left alone for now, and sees to it that it is
-// looked at again.
-func (p *Publisher) waits(topic string) bool {
-	if !p.patience(topic) {
-		return false
-	}
-	p.due(p.foreign[topic].after)
-	return true
 }
 
 // target is the configuration that the broker should hold now: while it lingers,
@@ -361,42 +147,4 @@ func (p *Publisher) clear(ctx context.Context, wanted map[string]bool) error {
 		return err
 	}
 	return p.sendAll(ctx, states)
-}
-
-// sayOnline contradicts somebody who said that we are not there.
-func (p *Publisher) sayOnline(ctx context.Context) error {
-	topic := StatusTopic(p.n.site)
-	p.mu.Lock()
-	say := p.offline && !p.waits(topic)
-	if say {
-		p.offline = false
-	}
-	p.mu.Unlock()
-	if !say {
-		return nil
-	}
-	if err := p.session.Publish(ctx, topic, []byte(Online), true); err != nil {
-		return errors.Join(err, ctx.Err())
-	}
-	return nil
-}
-
-// tellMeddling logs that others write to our topics, at most once a minute. It
-// runs with p.mu held.
-func (p *Publisher) tellMeddling() {
-	now := p.o.Now()
-	var fresh []string
-	for topic, w := range p.foreign {
-		switch {
-		case now.Sub(w.last) > meddlingForgive:
-			delete(p.foreign, topic)
-		case w.last.After(p.warnedAt):
-			fresh = append(fresh, topic)
-		}
-	}
-	if len(fresh) > 0 && now.Sub(p.warnedAt) > time.Minute {
-		p.warnedAt = now
-		p.o.Log.Warn("somebody else writes to Thingwarden's topics on the MQTT broker; they are repaired",
-			"topics", len(fresh), "first", slices.Min(fresh))
-	}
 }
