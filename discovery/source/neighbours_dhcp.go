@@ -69,7 +69,7 @@ func (s *sighting) parseDHCP6(b []byte) bool {
 		if length > len(options) {
 			return false
 		}
-		if code == fqdn && length > 1 {
+		if code == fqdn && length > 1 && s.name == "" {
 			if s.name = hostname(firstLabel(options[1:length])); s.name != "" {
 				s.named = fmt.Sprintf("dhcpv6 %s option %d %q", kind, fqdn, s.name)
 			}

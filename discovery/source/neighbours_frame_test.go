@@ -56,6 +56,7 @@ func TestParseFrame(t *testing.T) {
 		"dhcpv6 solicit": {addr: ll, name: "lamp", named: `dhcpv6 solicit option 39 "lamp"`,
 			proof: "dhcpv6 solicit from fe80::200:5eff:fe00:5302 at 00:00:5e:00:53:02"},
 	}
+	want["dhcpv6 with a second name"] = want["dhcpv6 solicit"]
 	for name, b := range frames(t) {
 		t.Run(name, func(t *testing.T) {
 			got, ok := parseFrame(b)

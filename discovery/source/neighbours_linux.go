@@ -189,7 +189,7 @@ type neighbourWatch struct {
 // openNeighbourWatch subscribes first and then reads the table, so that nothing
 // is missed between the two.
 func openNeighbourWatch() (*neighbourWatch, error) {
-	const buffer = 1 << 20
+	const buffer = 256 << 10
 	w := &neighbourWatch{
 		done: make(chan struct{}), neigh: make(chan netlink.NeighUpdate, 256),
 		links: make(chan netlink.LinkUpdate, 16), addrs: make(chan netlink.AddrUpdate, 16),

@@ -283,7 +283,7 @@ func TestLostChanges(t *testing.T) {
 	go func() { <-block; w.mu.Unlock() }()
 	batch := filepath.Join(t.TempDir(), "batch")
 	var lines strings.Builder
-	for n := range 4000 {
+	for n := range 8000 {
 		fmt.Fprintf(&lines, "neigh replace fd99::%x lladdr 00:00:5e:01:%02x:%02x nud stale dev lan0\nneigh del fd99::%x dev lan0\n", n+100, n>>8, n&255, n+100)
 	}
 	if err := os.WriteFile(batch, []byte(lines.String()), 0o600); err != nil {
