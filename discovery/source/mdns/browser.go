@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/miekg/dns"
@@ -21,6 +22,8 @@ const (
 	// coalesce is how long a known host is listened to before its change is
 	// reported, since an announcement takes several packets.
 	coalesce = 10 * time.Millisecond
+	// breather is the least time between two rounds of work.
+	breather = 2 * time.Millisecond
 	// perRecord makes looking at a host that announces a lot rarer.
 	perRecord = 100 * time.Microsecond
 	// silence is how long no answer at all may come before that is told.
@@ -42,7 +45,8 @@ type browser struct {
 	links   map[linkID]*link
 	hosts   map[hostKey]*host
 	total   amount
-	wake    time.Time
+	wake    time.Time // when work must be called; zero if it need not be
+	worked  time.Time
 	evicted time.Time
 
 	started time.Time // when the first link came up
@@ -72,13 +76,16 @@ func (b *browser) run(ctx context.Context, in inbox) error {
 			b.take(h, time.Now())
 		case <-timer.C:
 		}
+		if b.wake.IsZero() {
+			continue
+		}
 		now := time.Now()
-		if !b.wake.IsZero() && !now.Before(b.wake) {
+		start := later(b.wake, b.worked.Add(breather))
+		if !now.Before(start) {
 			b.work(now)
+			start = later(b.wake, now.Add(breather))
 		}
-		if !b.wake.IsZero() {
-			timer.Reset(max(time.Until(b.wake), 0))
-		}
+		timer.Reset(start.Sub(now))
 	}
 }
 
@@ -150,6 +157,9 @@ func (b *browser) receive(p packet, now time.Time) {
 		h.gone = false
 		h.wake(now)
 	}
+	if h.toldAt.IsZero() {
+		b.serve(h, now) // nobody waits for a new device
+	}
 	b.wake = earliest(b.wake, h.due)
 }
 
@@ -200,9 +210,6 @@ func (b *browser) answer(h *host, m *dns.Msg, now time.Time) {
 		}
 	}
 	h.wake(now.Add(coalesce + time.Duration(h.amount.records)*perRecord))
-	if h.toldAt.IsZero() {
-		h.wake(now)
-	}
 }
 
 func (b *browser) greedy(h *host) {
@@ -233,6 +240,7 @@ func (b *browser) learn(h *host, r *record, now time.Time) {
 
 // work does everything whose time has come.
 func (b *browser) work(now time.Time) {
+	b.worked = now
 	next := time.Time{}
 	for _, h := range b.hosts {
 		if !h.due.IsZero() && !now.Before(h.due) {
@@ -243,12 +251,12 @@ func (b *browser) work(now time.Time) {
 		next = earliest(next, h.due)
 	}
 	for id, l := range b.links {
-		senders := b.senders(id)
+		senders := sync.OnceValue(func() []*host { return b.senders(id) })
 		alive := func(name string) bool {
-			return slices.ContainsFunc(senders, func(h *host) bool { return h.offers(name) })
+			return slices.ContainsFunc(senders(), func(h *host) bool { return h.offers(name) })
 		}
 		next = earliest(next, l.due(now, alive))
-		known := func(k key) []dns.RR { return knownAnswers(k, senders, now) }
+		known := func(k key) []dns.RR { return knownAnswers(k, senders(), now) }
 		next = earliest(next, l.flush(now, known, b.send))
 	}
 	b.wake = earliest(next, b.checkHealth(now))

@@ -25,7 +25,9 @@ const (
 	maxRecords       = 32 << 10  // records of all senders
 	maxBytes         = 16 << 20  // memory of all senders' records
 	freeRecords      = 24        // records that a sender may have even when others have used everything up
-	recordOverhead   = 256       // bytes that a record takes beside its texts
+	freeBytes        = 8 << 10   // memory that goes with them
+	recordOverhead   = 512       // bytes that a record takes beside its texts
+	maxPairs         = 64        // keys of a TXT record
 	cacheFlush       = 1 << 15   // top bit of a record's class (RFC 6762 section 10.2)
 )
 
@@ -41,7 +43,7 @@ type record struct {
 	data string // identity of the record within its key
 
 	target   string // PTR, SRV: canonical name
-	spelling string // PTR: the target, SRV: the owner, as the host spells it
+	spelling string // PTR: the target, others: the owner, as the host spells it
 	port     int    // SRV
 	txt      map[string]string
 	addr     netip.Addr
@@ -52,7 +54,7 @@ type record struct {
 }
 
 func (r *record) size() int {
-	return recordOverhead + len(r.name) + 2*len(r.data) + len(r.target) + len(r.spelling)
+	return recordOverhead + len(r.name) + 2*len(r.data) + len(r.target) + len(r.spelling) + 64*len(r.txt)
 }
 
 // parseRecord returns nil for records of which no use is made.
@@ -76,9 +78,11 @@ func parseRecord(rr dns.RR) (r *record, flush bool) {
 		r.data, r.txt = parseTXT(x.Txt)
 		_, _, ok = instanceName(r.name)
 	case *dns.A:
+		r.spelling = h.Name
 		r.addr, ok = netip.AddrFromSlice(x.A.To4())
 		r.data = r.addr.String()
 	case *dns.AAAA:
+		r.spelling = h.Name
 		r.addr, ok = netip.AddrFromSlice(x.AAAA.To16())
 		r.data = r.addr.String()
 	}
@@ -112,7 +116,7 @@ func parseTXT(strs []string) (raw string, pairs map[string]string) {
 		b.WriteByte(0)
 		k, v, _ := strings.Cut(s, "=")
 		k = strings.ToLower(k)
-		if _, twice := pairs[k]; !twice && k != "" {
+		if _, twice := pairs[k]; !twice && k != "" && len(pairs) < maxPairs {
 			pairs[k] = v
 		}
 	}
@@ -172,7 +176,7 @@ func (c *cache) fits(r *record) bool {
 	if c.amount.records >= maxSenderRecords || c.amount.bytes+r.size() > maxSenderBytes {
 		return false
 	}
-	return c.amount.records < freeRecords || c.total.records < maxRecords && c.total.bytes < maxBytes
+	return c.amount.records < freeRecords && c.amount.bytes+r.size() <= freeBytes || c.total.records < maxRecords && c.total.bytes < maxBytes
 }
 
 func (c *cache) count(records, bytes int) {
@@ -225,6 +229,13 @@ func (c *cache) newest(k key) *record {
 }
 
 func (c *cache) has(k key) bool { return len(c.records[k]) > 0 }
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
 
 // earliest returns the earlier of two times, of which zero means never.
 func earliest(a, b time.Time) time.Time {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -39,7 +40,8 @@ type hint struct {
 
 // asker puts single questions from an ephemeral port, which responders answer by
 // unicast: that gets through where a Wi-Fi loses multicast. It never makes facts,
-// since the library does not say who answered.
+// since the library does not say who answered. The library listens on the
+// interface of the default route besides, and fails on a hub without one.
 type asker struct {
 	env     discovery.Env
 	socks   *sockets
@@ -112,7 +114,7 @@ func (a *asker) ask(ctx context.Context, t target) ([]string, error) {
 		Logger: slog.NewLogLogger(a.env.Log.Handler(), slog.LevelDebug),
 	})
 	// One question, and at most one more for each datagram heard.
-	a.env.Sent(t.host.addr, 1+int(a.socks.received.Load()-before), 0)
+	a.env.Sent(netip.Addr{}, 1+int(a.socks.received.Load()-before), 0)
 	if err != nil {
 		return nil, fmt.Errorf("ask for %q on interface %q: %w", typ, t.iface, err)
 	}

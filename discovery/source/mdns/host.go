@@ -45,21 +45,21 @@ type host struct {
 	given       map[string]bool // service types that it made us browse
 
 	told    told
-	toldAt  time.Time       // when anything was reported; zero if nothing was
-	spoke   bool            // has had records
-	gone    bool            // withdrawn, and not heard since
-	doubted map[string]bool // names for which it gave others' addresses
-	force   bool            // report even what has not changed
-	matter  time.Time       // since when it is known to speak Matter
-	foreign bool            // describes other hosts as its own
-	greedy  bool            // has used up its share
-	askedAt time.Time       // when the asker was last sent
+	toldAt  time.Time         // when anything was reported; zero if nothing was
+	spoke   bool              // has had records
+	gone    bool              // withdrawn, and not heard since
+	doubted map[string]belief // names for which it gave others' addresses
+	force   bool              // report even what has not changed
+	matter  time.Time         // since when it is known to speak Matter
+	foreign bool              // describes other hosts as its own
+	greedy  bool              // has used up its share
+	askedAt time.Time         // when the asker was last sent
 }
 
 func newHost(k hostKey, l *link, total *amount, now time.Time) *host {
 	return &host{
 		hostKey: k, cache: newCache(total), at: l, limit: rate.NewLimiter(packetsPerSec, packetsBurst),
-		asking: rate.NewLimiter(asksPerSec, asksBurst), first: now, last: now, due: now, asks: map[key]*ask{}, given: map[string]bool{}, doubted: map[string]bool{},
+		asking: rate.NewLimiter(asksPerSec, asksBurst), first: now, last: now, due: now, asks: map[key]*ask{}, given: map[string]bool{}, doubted: map[string]belief{},
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
+// maxSiblings is as many addresses as a machine has in a home.
+const maxSiblings = 8
+
 // told is what was last reported of a host.
 type told struct {
 	name     string
@@ -127,9 +130,13 @@ func (b *browser) repeatSiblings(h *host, now time.Time) {
 	}
 }
 
-// siblings are other addresses on the same interface that go by the same name.
+// siblings are other addresses on the same interface that go by the same name;
+// not all of them where a hostile host makes up many.
 func (b *browser) siblings(h *host) (out []*host) {
 	for _, o := range b.hosts {
+		if len(out) == maxSiblings {
+			break
+		}
 		if o != h && o.link.index == h.link.index && slices.ContainsFunc(o.told.hosts, func(n string) bool { return slices.Contains(h.told.hosts, n) }) {
 			out = append(out, o)
 		}

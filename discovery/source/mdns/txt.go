@@ -66,40 +66,44 @@ type instance struct {
 // on: a CUPS server shares its printers as "printers/<name>".
 func (i instance) shared() bool { return strings.HasPrefix(i.txt["rp"], "printers/") }
 
-// read sets the words of the table. A word on which instances of one type
-// disagree, as those of several accessories in one program do, stays unknown.
+// read sets the words of the table. What instances disagree on, as those of
+// several accessories in one program do, stays unknown.
 func read(ev *fact.Evidence, all []instance) {
-	done := map[string]bool{}
-	for _, r := range readings {
-		if done[r.word.Name()] {
-			continue
-		}
-		types := strings.Fields(r.types)
-		value, proof, n := "", "", 0
+	type finding struct {
+		word         fact.Fact[string]
+		value, proof string
+		disputed     bool
+	}
+	found := map[string]*finding{}
+	for row, r := range readings {
+		first := -1 // row that gave the word
 		for _, i := range all {
 			v, ok := i.txt[r.key]
-			if !slices.Contains(types, i.typ) || i.shared() || !ok {
-				continue
-			}
 			if r.values != nil {
 				v = r.values[v]
 			}
-			if v = fact.Clean(v, fact.MaxText); v == "" || v == value {
+			if v = fact.Clean(v, fact.MaxText); !ok || v == "" || i.shared() || !slices.Contains(strings.Fields(r.types), i.typ) {
 				continue
 			}
-			n++
-			value, proof = v, i.typ+" "+r.key+"="+i.txt[r.key]
+			switch f := found[r.word.Name()]; {
+			case f == nil:
+				found[r.word.Name()] = &finding{word: r.word, value: v, proof: i.typ + " " + r.key + "=" + i.txt[r.key]}
+				first = row
+			case f.value != v && (first == row || r.values != nil):
+				f.disputed = true // a class must be the same by all rows
+			}
 		}
-		if n == 1 {
-			r.word.Set(ev, value, proof)
+	}
+	for _, f := range found {
+		if !f.disputed {
+			f.word.Set(ev, f.value, f.proof)
 		}
-		done[r.word.Name()] = n > 0
 	}
 }
 
 // bestName returns the name that people would use, from the first type of which
-// the host has just one, or else its host name.
-func bestName(all []instance, host string) string {
+// the host has just one; empty if there is none.
+func bestName(all []instance) string {
 	for _, n := range names {
 		found := map[string]bool{}
 		for _, i := range all {
@@ -117,5 +121,5 @@ func bestName(all []instance, host string) string {
 			}
 		}
 	}
-	return host
+	return ""
 }

@@ -32,6 +32,15 @@ const (
 // that the sender itself gives for it (threat T12). Again is when silence about
 // the addresses will be taken for "there are none".
 func (h *host) believe(name string, now time.Time, since time.Time) (b belief, again time.Time) {
+	defer func() {
+		switch {
+		case b == own:
+			delete(h.doubted, name)
+		case again.IsZero() && len(h.doubted) < maxHostAsks:
+			h.doubted[name] = b
+		}
+	}()
+	before, doubted := h.doubted[name]
 	var same, other []netip.Addr // of the sender's family and scope, and the rest
 	scope := h.addr.IsLinkLocalUnicast()
 	for _, t := range []uint16{dns.TypeA, dns.TypeAAAA} {
@@ -49,6 +58,8 @@ func (h *host) believe(name string, now time.Time, since time.Time) (b belief, a
 	switch {
 	case len(same) > 0:
 		return foreign, time.Time{}
+	case len(other) == 0 && doubted:
+		return before, time.Time{} // the addresses were another's and have expired
 	case len(other) == 0 && now.Sub(since) >= grace:
 		return own, time.Time{}
 	case len(other) == 0:
@@ -73,32 +84,34 @@ type view struct {
 
 func (h *host) view(now, clock time.Time) view {
 	v := view{facts: fact.New(name, clock)}
-	isHost := map[string]bool{}
+	spelling := map[string]string{} // of the host's own names
 	for k, same := range h.records {
 		for _, r := range same {
 			if r.addr == h.addr {
-				isHost[k.name] = true
+				spelling[k.name] = r.spelling
 			}
 		}
 	}
-	all := h.instances(now, &v, isHost)
-	v.hosts = slices.Sorted(maps.Keys(isHost))
-	host := pickHost(v.hosts)
+	all := h.instances(now, &v, spelling)
+	v.hosts = slices.Sorted(maps.Keys(spelling))
+	host, speaking := pickHost(v.hosts, spelling)
 
 	if !h.hub() {
-		fact.DeviceKind.Set(v.facts, "lan", "mdns")
+		fact.DeviceKind.Set(v.facts, "lan", "udp/5353")
 	}
 	if host != "" {
 		fact.DeviceHostname.Set(v.facts, host, host+".local")
 	}
 	if types := typesOf(all); len(types) > 0 {
-		fact.MDNSServices.Set(v.facts, types, "mdns")
+		fact.MDNSServices.Set(v.facts, types, "udp/5353 SRV")
 	}
 	read(v.facts, all)
 	setHomeKit(v.facts, all)
 	h.setMatter(&v, all, now)
 	v.services = servicesOf(all)
-	v.name = bestName(all, host)
+	if v.name = bestName(all); v.name == "" && speaking {
+		v.name = host
+	}
 	if end := h.first.Add(finished); now.Before(end) {
 		v.again = earliest(v.again, end)
 	} else {
@@ -108,7 +121,7 @@ func (h *host) view(now, clock time.Time) view {
 }
 
 // instances returns the services that the host has, sorted.
-func (h *host) instances(now time.Time, v *view, isHost map[string]bool) []instance {
+func (h *host) instances(now time.Time, v *view, spelling map[string]string) []instance {
 	var out []instance
 	for k := range h.records {
 		if k.typ != dns.TypeSRV {
@@ -124,7 +137,9 @@ func (h *host) instances(now time.Time, v *view, isHost map[string]bool) []insta
 		if b != own || !ok {
 			continue
 		}
-		isHost[srv.target] = true
+		if spelling[srv.target] == "" {
+			spelling[srv.target] = srv.target
+		}
 		i := instance{name: inst, typ: typ, port: srv.port, target: srv.target}
 		if txt := h.newest(key{k.name, dns.TypeTXT}); txt != nil {
 			i.txt = txt.txt
@@ -137,23 +152,22 @@ func (h *host) instances(now time.Time, v *view, isHost map[string]bool) []insta
 	return out
 }
 
-// pickHost takes the first name that is more than a number in hexadecimal, as
-// Matter and HomeKit programs use beside the machine's name.
-func pickHost(names []string) string {
-	best := ""
+// pickHost takes the first name that speaks to people: more than a number in
+// hexadecimal, as Matter and HomeKit programs use beside the machine's name.
+func pickHost(names []string, spelling map[string]string) (best string, speaking bool) {
 	for _, n := range names {
-		host, ok := hostName(n)
+		host, ok := hostName(spelling[n])
 		if !ok {
 			continue
 		}
-		if strings.Trim(host, "0123456789abcdef_-:") != "" {
-			return host
+		if strings.Trim(strings.ToLower(host), "0123456789abcdef_-:") != "" {
+			return host, true
 		}
 		if best == "" {
 			best = host
 		}
 	}
-	return best
+	return best, false
 }
 
 func typesOf(all []instance) []string {
@@ -208,11 +222,11 @@ func setHomeKit(ev *fact.Evidence, all []instance) {
 // specification sections 4.3.1 and 4.3.2): CM is 1 or 2 while the device accepts
 // a new controller, and each fabric has an instance <fabric>-<node>.
 func (h *host) setMatter(v *view, all []instance, now time.Time) {
-	window, fabrics, seen := "", map[string]bool{}, false
+	window, fabrics, seen, joining := "", map[string]bool{}, false, false
 	for _, i := range all {
 		switch i.typ {
 		case "_matterc._udp":
-			seen = true
+			seen, joining = true, true
 			if cm := i.txt["cm"]; (cm == "1" || cm == "2") && window == "" {
 				window = "_matterc._udp CM=" + cm
 			}
@@ -240,7 +254,7 @@ func (h *host) setMatter(v *view, all []instance, now time.Time) {
 	if window != "" || settled {
 		fact.MatterWindowOpen.Set(v.facts, window != "", cmp.Or(window, "no _matterc._udp with CM=1 or 2"))
 	}
-	if len(fabrics) > 0 || settled {
+	if len(fabrics) > 0 || joining && settled {
 		proof := fmt.Sprintf("_matter._tcp: %d", len(fabrics))
 		fact.MatterJoined.Set(v.facts, len(fabrics) > 0, proof)
 		fact.MatterFabrics.Set(v.facts, int64(len(fabrics)), proof)

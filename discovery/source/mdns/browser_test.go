@@ -1,0 +1,301 @@
+package mdns
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/miekg/dns"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// plug is a service with everything that belongs to it.
+func plug(ttl int, sf string) []string {
+	return []string{
+		fmt.Sprintf(`_hap._tcp.local. %d IN PTR Plug._hap._tcp.local.`, ttl),
+		fmt.Sprintf(`!Plug._hap._tcp.local. %d IN SRV 0 0 51827 plug.local.`, ttl),
+		fmt.Sprintf(`!Plug._hap._tcp.local. %d IN TXT "md=P1" "sf=%s" "ci=7"`, ttl, sf),
+		fmt.Sprintf(`!plug.local. %d IN A 10.0.0.5`, ttl),
+	}
+}
+
+const plugState = `
+10.0.0.5 "Plug"
+  tcp/51827 _hap._tcp
+  device.class = plug (_hap._tcp ci=7)
+  device.hostname = plug (plug.local)
+  device.kind = lan (udp/5353)
+  device.model = P1 (_hap._tcp md=P1)
+  homekit.paired = false (_hap._tcp sf=1: Plug)
+  mdns.services = [_hap._tcp] (udp/5353 SRV)
+`
+
+func TestAnnouncementIsReportedAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, a *air) {
+		a.say("10.0.0.5", plug(120, "1")...)
+		a.wantState("without any time passing", plugState)
+		a.say("10.0.0.5", plug(120, "0")[2])
+		a.pass(20 * time.Millisecond)
+		a.wantState("after pairing", strings.Replace(plugState, "paired = false (_hap._tcp sf=1", "paired = true (_hap._tcp sf=0", 1))
+	})
+}
+
+func TestQueryIsSignOfLife(t *testing.T) {
+	bubble(t, func(t *testing.T, a *air) {
+		q := &dns.Msg{Question: []dns.Question{{Name: "_http._tcp.local.", Qtype: dns.TypePTR, Qclass: dns.ClassINET}}}
+		a.packet("10.0.0.9", q)
+		const want = "10.0.0.9 \"\"\n  device.kind = lan (udp/5353)\n"
+		a.wantState("after a query", want)
+		a.pass(30 * time.Minute)
+		a.wantState("after half an hour", want)
+		a.packet("10.0.0.9", q)
+		a.pass(time.Second)
+		if last := a.seen[len(a.seen)-1]; last.Quiet || last.Gone || last.Facts.Len() != 0 {
+			t.Errorf("observation after another query = %+v, want a mere sign of life", last)
+		}
+		a.pass(forgetAfter + time.Second)
+		a.wantState("after a long silence", "")
+	})
+}
+
+func TestGoodbye(t *testing.T) {
+	bubble(t, func(t *testing.T, a *air) {
+		a.say("10.0.0.5", append(plug(120, "1"),
+			`_http._tcp.local. 120 IN PTR Plug._http._tcp.local.`,
+			`!Plug._http._tcp.local. 120 IN SRV 0 0 80 plug.local.`,
+			`!Plug._http._tcp.local. 120 IN TXT ""`)...)
+		a.say("10.0.0.5", plug(0, "1")[:3]...)
+		a.pass(900 * time.Millisecond)
+		if !strings.Contains(a.state(), "homekit.paired = false") {
+			t.Errorf("facts went before the second that RFC 6762 section 10.1 gives:\n%s", a.state())
+		}
+		a.pass(120 * time.Millisecond)
+		a.wantState("a second after a goodbye", `
+10.0.0.5 "Plug"
+  tcp/80 _http._tcp
+  device.class unknown: not-told
+  device.hostname = plug (plug.local)
+  device.kind = lan (udp/5353)
+  device.model unknown: not-told
+  homekit.paired unknown: not-told
+  mdns.services = [_http._tcp] (udp/5353 SRV)
+`)
+		a.say("10.0.0.5", plug(120, "1")...)
+		a.pass(time.Second / 2)
+		if !strings.Contains(a.state(), "homekit.paired = false") {
+			t.Errorf("facts do not come back:\n%s", a.state())
+		}
+		a.say("10.0.0.5", append(plug(0, "1"),
+			`_http._tcp.local. 0 IN PTR Plug._http._tcp.local.`,
+			`!Plug._http._tcp.local. 0 IN SRV 0 0 80 plug.local.`,
+			`!Plug._http._tcp.local. 0 IN TXT ""`)...)
+		a.pass(1100 * time.Millisecond)
+		a.wantState("after everything has said goodbye", "")
+		a.pass(24 * time.Hour)
+		a.wantState("a day later", "")
+	})
+}
+
+func TestExpiryAndRefresh(t *testing.T) {
+	bubble(t, func(t *testing.T, a *air) {
+		start := time.Now()
+		a.say("10.0.0.5", plug(100, "1")...)
+		a.pass(99 * time.Second)
+		if diff := cmp.Diff(seconds(80, 85, 90, 95), a.asked(start, "plug._hap._tcp.local.")); diff != "" {
+			t.Errorf("asked for the service (-want +got):\n%s", diff)
+		}
+		a.wantState("before the time to live is over", plugState)
+		a.pass(2 * time.Second)
+		a.wantState("after it", "")
+
+		a.say("10.0.0.5", plug(100, "1")...)
+		a.pass(81 * time.Second)
+		a.say("10.0.0.5", plug(100, "1")...)
+		a.pass(50 * time.Second)
+		a.wantState("after an answer to the refresh", plugState)
+	})
+}
+
+func seconds(n ...int) (out []time.Duration) {
+	for _, s := range n {
+		out = append(out, time.Duration(s)*time.Second)
+	}
+	return out
+}
+
+func TestSchedule(t *testing.T) {
+	bubble(t, func(t *testing.T, a *air) {
+		start := time.Now()
+		a.pass(50 * time.Minute)
+		if diff := cmp.Diff(seconds(0, 1, 3, 9), a.asked(start, metaName)); diff != "" {
+			t.Errorf("queries for all types (-want +got):\n%s", diff)
+		}
+		a.pass(2*time.Hour - 50*time.Minute)
+		if n := len(a.asked(start, metaName)); n != 5 {
+			t.Errorf("%d queries after two hours, want 5", n)
+		}
+	})
+}
+
+func TestFollowsWhatIsMissing(t *testing.T) {
+	bubble(t, func(t *testing.T, a *air) {
+		start := time.Now()
+		a.pass(time.Hour / 2)
+		at := time.Since(start)
+		a.say("10.0.0.5", `_services._dns-sd._udp.local. 4500 IN PTR _hap._tcp.local.`)
+		a.pass(500 * time.Millisecond)
+		a.say("10.0.0.5", plug(4500, "1")[0])
+		a.pass(100 * time.Millisecond)
+		a.say("10.0.0.5", plug(4500, "1")[1])
+		a.pass(100 * time.Millisecond)
+		for _, name := range []string{"_hap._tcp.local.", "plug._hap._tcp.local.", "plug.local."} {
+			got := a.asked(start, name)
+			if len(got) == 0 || got[0]-at > 700*time.Millisecond {
+				t.Errorf("question for %q at %v, want soon after %v", name, got, at)
+			}
+		}
+	})
+}
+
+func TestKnownAnswers(t *testing.T) {
+	bubble(t, func(t *testing.T, a *air) {
+		ptr := `_http._tcp.local. 4500 IN PTR Mine._http._tcp.local.`
+		a.say("10.0.0.5", ptr, `_http._tcp.local. 4500 IN PTR Old._http._tcp.local.`)
+		a.pass(2300 * time.Second)
+		// Another host's fresh copy must not suppress the answer of the first.
+		a.say("10.0.0.6", `_http._tcp.local. 4500 IN PTR Old._http._tcp.local.`)
+		a.say("10.0.0.5", ptr)
+		a.queries = nil
+		a.pass(2 * time.Hour) // the hourly query lies in it
+		i := slices.IndexFunc(a.queries, func(s sent) bool {
+			return !s.link.v6 && slices.ContainsFunc(s.msg.Question, func(q dns.Question) bool { return q.Name == "_http._tcp.local." })
+		})
+		if i < 0 {
+			t.Fatal("not asked")
+		}
+		var got []string
+		for _, rr := range a.queries[i].msg.Answer {
+			got = append(got, rr.(*dns.PTR).Ptr)
+		}
+		if diff := cmp.Diff([]string{"Mine._http._tcp.local."}, got); diff != "" {
+			t.Errorf("known answers (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestQuestionsPerMessage(t *testing.T) {
+	bubble(t, func(t *testing.T, a *air) {
+		var records []string
+		for i := range 60 {
+			records = append(records, fmt.Sprintf("_http._tcp.local. 4500 IN PTR Page%d._http._tcp.local.", i))
+		}
+		a.say("10.0.0.5", records...)
+		a.pass(5 * time.Second)
+		asked := map[dns.Question]bool{}
+		for _, q := range a.queries {
+			if len(q.msg.Question) > maxQuestions {
+				t.Errorf("%d questions in one message", len(q.msg.Question))
+			}
+			for _, x := range q.msg.Question {
+				asked[x] = true
+			}
+		}
+		// SRV and TXT of each, the type, and the meta query.
+		if len(asked) != 122 {
+			t.Errorf("%d different questions, want 122", len(asked))
+		}
+	})
+}
+
+func TestUnansweredTypeIsAskedOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, a *air) {
+		a.say("10.0.0.5", `_services._dns-sd._udp.local. 4500 IN PTR _http._tcp.local.`)
+		a.pass(30 * time.Second)
+		want := []target{{host: hostKey{linkID{2, false}, netip.MustParseAddr("10.0.0.5")}, iface: "eth0", typ: "_http._tcp.local."}}
+		if diff := cmp.Diff(want, a.wanted, cmp.AllowUnexported(target{}, hostKey{}, linkID{}), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+			t.Fatalf("targeted queries (-want +got):\n%s", diff)
+		}
+		start := time.Now()
+		a.in.hints <- hint{a.wanted[0].host, []string{"Page._http._tcp.local.", "not a service."}}
+		a.pass(time.Second)
+		if len(a.asked(start, "page._http._tcp.local.")) == 0 {
+			t.Error("what the targeted query found was not asked for")
+		}
+		if strings.Contains(a.state(), "_http._tcp") {
+			t.Errorf("a hint became a fact:\n%s", a.state())
+		}
+	})
+}
+
+func TestHealth(t *testing.T) {
+	bubble(t, func(t *testing.T, a *air) {
+		a.pass(silence - time.Second)
+		if len(a.health) != 0 {
+			t.Errorf("health = %q before there was time to answer", a.health)
+		}
+		a.say("10.0.0.2", `self.local. 120 IN A 10.0.0.2`) // the hub itself does not count
+		a.pass(2 * time.Second)
+		if len(a.health) != 1 || !strings.HasPrefix(a.health[0], "degraded No device has answered") {
+			t.Errorf("health = %q, want degraded", a.health)
+		}
+		a.say("10.0.0.5", plug(120, "1")...)
+		a.pass(time.Second)
+		if len(a.health) != 2 || a.health[1] != "ok" {
+			t.Errorf("health = %q, want ok in the end", a.health)
+		}
+		a.in.links <- nil
+		a.pass(time.Second)
+		if len(a.health) != 3 || !strings.HasPrefix(a.health[2], "degraded No home network") {
+			t.Errorf("health = %q, want degraded without a network", a.health)
+		}
+		if !strings.Contains(a.state(), "homekit.paired unknown: source-down") {
+			t.Errorf("words of a lost network:\n%s", a.state())
+		}
+	})
+}
+
+func TestNetworkChangeAsksAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, a *air) {
+		a.pass(time.Minute)
+		start := time.Now()
+		n := discovery.Networks{Looked: append(slices.Clone(home.Looked), discovery.Network{
+			Interface: "eth0", Index: 2, Prefix: netip.MustParsePrefix("10.1.0.0/24"), Own: netip.MustParseAddr("10.1.0.2")})}
+		a.in.links <- links(n)
+		a.pass(20 * time.Second)
+		if got := a.asked(start, metaName); !slices.Equal(got, seconds(0, 1, 3, 9)) {
+			t.Errorf("queries after a change at %v", got)
+		}
+		a.say("10.1.0.7", `!new.local. 120 IN A 10.1.0.7`)
+		if !strings.Contains(a.state(), "10.1.0.7") {
+			t.Errorf("a host of the new network is not seen:\n%s", a.state())
+		}
+	})
+}
+
+func TestBothFamiliesOfOneHost(t *testing.T) {
+	four, six := plug(4500, "1"), append(plug(120, "1")[:3:3], `!plug.local. 120 IN AAAA fe80::5`)
+	bubble(t, func(t *testing.T, a *air) {
+		a.say("10.0.0.5", four...)
+		a.say("fe80::5", six...)
+		a.pass(time.Second)
+		if !strings.Contains(a.state(), "fe80::5%eth0 \"Plug\"") {
+			t.Fatalf("no observation of the IPv6 address:\n%s", a.state())
+		}
+		a.seen = nil
+		a.pass(3 * time.Minute)
+		// To the inventory both are one device: losing one must not lose the other.
+		if slices.ContainsFunc(a.seen, func(o discovery.Observation) bool { return o.Gone }) {
+			t.Error("the device was withdrawn while its IPv4 address speaks")
+		}
+		last := a.seen[len(a.seen)-1]
+		if paired, ok := fact.HomeKitPaired.Get(last.Facts); !ok || paired || last.About[0].Value != "10.0.0.5" {
+			t.Errorf("last observation = %+v, want what the IPv4 address says again", last)
+		}
+	})
+}

@@ -1,0 +1,9 @@
+package mdns
+
+import (
+	"testing"
+
+	"github.com/thingwarden/thingwarden/discovery/lab"
+)
+
+func TestMain(m *testing.M) { lab.Main(m) }
