@@ -44,8 +44,6 @@ type neighbours struct {
 	config NeighboursConfig
 	timing timing
 	env    discovery.Env
-	// deaf leaves the raw sockets closed, as if NET_RAW were missing.
-	deaf bool
 
 	table *neighbourTable
 	asker *asker

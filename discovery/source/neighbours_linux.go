@@ -138,11 +138,7 @@ func (l *neighbourLoop) relook() error {
 		}
 	}
 	clear(l.bounced)
-	if !l.deaf {
-		l.problem("raw", rawProblem(l.ears.follow(l.table.networks)))
-	} else {
-		l.problem("raw", rawProblem(errNoNetRaw))
-	}
+	l.problem("raw", rawProblem(l.ears.follow(l.table.networks)))
 	if len(added.Looked) > 0 {
 		l.swept = time.Now()
 		l.sweep(added, 0)

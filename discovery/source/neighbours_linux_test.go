@@ -19,7 +19,7 @@ import (
 func TestMain(m *testing.M) { lab.Main(m) }
 
 // deaf has the source run without NET_RAW.
-func deaf(s *neighbours) { s.deaf = true }
+func deaf(w *watcher) { w.deaf = true }
 
 func TestSweepFindsHostsWithoutNetRaw(t *testing.T) {
 	l := lab.New(t)
@@ -175,13 +175,12 @@ func quick(t *testing.T, hub *lab.Host) {
 	}
 }
 
-func fast(s *neighbours) {
-	s.timing.offlineAfter = 3 * time.Second
-	s.timing.sweepEvery = 2 * time.Second
+func fast(w *watcher) {
+	w.source.timing.offlineAfter, w.source.timing.sweepEvery = 3*time.Second, 2*time.Second
 }
 
 func TestHostGoesAndReturns(t *testing.T) {
-	for name, change := range map[string]func(*neighbours){"with NET_RAW": fast, "without": func(s *neighbours) { fast(s); deaf(s) }} {
+	for name, change := range map[string]func(*watcher){"with NET_RAW": fast, "without": func(w *watcher) { fast(w); deaf(w) }} {
 		t.Run(name, func(t *testing.T) {
 			l := lab.New(t)
 			quick(t, l.Hub())
@@ -301,7 +300,7 @@ func TestLostChanges(t *testing.T) {
 func TestListenOnlySendsNothing(t *testing.T) {
 	l := lab.New(t)
 	cam := l.Host("cam")
-	w := watch(t, func(s *neighbours) { fast(s); s.config.ListenOnly = true })
+	w := watch(t, func(w *watcher) { fast(w); w.source.config.ListenOnly = true })
 	sh(t, cam, "busybox arping -U -c 3 -I lan0 "+cam.IP().String())
 	w.wait(5*time.Second, "cam", w.start, has(cam, discovery.Claimed(cam.IP())))
 	w.wait(15*time.Second, "cam is out of sight", w.start, func(o discovery.Observation) bool {
@@ -316,8 +315,8 @@ func TestListenOnlySendsNothing(t *testing.T) {
 
 func TestNoNetworkIsSaid(t *testing.T) {
 	lab.New(t)
-	w := watch(t, func(s *neighbours) {
-		s.env.Networks = func() discovery.Networks {
+	w := watch(t, func(w *watcher) {
+		w.source.env.Networks = func() discovery.Networks {
 			n, _ := discovery.LookNetworks(nil) // a lab has veth only
 			return n
 		}

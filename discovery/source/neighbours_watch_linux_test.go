@@ -25,6 +25,7 @@ import (
 type watcher struct {
 	t      *testing.T
 	source *neighbours
+	deaf   bool // run it without NET_RAW
 	start  time.Time
 	stop   func()
 
@@ -57,7 +58,7 @@ func (l *logbook) has(s string) bool {
 }
 
 // watch starts the source; change may alter it before.
-func watch(t *testing.T, change func(*neighbours)) *watcher {
+func watch(t *testing.T, change func(*watcher)) *watcher {
 	t.Helper()
 	w := &watcher{t: t, sent: map[netip.Addr]int{}, networks: []netip.Prefix{netip.MustParsePrefix("10.99.0.0/24")}}
 	env := discovery.Env{
@@ -91,17 +92,15 @@ func watch(t *testing.T, change func(*neighbours)) *watcher {
 	}
 	w.source = s.(*neighbours)
 	if change != nil {
-		change(w.source)
+		change(w)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	w.start = time.Now()
 	before := goleak.IgnoreCurrent()
 	go func() {
-		if w.source.deaf {
-			err := dropNetRaw() // for real, not by pretending
-			w.source.deaf = false
-			if err != nil {
+		if w.deaf {
+			if err := dropNetRaw(); err != nil {
 				done <- err
 				return
 			}
