@@ -33,6 +33,7 @@ type hostConfig struct {
 	addrs   []netip.Prefix
 	noAddrs bool
 	dad     bool
+	silent  bool
 	gateway netip.Addr
 }
 
@@ -60,6 +61,10 @@ func WithAddrs(prefixes ...string) Option {
 
 // On puts the host on a segment other than LAN0.
 func On(s Segment) Option { return func(c *hostConfig) { c.segment = s } }
+
+// Silent makes a host without IPv6, which sends nothing by itself: the first packet
+// is the test's.
+func Silent() Option { return func(c *hostConfig) { c.silent = true } }
 
 // WithGateway gives the host a default route.
 func WithGateway(addr string) Option {

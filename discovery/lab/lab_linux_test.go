@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,20 @@ func TestHostsReachEachOther(t *testing.T) {
 			t.Errorf("read from %s = %q, %v", to, got, err)
 		}
 		ln.Close()
+	}
+}
+
+// TestSwitchIsSilent: only hosts are on the network.
+func TestSwitchIsSilent(t *testing.T) {
+	l := New(t)
+	seen := l.Hub().Capture(t)
+	cam := l.Host("cam", WithDAD()) // announces its IPv6 addresses
+	WaitFor(t, 10*time.Second, "the host's router solicitation or report", func() bool { return seen.Received() > 2 })
+	strangers := seen.Frames(func(f Frame) bool {
+		return !slices.Equal(f.Src, cam.MAC()) && !slices.Equal(f.Src, l.Hub().MAC())
+	})
+	if len(strangers) > 0 {
+		t.Errorf("frame from %v", strangers[0].Src)
 	}
 }
 

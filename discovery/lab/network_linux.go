@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -54,6 +55,9 @@ func New(t testing.TB) *Lab {
 		SkipOrFail(t, "lab", "a network lab needs root or \"unshare -Urn\": %v", err)
 	}
 	t.Cleanup(l.switchNS.close)
+	if err := l.switchNS.do(disableIPv6); err != nil {
+		t.Fatal(err)
+	}
 	l.hub = l.newHub()
 	l.attach(l.hub, LAN0, hostConfig{number: hubNumber})
 	return l
@@ -182,6 +186,12 @@ func (p *port) connect(sw, host *namespace, bridgeIndex int, cfg hostConfig) err
 			return err
 		}
 	}
+	if cfg.silent {
+		if err := host.do(func() error { return disableIPv6(p.segment.Name) }); err != nil {
+			return err
+		}
+		p.addrs = slices.DeleteFunc(slices.Clone(p.addrs), func(a netip.Prefix) bool { return a.Addr().Is6() })
+	}
 	link, err := host.netlink.LinkByName(p.segment.Name)
 	if err != nil {
 		return fmt.Errorf("find interface: %w", err)
@@ -217,6 +227,18 @@ func disableDAD(link string) error {
 	return nil
 }
 
+// disableIPv6 makes interfaces of the calling thread's namespace silent: else the
+// switch has addresses of its own and looks like more devices.
+func disableIPv6() error {
+	for _, which := range []string{"all", "default"} {
+		err := os.WriteFile("/proc/sys/net/ipv6/conf/"+which+"/disable_ipv6", []byte("1"), 0)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("switch IPv6 of the switch off: %w", err)
+		}
+	}
+	return nil
+}
+
 // currentNamespace returns the namespace of this process.
 func currentNamespace() (*namespace, error) {
 	handle, err := netns.Get()
@@ -224,4 +246,12 @@ func currentNamespace() (*namespace, error) {
 		return nil, fmt.Errorf("open own network namespace: %w", err)
 	}
 	return openNamespace(handle)
+}
+
+// disableIPv6 keeps an interface from speaking IPv6 at all.
+func disableIPv6(link string) error {
+	if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+link+"/disable_ipv6", []byte("1"), 0); err != nil {
+		return fmt.Errorf("disable IPv6 on %q: %w", link, err)
+	}
+	return nil
 }
