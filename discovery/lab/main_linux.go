@@ -14,7 +14,7 @@ import (
 )
 
 // isolatedEnv marks a process that Main has put into a namespace.
-const isolatedEnv = "THINGWARDEN_LAB_ISOLATED"
+const isolatedEnv = "LAB_ISOLATED_PROCESS"
 
 func isolated() bool { return os.Getenv(isolatedEnv) != "" }
 

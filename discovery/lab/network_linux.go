@@ -55,7 +55,8 @@ func New(t testing.TB) *Lab {
 		SkipOrFail(t, "lab", "a network lab needs root or \"unshare -Urn\": %v", err)
 	}
 	t.Cleanup(l.switchNS.close)
-	if err := l.switchNS.do(disableIPv6); err != nil {
+	// Else the switch has addresses of its own and looks like more devices.
+	if err := l.switchNS.do(func() error { return errors.Join(disableIPv6("all"), disableIPv6("default")) }); err != nil {
 		t.Fatal(err)
 	}
 	l.hub = l.newHub()
@@ -227,14 +228,12 @@ func disableDAD(link string) error {
 	return nil
 }
 
-// disableIPv6 makes interfaces of the calling thread's namespace silent: else the
-// switch has addresses of its own and looks like more devices.
-func disableIPv6() error {
-	for _, which := range []string{"all", "default"} {
-		err := os.WriteFile("/proc/sys/net/ipv6/conf/"+which+"/disable_ipv6", []byte("1"), 0)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("switch IPv6 of the switch off: %w", err)
-		}
+// disableIPv6 keeps an interface from speaking IPv6; "all" and "default" mean
+// those that there are and those to come.
+func disableIPv6(link string) error {
+	err := os.WriteFile("/proc/sys/net/ipv6/conf/"+link+"/disable_ipv6", []byte("1"), 0)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("switch IPv6 of %q off: %w", link, err)
 	}
 	return nil
 }
@@ -246,12 +245,4 @@ func currentNamespace() (*namespace, error) {
 		return nil, fmt.Errorf("open own network namespace: %w", err)
 	}
 	return openNamespace(handle)
-}
-
-// disableIPv6 keeps an interface from speaking IPv6 at all.
-func disableIPv6(link string) error {
-	if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+link+"/disable_ipv6", []byte("1"), 0); err != nil {
-		return fmt.Errorf("disable IPv6 on %q: %w", link, err)
-	}
-	return nil
 }
