@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/thingwarden/thingwarden/agent"
+	"github.com/thingwarden/thingwarden/agent/config"
+)
+
+func (a *app) configCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "config", Short: "Check a configuration file, or print its JSON schema", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd.AddCommand(&cobra.Command{
+		Use: "check [FILE]", Short: "Check a configuration file and the policies that it names", Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				if a.file != "" && a.file != args[0] {
+					return errors.New("name the file once: as an argument or by --config")
+				}
+				a.file = args[0]
+			}
+			return a.checkConfig()
+		},
+	}, &cobra.Command{
+		Use: "schema", Short: "Print the JSON schema of the configuration file, for editors", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			b, err := config.Schema()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(a.out, "%s\n", b)
+			return err
+		},
+	})
+	return cmd
+}
+
+func (a *app) checkConfig() error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	set, err := agent.LoadPolicies(cfg)
+	if err != nil {
+		return err
+	}
+	from := cfg.File
+	if from == "" {
+		from = "no configuration file; the defaults"
+	}
+	fmt.Fprintf(a.out, "%s: good (%s)\n", from, count(len(set.Policies()), "policy"))
+	return nil
+}

@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/thingwarden/thingwarden/agent"
+	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/agent/control"
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/policy"
+)
+
+const deviceHelp = "DEVICE is an id, a MAC, IEEE or IP address, or a part of the name that only one device has."
+
+func (a *app) decisionCommands() []*cobra.Command {
+	return []*cobra.Command{
+		a.decisionCommand(agent.Trust, "trust DEVICE", "Say that a device is known to you", 1, 1),
+		a.decisionCommand(agent.Untrust, "untrust DEVICE", "Take that back", 1, 1),
+		a.acceptCommand(),
+		a.decisionCommand(agent.Unaccept, "unaccept DEVICE POLICY", "No longer live with a finding", 2, 2),
+		a.decisionCommand(agent.Recheck, "recheck [DEVICE]", "Look again now, at one device or at all", 0, 1),
+	}
+}
+
+func (a *app) decisionCommand(action, use, short string, least, most int) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Long: short + ".\n\n" + deviceHelp, Args: cobra.RangeArgs(least, most),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.decide(cmd.Context(), control.Command{Action: action, Policy: at(args, 1)}, at(args, 0))
+		},
+	}
+}
+
+func at(args []string, i int) string {
+	if i < len(args) {
+		return args[i]
+	}
+	return ""
+}
+
+func (a *app) acceptCommand() *cobra.Command {
+	var length, until, reason string
+	cmd := &cobra.Command{
+		Use: "accept DEVICE POLICY", Short: "Live with a finding, for a time or until it gets worse", Args: cobra.ExactArgs(2),
+		Long: "Live with a finding. It comes back at the given date, and at once if it gets worse.\n\n" + deviceHelp,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			end, err := acceptUntil(length, until, time.Now())
+			if err != nil {
+				return err
+			}
+			return a.decide(cmd.Context(), control.Command{Action: agent.Accept, Policy: args[1], Reason: reason, Until: end}, args[0])
+		},
+	}
+	cmd.Flags().StringVar(&length, "for", "", "for how long, such as `30d`")
+	cmd.Flags().StringVar(&until, "until", "", "until the end of that day: `YYYY-MM-DD`")
+	cmd.Flags().StringVar(&reason, "reason", "", "`why`, for your own memory")
+	return cmd
+}
+
+// acceptUntil is when an acceptance ends; zero for never. A day counts to its end.
+func acceptUntil(length, until string, now time.Time) (time.Time, error) {
+	switch {
+	case length != "" && until != "":
+		return time.Time{}, errors.New("give --for or --until, not both")
+	case length != "":
+		d, err := config.ParseDuration(length)
+		if err == nil && d <= 0 {
+			err = errors.New("want more than 0")
+		}
+		if err != nil {
+			return time.Time{}, fmt.Errorf("--for: %w", err)
+		}
+		return now.Add(d), nil
+	case until != "":
+		t, err := time.ParseInLocation(time.DateOnly, until, now.Location())
+		if err != nil {
+			return time.Time{}, fmt.Errorf("--until: want a date such as 2026-12-31, have %q", until)
+		}
+		if t = t.AddDate(0, 0, 1); !t.After(now) {
+			return time.Time{}, fmt.Errorf("--until: %s has passed", until)
+		}
+		return t, nil
+	default:
+		return time.Time{}, nil
+	}
+}
+
+// decide has the running agent carry out a command, or writes the decision to
+// its files when none runs.
+func (a *app) decide(ctx context.Context, cmd control.Command, device string) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	s, running, err := a.home(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	d := s.Device(discovery.Hub)
+	if device != "" {
+		if d, err = resolve(s, device); err != nil {
+			return err
+		}
+	}
+	if d == nil {
+		return errors.New("nothing is known of this home yet")
+	}
+	cmd.Device = d.ID
+	if cmd.Policy != "" {
+		if err := knownPolicy(cfg, cmd.Policy); err != nil {
+			return err
+		}
+	}
+	if running {
+		err = control.NewClient(cfg.StateDir).Do(ctx, cmd)
+	} else {
+		err = agent.DecideOffline(cfg, agent.Command(cmd))
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(a.out, done(cmd, d))
+	if !running {
+		fmt.Fprintln(a.out, "No agent is running; the next one will follow this.")
+	}
+	return nil
+}
+
+func knownPolicy(cfg config.Config, id string) error {
+	set, err := agent.LoadPolicies(cfg)
+	if err != nil {
+		return err
+	}
+	if set.Policy(id) == nil {
+		return fmt.Errorf("there is no policy %s; `thingwarden policy list` lists all", quote(id, columns))
+	}
+	return nil
+}
+
+// done says what a command did.
+func done(cmd control.Command, d *report.Device) string {
+	name := label(d, 50)
+	switch cmd.Action {
+	case agent.Trust:
+		return name + " is trusted now."
+	case agent.Untrust:
+		return name + " is not trusted any more."
+	case agent.Accept:
+		if cmd.Until.IsZero() {
+			return fmt.Sprintf("%s on %s is accepted until it gets worse.", cmd.Policy, name)
+		}
+		return fmt.Sprintf("%s on %s is accepted until %s, or until it gets worse.", cmd.Policy, name, cmd.Until.Local().Format("2006-01-02 15:04"))
+	case agent.Unaccept:
+		return fmt.Sprintf("%s on %s is not accepted any more.", cmd.Policy, name)
+	default:
+		return fmt.Sprintf("Looking at %s again.", name)
+	}
+}
+
+// home is what is known now: from the running agent, or from the files that the
+// last one left.
+func (a *app) home(ctx context.Context, cfg config.Config) (s *report.Snapshot, running bool, err error) {
+	s, err = control.NewClient(cfg.StateDir).Snapshot(ctx)
+	if err == nil {
+		return s, true, nil
+	}
+	if !errors.Is(err, control.ErrNotRunning) {
+		return nil, false, err
+	}
+	s, err = agent.ReadSnapshot(cfg, a.version)
+	return s, false, err
+}
+
+// problems are the findings of a device that count, worst first.
+func problems(d *report.Device) []policy.Finding {
+	var out []policy.Finding
+	for _, f := range d.Findings {
+		if f.Problem() {
+			out = append(out, f)
+		}
+	}
+	sortFindings(out)
+	return out
+}

@@ -1,0 +1,218 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/thingwarden/thingwarden/agent"
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/policy"
+)
+
+func (a *app) explainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "explain DEVICE [POLICY]", Short: "Show what is known of a device, from where, and why each verdict came out so",
+		Long: "Show what is known of a device, from where, and why each verdict came out so: from the running agent, or from what\n" +
+			"the last one left.\n\n" + deviceHelp,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.explain(cmd.Context(), args[0], at(args, 1)) },
+	}
+}
+
+func (a *app) explain(ctx context.Context, device, id string) error {
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	set, err := agent.LoadPolicies(cfg)
+	if err != nil {
+		return err
+	}
+	if id != "" && set.Policy(id) == nil {
+		return fmt.Errorf("there is no policy %s; `thingwarden policy list` lists all", quote(id, columns))
+	}
+	s, running, err := a.home(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	d, err := resolve(s, device)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if !running {
+		fmt.Fprint(a.out, paragraph("", "No agent is running; this is what the last one left."), "\n")
+	}
+	e := explanation{w: a.out, d: d, now: now, verdicts: verdicts(set, d, now)}
+	if id != "" {
+		e.policy(set.Policy(id))
+		return nil
+	}
+	e.device()
+	return nil
+}
+
+// verdicts judges the facts of a device once more: a snapshot has findings and
+// what was not checked, but not why something passes or does not apply.
+func verdicts(set *policy.Set, d *report.Device, now time.Time) []policy.Verdict {
+	ev := fact.New("", now)
+	for _, f := range d.Facts {
+		ev.Put(f)
+	}
+	all, _ := set.Evaluate(ev, now)
+	return all
+}
+
+type explanation struct {
+	w        screen
+	d        *report.Device
+	now      time.Time
+	verdicts []policy.Verdict
+}
+
+func (e *explanation) device() {
+	d := e.d
+	fmt.Fprintf(e.w, "%s  %s\n", e.w.heading(label(d, 50)), d.ID)
+	if what := product(d); what != "" {
+		fmt.Fprint(e.w, paragraph("  It is:      ", what))
+	}
+	if d.Firmware != "" {
+		fmt.Fprint(e.w, paragraph("  Firmware:   ", quote(d.Firmware, columns)))
+	}
+	var addresses []string
+	for _, ip := range d.Addrs() {
+		addresses = append(addresses, ip.String())
+	}
+	if addresses = append(addresses, d.MACs()...); len(addresses) > 0 {
+		fmt.Fprint(e.w, paragraph("  Addresses:  ", strings.Join(addresses, ", ")))
+	}
+	if len(d.Sources) > 0 {
+		fmt.Fprint(e.w, paragraph("  Seen by:    ", strings.Join(d.Sources, ", ")))
+	}
+	if d.ID != discovery.Hub {
+		fmt.Fprintf(e.w, "  First seen: %s, last %s\n", ago(d.FirstSeen, e.now), ago(d.LastSeen, e.now))
+		fmt.Fprintf(e.w, "  Trusted:    %s\n", map[bool]string{true: "yes", false: "no"}[d.Trusted])
+	}
+	if n := d.Sent; n.Packets+n.Connections > 0 {
+		fmt.Fprintf(e.w, "  Sent to it: %s, %s\n", count(n.Packets, "packet"), count(n.Connections, "connection"))
+	}
+	fmt.Fprintf(e.w, "\n%s\n", e.w.heading("WHAT IS KNOWN"))
+	if len(d.Facts) == 0 {
+		fmt.Fprintln(e.w, "  nothing yet")
+	}
+	for _, f := range d.Facts {
+		e.fact(f)
+	}
+	fmt.Fprintf(e.w, "\n%s\n", e.w.heading("WHAT FOLLOWS FROM IT"))
+	for _, v := range e.verdicts {
+		e.verdict(v)
+	}
+}
+
+// fact prints a word, its value, and who says so, when and by what proof.
+func (e *explanation) fact(f fact.Entry) {
+	if !f.Known() {
+		fmt.Fprint(e.w, paragraph("  "+f.Name+": ", "not known, "+why(f.Why)))
+		return
+	}
+	fmt.Fprint(e.w, paragraph("  "+f.Name+" = ", value(f.Value, 300)))
+	from := fmt.Sprintf("%s, %s", f.By, ago(f.At, e.now))
+	if f.Proof != "" {
+		from += ": " + quote(f.Proof, fact.MaxText)
+	}
+	fmt.Fprint(e.w, paragraph("      ", from))
+}
+
+// verdict prints what came out for a policy, and the words that decided it.
+func (e *explanation) verdict(v policy.Verdict) {
+	sev, what, reason := e.outcome(v)
+	const indent = 15
+	fmt.Fprint(e.w, hang("  "+e.w.paint(pad(what, indent-4), sev)+"  ", indent, fmt.Sprintf("%s (%s)", v.Policy.Title, v.Policy.ID)))
+	if reason != "" {
+		fmt.Fprint(e.w, paragraph(strings.Repeat(" ", indent), reason))
+	}
+}
+
+// outcome is what came out, in a word, and why. The finding comes first: it
+// remembers what the owner decided, and what was seen before.
+func (e *explanation) outcome(v policy.Verdict) (sev policy.Severity, what, reason string) {
+	for _, n := range e.d.NotChecked {
+		if n.Policy.ID == v.Policy.ID {
+			v.Result, v.Missing = policy.Unknown, n.Missing
+		}
+	}
+	for _, f := range e.d.Findings {
+		if f.Policy.ID != v.Policy.ID || f.Status == policy.Lapsed || f.Status == policy.Resolved {
+			continue
+		}
+		reason = strings.TrimSpace(state(f) + " " + because(f.Proof))
+		if f.Acceptance != nil && f.Acceptance.Reason != "" {
+			reason += "; your reason: " + quote(f.Acceptance.Reason, fact.MaxText)
+		}
+		if !f.Problem() {
+			return 0, string(f.Status), reason
+		}
+		return f.Severity, f.Severity.String(), reason
+	}
+	switch v.Result {
+	case policy.Pass:
+		return 0, "well", because(v.Proof)
+	case policy.NotApplicable:
+		return 0, "not asked", "does not concern this device"
+	case policy.Unknown:
+		var missing []string
+		for _, m := range v.Missing {
+			missing = append(missing, m.Word+": "+why(m.Why))
+		}
+		return 0, "not checked", strings.Join(missing, "; ")
+	default:
+		return v.Severity, v.Severity.String(), because(v.Proof)
+	}
+}
+
+// because lists the facts that decided a verdict.
+func because(proof []fact.Entry) string {
+	var parts []string
+	for _, f := range proof {
+		if f.Known() {
+			parts = append(parts, f.Name+" = "+value(f.Value, 100))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "because " + strings.Join(parts, ", ")
+}
+
+// policy explains one policy on the device in full.
+func (e *explanation) policy(p *policy.Policy) {
+	fmt.Fprintf(e.w, "%s  on %s\n", e.w.heading(p.ID), label(e.d, 50))
+	fmt.Fprint(e.w, paragraph("", p.Title), paragraph("", p.Summary), "\n")
+	for _, v := range e.verdicts {
+		if v.Policy.ID == p.ID {
+			e.verdict(v)
+		}
+	}
+	fmt.Fprintln(e.w)
+	if p.When != "" {
+		fmt.Fprint(e.w, paragraph("  Concerns a device when: ", p.When))
+	}
+	fmt.Fprint(e.w, paragraph("  Is well when:           ", p.Require))
+	for _, f := range e.d.Facts {
+		for _, word := range p.Words {
+			if f.Name == word {
+				e.fact(f)
+			}
+		}
+	}
+	fmt.Fprint(e.w, paragraph("  What to do: ", p.Remedy))
+	if len(p.Refs) > 0 {
+		fmt.Fprint(e.w, paragraph("  See: ", strings.Join(p.Refs, ", ")))
+	}
+}

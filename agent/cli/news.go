@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/policy"
+)
+
+const (
+	// newsEvery is how often a running agent's news is printed.
+	newsEvery = 500 * time.Millisecond
+	// nameless is how long a device has to get a name before it is printed
+	// without one.
+	nameless = 4 * time.Second
+)
+
+// news prints what changed from one snapshot to the next, one line each.
+type news struct {
+	w        screen
+	seen     map[discovery.ID]time.Time // when a device was first in a snapshot
+	told     map[discovery.ID]bool
+	findings map[string]policy.Finding // by device and policy
+	blind    string
+}
+
+func newNews(w screen) *news {
+	return &news{w: w, seen: map[discovery.ID]time.Time{}, told: map[discovery.ID]bool{}, findings: map[string]policy.Finding{}}
+}
+
+func (n *news) print(s *report.Snapshot, now time.Time) {
+	if s.Blind != n.blind {
+		if n.blind = s.Blind; s.Blind != "" {
+			n.line(now, "warning", 0, s.Blind)
+		}
+	}
+	for i := range s.Devices {
+		d := &s.Devices[i]
+		if n.device(d, now) {
+			n.changes(d, now)
+		}
+	}
+	for id := range n.told {
+		if s.Device(id) == nil {
+			delete(n.told, id)
+			delete(n.seen, id)
+			n.line(now, "gone", 0, string(id))
+		}
+	}
+}
+
+// device prints a device when it is new, and reports whether it has been
+// printed: its findings come after it.
+func (n *news) device(d *report.Device, now time.Time) bool {
+	if d.ID == discovery.Hub || n.told[d.ID] {
+		return true
+	}
+	first, known := n.seen[d.ID]
+	if !known {
+		first = now
+		n.seen[d.ID] = now
+	}
+	if d.Name == "" && now.Sub(first) < nameless {
+		return false
+	}
+	n.told[d.ID] = true
+	text := label(d, 40)
+	if where := address(d); where != text {
+		text += " at " + where
+	}
+	if what := product(d); what != "" {
+		text += ": " + what
+	}
+	n.line(now, "device", 0, text)
+	return true
+}
+
+// changes prints what changed in a device's findings.
+func (n *news) changes(d *report.Device, now time.Time) {
+	for _, f := range d.Findings {
+		key := string(d.ID) + " " + f.Policy.ID
+		old, known := n.findings[key]
+		n.findings[key] = f
+		switch {
+		case f.Problem() && (!known || !old.Problem() || old.Severity < f.Severity):
+			n.line(now, f.Severity.String(), f.Severity, fmt.Sprintf("%s: %s (%s)", label(d, 40), title(f), f.Policy.ID))
+		case known && old.Problem() && !f.Problem():
+			n.line(now, string(f.Status), 0, fmt.Sprintf("%s: %s (%s)", label(d, 40), f.Policy.Title, f.Policy.ID))
+		}
+	}
+}
+
+// line prints one line; terminals wrap it if they must.
+func (n *news) line(now time.Time, what string, sev policy.Severity, text string) {
+	text = strings.Join(strings.Fields(text), " ")
+	fmt.Fprintf(n.w, "%s  %s  %s\n", now.Format(time.TimeOnly), n.w.paint(pad(what, severityWide), sev), text)
+}

@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/thingwarden/thingwarden/agent"
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+const progressEvery = 250 * time.Millisecond
+
+// progress is a line on a terminal that says how far a scan is. Other lines that
+// are written through it stand above.
+type progress struct {
+	w   screen
+	end time.Time
+
+	mu    sync.Mutex // guards shown and the order of what is written
+	shown bool
+}
+
+func newProgress(w screen, length time.Duration) *progress {
+	return &progress{w: w, end: time.Now().Add(length)}
+}
+
+// Write writes whole lines above the progress.
+func (p *progress) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	return p.w.Write(b)
+}
+
+func (p *progress) clear() {
+	if p.shown {
+		fmt.Fprint(p.w, "\r\x1b[K")
+		p.shown = false
+	}
+}
+
+// follow shows the progress until ctx is done. Without a terminal it only waits.
+func (p *progress) follow(ctx context.Context, a *agent.Agent) {
+	if !p.w.terminal {
+		<-ctx.Done()
+		return
+	}
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	for {
+		done, total := a.Progress()
+		p.line(progressText(a.Snapshot(), done, total, time.Until(p.end)))
+		select {
+		case <-ctx.Done():
+			p.line("")
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (p *progress) line(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.clear()
+	if text != "" {
+		fmt.Fprint(p.w, text)
+		p.shown = true
+	}
+}
+
+func progressText(s *report.Snapshot, done, total int, left time.Duration) string {
+	devices := 0
+	for _, d := range s.Devices {
+		if d.ID != discovery.Hub {
+			devices++
+		}
+	}
+	return cut(fmt.Sprintf("Looking for %d s more: %s, %d of %d asked, %s so far. Ctrl-C ends it now.",
+		max(0, int(left.Seconds())), count(devices, "device"), done, total, count(len(rows(s)), "finding")), columns-1)
+}

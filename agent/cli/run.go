@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/thingwarden/thingwarden/agent"
+)
+
+func (a *app) runCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "run", Short: "Run the agent (the same as without a command)", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
+	}
+}
+
+// run watches the home until a signal.
+func (a *app) run(ctx context.Context) error {
+	if runtime.GOOS != "linux" {
+		return fmt.Errorf("the agent runs on Linux only; on %s, `thingwarden scan` looks once", runtime.GOOS)
+	}
+	cfg, err := a.load()
+	if err != nil {
+		return err
+	}
+	log := a.logger(cfg.Log.Level)
+	log.Info("starting", "version", a.version, "config", cfg.File, "state", cfg.StateDir)
+	notice := func(line string) { log.Info(line) }
+	watched := a.out.terminal || cfg.MQTT.URL == ""
+	if watched {
+		notice = func(line string) { fmt.Fprint(a.out, paragraph("", line)) }
+	}
+	ag, err := agent.New(agent.Options{Config: cfg, Log: log, Version: a.version, Mode: agent.ModeRun, OnNotice: notice})
+	if err != nil {
+		return err
+	}
+	printed := make(chan struct{})
+	go func() {
+		defer close(printed)
+		if watched {
+			a.printNews(ctx, ag)
+		}
+	}()
+	err = ag.Run(ctx)
+	<-printed
+	log.Info("stopped")
+	return err
+}
+
+// printNews prints devices and findings as they come.
+func (a *app) printNews(ctx context.Context, ag *agent.Agent) {
+	n := newNews(a.out)
+	tick := time.NewTicker(newsEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			n.print(ag.Snapshot(), now)
+		}
+	}
+}

@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"golang.org/x/term"
+	"golang.org/x/text/width"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/policy"
+)
+
+// columns is the width to which everything for people fits.
+const columns = 80
+
+// screen is where a person or a program reads.
+type screen struct {
+	io.Writer
+	terminal bool
+	color    bool
+}
+
+func newScreen(w io.Writer) screen {
+	f, ok := w.(*os.File)
+	is := ok && term.IsTerminal(int(f.Fd()))
+	// https://no-color.org: present and not empty.
+	return screen{w, is, is && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+// paint colours text by severity, on a terminal that wants it.
+func (s screen) paint(text string, sev policy.Severity) string {
+	code := map[policy.Severity]string{policy.Critical: "1;31", policy.High: "31", policy.Medium: "33", policy.Low: "36"}[sev]
+	if !s.color || code == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// heading makes text stand out on a terminal that wants it.
+func (s screen) heading(text string) string {
+	if !s.color {
+		return text
+	}
+	return "\x1b[1m" + text + "\x1b[0m"
+}
+
+// quote makes text that came from a device safe to print, and shows where it
+// begins and ends, so that a device can't pass its name off as our words.
+func quote(s string, max int) string {
+	s = strings.ReplaceAll(fact.Clean(s, fact.MaxText), `"`, `'`)
+	return `"` + cut(s, max-2) + `"`
+}
+
+// cells is the number of columns that a rune takes on a terminal (UAX #11).
+func cells(r rune) int {
+	switch {
+	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		return 0
+	case r >= 0x1f000 && r <= 0x1faff:
+		return 2 // pictures, which terminals draw wide
+	}
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return 2
+	}
+	return 1
+}
+
+// measure is the number of columns that text takes.
+func measure(s string) (n int) {
+	for _, r := range s {
+		n += cells(r)
+	}
+	return n
+}
+
+// cut shortens text to a number of columns.
+func cut(s string, max int) string {
+	if measure(s) <= max {
+		return s
+	}
+	n := 0
+	for i, r := range s {
+		if n += cells(r); n > max-1 {
+			return s[:i] + "…"
+		}
+	}
+	return s
+}
+
+// pad fills text up to a number of columns.
+func pad(s string, n int) string {
+	return s + strings.Repeat(" ", max(0, n-measure(s)))
+}
+
+// wrap breaks text into lines of at most max columns. A word that is longer is
+// broken.
+func wrap(s string, max int) []string {
+	var lines []string
+	line, n := "", 0
+	for _, word := range strings.Fields(s) {
+		for measure(word) > max {
+			if n > 0 {
+				lines, line, n = append(lines, line), "", 0
+			}
+			head := headOf(word, max)
+			lines, word = append(lines, head), word[len(head):]
+		}
+		w := measure(word)
+		if n > 0 && n+1+w > max {
+			lines, line, n = append(lines, line), "", 0
+		}
+		if n > 0 {
+			line, n = line+" ", n+1
+		}
+		line, n = line+word, n+w
+	}
+	if n > 0 {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func headOf(s string, max int) string {
+	n := 0
+	for i, r := range s {
+		if n += cells(r); n > max {
+			return s[:i]
+		}
+	}
+	return s
+}
+
+// paragraph is text after a label, wrapped, with all lines after the first
+// indented by as much as the label is long.
+func paragraph(label, text string) string { return hang(label, measure(label), text) }
+
+// hang is paragraph for a label that is painted: how wide it shows is given.
+func hang(label string, indent int, text string) string {
+	lines := wrap(text, columns-indent)
+	if len(lines) == 0 {
+		return strings.TrimRight(label, " ") + "\n"
+	}
+	return label + strings.Join(lines, "\n"+strings.Repeat(" ", indent)) + "\n"
+}
+
+// count is a number and its noun: "1 device", "2 devices".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		return strconv.Itoa(n) + " " + stem + "ies"
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
