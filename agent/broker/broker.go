@@ -36,7 +36,8 @@ const (
 	keepAlive      = 30 * time.Second
 	retryFirst     = time.Second
 	retryLast      = 30 * time.Second
-	maxOpen        = 30_000
+	maxOpen        = 30_000 // messages without an answer, after which paho is started anew
+	window         = 500    // messages on their way at once
 )
 
 // ErrNotConnected is returned while the broker is not there.

@@ -83,7 +83,7 @@ func FuzzClip(f *testing.F) {
 		if len(out) > len(in)+4 {
 			t.Fatalf("%d bytes became %d", len(in), len(out))
 		}
-		if err == nil && len(in) > 0 && out[0] != in[0] {
+		if err == nil && len(out) > 0 && out[0] != in[0] {
 			t.Fatalf("kind %x became %x", in[0], out[0])
 		}
 	})

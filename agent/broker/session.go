@@ -267,22 +267,47 @@ func (s *Session) told() func(bool) {
 	}
 }
 
-// Publish sends a message. With QoS 1 it returns when the broker has
-// acknowledged it; an error means that it may or may not have arrived.
-func (s *Session) Publish(ctx context.Context, m Message) error {
+// Publish sends messages in order and returns when the broker has acknowledged
+// those with QoS 1. It does not wait for one before it sends the next: brokers
+// are slow to answer single messages. An error means that some may not have
+// arrived; they are not sent again.
+func (s *Session) Publish(ctx context.Context, ms ...Message) error {
 	s.mu.Lock()
 	client, up, lost := s.client, s.up, s.lost
 	s.mu.Unlock()
 	if !up || lost == nil {
 		return ErrNotConnected
 	}
-	if ctx.Err() != nil {
-		return ctx.Err() // before anything is sent
+	var first error
+	waiting := make([]mqtt.Token, 0, min(len(ms), window))
+	settle := func(n int) {
+		for _, t := range waiting[:n] {
+			err := first
+			if err == nil {
+				err = wait(ctx, t, lost)
+			}
+			if err != nil {
+				first = err
+				s.left(t)
+			}
+		}
+		waiting = slices.Delete(waiting, 0, n)
 	}
-	token := client.Publish(m.Topic, m.QoS, m.Retained, m.Payload)
-	if err := wait(ctx, token, lost); err != nil {
-		s.left(token)
-		return fmt.Errorf("publishing %q: %w", m.Topic, err)
+	for _, m := range ms {
+		if len(waiting) == window {
+			settle(window / 2)
+		}
+		if first == nil {
+			first = ctx.Err() // before anything is sent
+		}
+		if first != nil {
+			break
+		}
+		waiting = append(waiting, client.Publish(m.Topic, m.QoS, m.Retained, m.Payload))
+	}
+	settle(len(waiting))
+	if first != nil {
+		return fmt.Errorf("publishing to the MQTT broker: %w", first)
 	}
 	return nil
 }

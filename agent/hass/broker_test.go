@@ -28,8 +28,12 @@ func (a adapter) Subscribe(filter string, qos byte, fn func(discovery.Message)) 
 	})
 }
 
-func (a adapter) Publish(ctx context.Context, topic string, payload []byte, retain bool) error {
-	return a.Session.Publish(ctx, broker.Message{Topic: topic, Payload: payload, QoS: 1, Retained: retain})
+func (a adapter) Publish(ctx context.Context, ms ...discovery.Message) error {
+	out := make([]broker.Message, len(ms))
+	for i, m := range ms {
+		out[i] = broker.Message{Topic: m.Topic, Payload: m.Payload, QoS: 1, Retained: m.Retained}
+	}
+	return a.Session.Publish(ctx, out...)
 }
 
 // server is a real broker under test.

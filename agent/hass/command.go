@@ -209,7 +209,7 @@ func (p *Publisher) carryOut(ctx context.Context, j job) {
 		a.Error = fact.Clean(err.Error(), 500)
 		p.o.Log.Warn("a command was refused", "error", a.Error, "action", string(j.command.Action), "device", string(j.command.Device))
 	}
-	if err := p.session.Publish(ctx, p.n.result(), encode(a), false); err != nil && ctx.Err() == nil {
+	if err := p.session.Publish(ctx, discovery.Message{Topic: p.n.result(), Payload: encode(a)}); err != nil && ctx.Err() == nil {
 		p.o.Log.Warn("the answer to a command was not sent", "error", err)
 	}
 }

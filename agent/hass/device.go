@@ -86,7 +86,7 @@ func (n names) deviceMessage(d report.Device) message {
 		s.Attr = n.deviceAttributes(d, scale)
 		b = encode(s)
 	}
-	return message{n.state(d.ID), b}
+	return newMessage(n.state(d.ID), b)
 }
 
 // aggregate is ON while a finding is a problem, and unknown while nothing has

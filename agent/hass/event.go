@@ -42,7 +42,7 @@ func (n names) eventMessage(s *report.Snapshot, e report.Event) message {
 		}
 	}
 	if e.Policy == "" {
-		return message{n.event(deviceEvents), encode(out)}
+		return newMessage(n.event(deviceEvents), encode(out))
 	}
 	if d != nil {
 		for _, f := range d.Findings {
@@ -53,7 +53,7 @@ func (n names) eventMessage(s *report.Snapshot, e report.Event) message {
 			}
 		}
 	}
-	return message{n.event(findingEvents), encode(out)}
+	return newMessage(n.event(findingEvents), encode(out))
 }
 
 // sendEvents sends the events that have not been acknowledged yet, in order,
@@ -69,7 +69,7 @@ func (p *Publisher) sendEvents(ctx context.Context, s *report.Snapshot) error {
 		known := slices.Contains([]string{report.DeviceAppeared, report.DeviceReturned, report.DeviceGone, report.DeviceTrusted}, e.Type)
 		if (known || e.Policy != "") && p.o.Now().Sub(e.At) <= eventsFor {
 			m := p.n.eventMessage(s, e)
-			if err := p.session.Publish(ctx, m.topic, m.payload, false); err != nil {
+			if err := p.session.Publish(ctx, discovery.Message{Topic: m.topic, Payload: m.payload}); err != nil {
 				return fmt.Errorf("sending event %d: %w", e.Seq, err)
 			}
 		}

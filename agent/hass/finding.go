@@ -61,7 +61,7 @@ func (n names) findingMessage(id discovery.ID, f policy.Finding) message {
 		s.Attr = attributes(f, scale)
 		b = encode(s)
 	}
-	return message{n.finding(id, f.Policy.ID), b}
+	return newMessage(n.finding(id, f.Policy.ID), b)
 }
 
 // findingOn is the life of a finding as Home Assistant shows it.

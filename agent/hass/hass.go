@@ -27,9 +27,9 @@ type Session interface {
 	// is called with false, everything that the lost connection brought has been
 	// handed to the subscribers, and nothing of the next has.
 	discovery.MQTT
-	// Publish sends a message with QoS 1 and returns when the broker has
-	// acknowledged it. It is called from several goroutines at once.
-	Publish(ctx context.Context, topic string, payload []byte, retain bool) error
+	// Publish sends messages with QoS 1, in order, and returns when the broker has
+	// acknowledged all of them. An error means that some may not have arrived.
+	Publish(ctx context.Context, ms ...discovery.Message) error
 	// Sync returns when all that the broker had for us when it was called,
 	// retained messages of all subscriptions included, has been handed to the
 	// subscribers.

@@ -127,7 +127,7 @@ func (n names) hubMessage(s *report.Snapshot) message {
 		}
 		b = encode(out)
 	}
-	return message{n.state(discovery.Hub), b}
+	return newMessage(n.state(discovery.Hub), b)
 }
 
 // health is ON when a part does not work or cannot see everything.

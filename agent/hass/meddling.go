@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
 )
 
 const (
@@ -69,7 +71,7 @@ func (p *Publisher) sayOnline(ctx context.Context) error {
 	if !say {
 		return nil
 	}
-	return p.session.Publish(ctx, topic, []byte(Online), true)
+	return p.session.Publish(ctx, discovery.Message{Topic: topic, Payload: []byte(Online), Retained: true})
 }
 
 // tellMeddling logs that others write to our topics, at most once a minute. It

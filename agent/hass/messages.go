@@ -2,27 +2,59 @@ package hass
 
 import (
 	"cmp"
+	"maps"
+	"reflect"
 	"slices"
+	"time"
 
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
 // messages makes every retained message that shows a snapshot, device by
 // device, the hub first. The same snapshot gives the same bytes. Devices in
 // deleted, and provisional ones, are left out.
 func messages(s *report.Snapshot, o Options, deleted map[discovery.ID]bool) []deviceMessages {
+	return drawings{}.messages(s, o, deleted)
+}
+
+// drawings are the messages of devices as they were made last: most snapshots
+// differ in one device.
+type drawings map[discovery.ID]drawing
+
+type drawing struct {
+	device   report.Device // as far as it is shown
+	hubShown bool
+	messages deviceMessages
+}
+
+func (c drawings) messages(s *report.Snapshot, o Options, deleted map[discovery.ID]bool) []deviceMessages {
 	n := names{o.Site, o.Prefix}
 	out := make([]deviceMessages, 0, len(s.Devices)+1)
 	if !deleted[discovery.Hub] {
 		out = append(out, n.hub(s, o))
 	}
+	shown := map[discovery.ID]bool{}
 	for _, d := range s.Devices {
 		if d.ID != discovery.Hub && !d.Provisional && !deleted[d.ID] && idForm.MatchString(string(d.ID)) {
-			out = append(out, n.device(d, o, !deleted[discovery.Hub]))
+			out = append(out, c.draw(n, d, o, !deleted[discovery.Hub]))
+			shown[d.ID] = true
 		}
 	}
+	maps.DeleteFunc(c, func(id discovery.ID, _ drawing) bool { return !shown[id] })
 	return out
+}
+
+func (c drawings) draw(n names, d report.Device, o Options, hubShown bool) deviceMessages {
+	// What is never shown must not count as a change.
+	d.LastSeen, d.Sent = time.Time{}, report.Sent{}
+	d.Facts = slices.DeleteFunc(slices.Clone(d.Facts), func(e fact.Entry) bool { return e.Name != fact.DeviceMACVendor.Name() })
+	if old, ok := c[d.ID]; ok && old.hubShown == hubShown && reflect.DeepEqual(old.device, d) {
+		return old.messages
+	}
+	c[d.ID] = drawing{d, hubShown, n.device(d, o, hubShown)}
+	return c[d.ID].messages
 }
 
 func (n names) hub(s *report.Snapshot, o Options) deviceMessages {
@@ -66,7 +98,7 @@ func (n names) finish(id discovery.ID, d device, version string, cs map[string]c
 	for key, c := range cs {
 		out.keys[key] = c.Platform
 	}
-	out.config = message{n.config(id), encode(out.content)}
+	out.config = newMessage(n.config(id), encode(out.content))
 	return out
 }
 

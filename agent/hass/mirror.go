@@ -50,22 +50,21 @@ func newMirror(n names) *mirror {
 // over the next connection.
 func (m *mirror) forget() { clear(m.topics) }
 
-// holds reports whether the broker holds exactly this payload.
-func (m *mirror) holds(topic string, payload []byte) bool {
-	h, ok := m.topics[topic]
-	return ok && h.sum == sumOf(payload)
+// holds reports whether the broker holds exactly this message.
+func (m *mirror) holds(w message) bool {
+	h, ok := m.topics[w.topic]
+	return ok && h.sum == w.sum
 }
 
 // send notes that we are about to send a message; keys are the components of a
 // configuration.
-func (m *mirror) send(topic string, payload []byte, keys map[string]string, now time.Time) {
-	s := sumOf(payload)
-	m.sent[topic] = append(m.onTheWay(topic, now), sending{s, now})
-	if len(payload) == 0 {
-		delete(m.topics, topic)
+func (m *mirror) send(w message, keys map[string]string, now time.Time) {
+	m.sent[w.topic] = append(m.onTheWay(w.topic, now), sending{w.sum, now})
+	if len(w.payload) == 0 {
+		delete(m.topics, w.topic)
 		return
 	}
-	m.topics[topic] = held{s, keys}
+	m.topics[w.topic] = held{w.sum, keys}
 }
 
 // failed notes that nobody knows whether a message arrived.

@@ -110,14 +110,14 @@ func TestMirror(t *testing.T) {
 			for i, s := range tt.steps {
 				now = now.Add(s.after)
 				if s.send != "" {
-					m.send(topic, payload(s.send), nil, now)
+					m.send(newMessage(topic, payload(s.send)), nil, now)
 					continue
 				}
 				if got := m.receive(discovery.Message{Topic: topic, Payload: payload(s.receive), Retained: s.retained}, now); got != s.foreign {
 					t.Errorf("step %d: foreign %v", i, got)
 				}
 			}
-			if _, ok := m.topics[topic]; ok != (tt.holds != "") || ok && !m.holds(topic, []byte(tt.holds)) {
+			if _, ok := m.topics[topic]; ok != (tt.holds != "") || ok && !m.holds(newMessage(topic, []byte(tt.holds))) {
 				t.Errorf("holds %v", m.topics)
 			}
 		})

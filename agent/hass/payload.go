@@ -19,6 +19,11 @@ type deviceMessages struct {
 type message struct {
 	topic   string
 	payload []byte
+	sum     sum
+}
+
+func newMessage(topic string, payload []byte) message {
+	return message{topic, payload, sumOf(payload)}
 }
 
 // config is a discovery message for a whole device. Home Assistant drops the

@@ -31,6 +31,7 @@ type Publisher struct {
 
 	// Only the goroutine of Run uses these.
 	want       *report.Snapshot
+	drawn      drawings
 	event      uint64
 	remembered Memory
 	linger     map[discovery.ID]time.Time // when a configuration loses its removed components
@@ -62,7 +63,7 @@ func New(s Session, o Options) *Publisher {
 	n := names{o.Site, o.Prefix}
 	p := &Publisher{
 		session: s, o: o, n: n, kick: make(chan struct{}, 1), requests: make(chan request), jobs: make(chan job, maxWaiting),
-		event: o.Memory.Event, linger: map[discovery.ID]time.Time{}, mirror: newMirror(n), unread: func() {},
+		event: o.Memory.Event, drawn: drawings{}, linger: map[discovery.ID]time.Time{}, mirror: newMirror(n), unread: func() {},
 		published: map[discovery.ID]bool{}, deleted: map[discovery.ID]bool{}, foreign: map[string]*meddling{},
 	}
 	for _, id := range o.Memory.Published {
@@ -171,7 +172,7 @@ func (p *Publisher) show(ctx context.Context) error {
 	p.mu.Lock()
 	deleted := maps.Clone(p.deleted)
 	p.mu.Unlock()
-	if err := p.reconcile(ctx, messages(p.want, p.o, deleted)); err != nil {
+	if err := p.reconcile(ctx, p.drawn.messages(p.want, p.o, deleted)); err != nil {
 		return err
 	}
 	return p.sendEvents(ctx, p.want)

@@ -3,9 +3,10 @@ package hass
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/thingwarden/thingwarden/discovery"
 )
@@ -26,7 +27,7 @@ func Purge(ctx context.Context, s Session, site, prefix string) (int, error) {
 		defer mu.Unlock()
 		if _, ok := n.configOf(m.Topic); ok {
 			configs[m.Topic] = true
-		} else if len(m.Topic) > len(n.root()) && m.Topic[:len(n.root())+1] == n.root()+"/" {
+		} else if strings.HasPrefix(m.Topic, n.root()+"/") {
 			others[m.Topic] = true
 		}
 	}
@@ -35,17 +36,16 @@ func Purge(ctx context.Context, s Session, site, prefix string) (int, error) {
 	if err := s.Sync(ctx); err != nil {
 		return 0, fmt.Errorf("reading our topics: %w", err)
 	}
+	mu.Lock()
+	var clear []discovery.Message
 	for _, topics := range []map[string]bool{configs, others} {
-		g, ctx := errgroup.WithContext(ctx)
-		g.SetLimit(parallel)
-		mu.Lock()
-		for topic := range topics {
-			g.Go(func() error { return s.Publish(ctx, topic, nil, true) })
-		}
-		mu.Unlock()
-		if err := g.Wait(); err != nil {
-			return 0, fmt.Errorf("clearing our topics: %w", err)
+		for _, topic := range slices.Sorted(maps.Keys(topics)) {
+			clear = append(clear, discovery.Message{Topic: topic, Retained: true})
 		}
 	}
-	return len(configs) + len(others), nil
+	mu.Unlock()
+	if err := s.Publish(ctx, clear...); err != nil {
+		return 0, fmt.Errorf("clearing our topics: %w", err)
+	}
+	return len(clear), nil
 }

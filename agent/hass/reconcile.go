@@ -3,65 +3,61 @@ package hass
 import (
 	"context"
 	"maps"
-
-	"golang.org/x/sync/errgroup"
+	"slices"
 
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
-// parallel is how many devices are published at once. The messages of one wait
-// for the broker's acknowledgement one after the other.
-const parallel = 32
+// batchSize is how many messages are sent before the broker's acknowledgements
+// are waited for.
+const batchSize = 2000
 
-// reconcile sends what is missing or differs: the hub first, for each device its
-// configuration before its states, and clears what nobody wants.
+// reconcile sends what is missing or differs, and clears what nobody wants: the
+// hub first, for each device its configuration before its states.
 func (p *Publisher) reconcile(ctx context.Context, want []deviceMessages) error {
 	if err := p.sayOnline(ctx); err != nil {
 		return err
 	}
 	wanted := map[string]bool{}
-	var plans [][]outgoing
+	var out []outgoing
 	p.mu.Lock()
 	for _, w := range want {
 		wanted[w.config.topic] = true
 		for _, m := range w.states {
 			wanted[m.topic] = true
 		}
-		plans = append(plans, p.plan(w))
+		out = append(out, p.plan(w)...)
 	}
+	out = append(out, p.clearing(wanted)...)
 	p.tellMeddling()
 	p.mu.Unlock()
-	if len(plans) > 0 { // the hub
-		if err := p.send(ctx, plans[0]); err != nil {
+	for batch := range slices.Chunk(out, batchSize) {
+		if err := p.send(ctx, batch); err != nil {
 			return err
 		}
-		plans = plans[1:]
 	}
-	if err := p.sendAll(ctx, plans); err != nil {
-		return err
-	}
-	return p.clear(ctx, wanted)
+	return nil
 }
 
-// outgoing is a message to send, with the components of a configuration.
+// outgoing is a message to send.
 type outgoing struct {
 	message
-	keys   map[string]string
-	device discovery.ID // whose configuration it is; empty for a state
+	keys   map[string]string // of a configuration's components
+	device discovery.ID      // whose configuration it is; empty for a state
 }
 
 // plan is what to send for a device. It runs with p.mu held.
 func (p *Publisher) plan(w deviceMessages) (out []outgoing) {
 	if !p.waits(w.config.topic) {
-		payload, keys := p.target(w)
-		if !p.mirror.holds(w.config.topic, payload) {
-			out = append(out, outgoing{message{w.config.topic, payload}, keys, w.id})
+		m, keys := p.target(w)
+		if !p.mirror.holds(m) {
+			out = append(out, outgoing{m, keys, w.id})
 		} else {
 			p.published[w.id] = true
 		}
 	}
 	for _, m := range w.states {
-		if !p.mirror.holds(m.topic, m.payload) && !p.waits(m.topic) {
+		if !p.mirror.holds(m) && !p.waits(m.topic) {
 			out = append(out, outgoing{message: m})
 		}
 	}
@@ -70,17 +66,17 @@ func (p *Publisher) plan(w deviceMessages) (out []outgoing) {
 
 // target is the configuration that the broker should hold now: while it lingers,
 // with the components that are to go.
-func (p *Publisher) target(w deviceMessages) (payload []byte, keys map[string]string) {
+func (p *Publisher) target(w deviceMessages) (m message, keys map[string]string) {
 	gone := p.mirror.gone(w)
 	until, lingers := p.linger[w.id]
 	now := p.o.Now()
 	switch {
 	case len(gone) == 0:
 		delete(p.linger, w.id)
-		return w.config.payload, w.keys
+		return w.config, w.keys
 	case lingers && !now.Before(until):
 		delete(p.linger, w.id)
-		return w.config.payload, w.keys
+		return w.config, w.keys
 	case !lingers:
 		until = now.Add(p.o.Linger)
 		p.linger[w.id] = until
@@ -88,27 +84,39 @@ func (p *Publisher) target(w deviceMessages) (payload []byte, keys map[string]st
 	p.due(until)
 	keys = maps.Clone(w.keys)
 	maps.Copy(keys, gone)
-	return w.without(gone), keys
+	return newMessage(w.config.topic, w.without(gone)), keys
 }
 
-func (p *Publisher) sendAll(ctx context.Context, plans [][]outgoing) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(parallel)
-	for _, plan := range plans {
-		if len(plan) > 0 {
-			g.Go(func() error { return p.send(ctx, plan) })
+// clearing is what to send so that topics of ours that nobody wants are gone. It
+// runs with p.mu held.
+func (p *Publisher) clearing(wanted map[string]bool) (out []outgoing) {
+	for _, topic := range p.mirror.stale(wanted) {
+		if p.waits(topic) {
+			continue
 		}
+		m := outgoing{message: newMessage(topic, nil)}
+		if id, ok := p.n.configOf(topic); ok {
+			m.device = id
+			delete(p.linger, id)
+		}
+		out = append(out, m)
 	}
-	return g.Wait()
+	return out
 }
 
-func (p *Publisher) send(ctx context.Context, plan []outgoing) error {
-	for _, m := range plan {
-		p.mu.Lock()
-		p.mirror.send(m.topic, m.payload, m.keys, p.o.Now())
-		p.mu.Unlock()
-		err := p.session.Publish(ctx, m.topic, m.payload, true)
-		p.mu.Lock()
+// send sends messages in order.
+func (p *Publisher) send(ctx context.Context, batch []outgoing) error {
+	ms := make([]discovery.Message, len(batch))
+	p.mu.Lock()
+	for i, m := range batch {
+		p.mirror.send(m.message, m.keys, p.o.Now())
+		ms[i] = discovery.Message{Topic: m.topic, Payload: m.payload, Retained: true}
+	}
+	p.mu.Unlock()
+	err := p.session.Publish(ctx, ms...)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range batch {
 		switch {
 		case err != nil:
 			p.mirror.failed(m.topic)
@@ -117,34 +125,6 @@ func (p *Publisher) send(ctx context.Context, plan []outgoing) error {
 		case m.device != "":
 			delete(p.published, m.device)
 		}
-		p.mu.Unlock()
-		if err != nil {
-			return err
-		}
 	}
-	return nil
-}
-
-// clear removes our topics that nobody wants: configurations first.
-func (p *Publisher) clear(ctx context.Context, wanted map[string]bool) error {
-	var configs, states [][]outgoing
-	p.mu.Lock()
-	for _, topic := range p.mirror.stale(wanted) {
-		if p.waits(topic) {
-			continue
-		}
-		m := outgoing{message: message{topic: topic}}
-		if id, ok := p.n.configOf(topic); ok {
-			m.device = id
-			configs = append(configs, []outgoing{m})
-			delete(p.linger, id)
-		} else {
-			states = append(states, []outgoing{m})
-		}
-	}
-	p.mu.Unlock()
-	if err := p.sendAll(ctx, configs); err != nil {
-		return err
-	}
-	return p.sendAll(ctx, states)
+	return err
 }
