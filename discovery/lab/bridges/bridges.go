@@ -8,4 +8,7 @@
 //
 // Each bridge comes as one of two homes: a weak one, in which something is wrong
 // with most devices, and its hardened twin, in which nothing is.
+//
+// For newer versions change package.json, run "npm install --package-lock-only"
+// and "go test -run TestRecord -record".
 package bridges
