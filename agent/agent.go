@@ -273,8 +273,10 @@ func (a *Agent) passOn(c *core) {
 			a.prober.Update(d, c.evidence[id])
 		}
 	}
-	for _, addr := range c.resolve[:min(len(c.resolve), batch)] {
-		a.resolve(addr)
+	if !listenOnly(a.opt.Config) {
+		for _, addr := range c.resolve[:min(len(c.resolve), batch)] {
+			a.resolve(addr)
+		}
 	}
 	c.gone, c.judged, c.resolve = c.gone[:0], c.judged[:0], c.resolve[:0]
 }

@@ -284,8 +284,12 @@ func (m session) Connected(fn func(bool)) (bool, func()) { return m.s.Connected(
 
 func (m session) Sync(ctx context.Context) error { return m.s.Sync(ctx) }
 
-func (m session) Publish(ctx context.Context, topic string, payload []byte, retain bool) error {
-	return m.s.Publish(ctx, broker.Message{Topic: topic, Payload: payload, QoS: 1, Retained: retain})
+func (m session) Publish(ctx context.Context, ms ...discovery.Message) error {
+	out := make([]broker.Message, len(ms))
+	for i, msg := range ms {
+		out[i] = broker.Message{Topic: msg.Topic, Payload: msg.Payload, QoS: 1, Retained: msg.Retained}
+	}
+	return m.s.Publish(ctx, out...)
 }
 
 // inContainer reports whether the agent runs as a container, where a broker of

@@ -208,7 +208,7 @@ func (inv *Inventory) Tick(now time.Time) (Outcome, time.Time) {
 			inv.observeWeak(o, weak, &out)
 			continue
 		}
-		if addr, err := netip.ParseAddr(weak[0].Value); err == nil {
+		if addr, err := netip.ParseAddr(weak[0].Value); err == nil && !inv.isOpinion(o.By) {
 			inv.observeRouted(o, addr, &out)
 		}
 	}
@@ -248,6 +248,7 @@ func (inv *Inventory) bindAddr(r *record, i Identifier, out *Outcome) {
 		return
 	case taken:
 		delete(inv.records[old].ids, key)
+		delete(inv.records[old].by, "static") // may have meant the address; it is told again
 		out.Changed = append(out.Changed, old)
 	}
 	inv.dropOldestAddr(r, key)

@@ -64,6 +64,9 @@ func (inv *Inventory) Restore(saved []SavedDevice) {
 			r.ids[key] = claimed
 		}
 		for by, said := range s.Said {
+			if by == "static" {
+				continue // the owner may have changed it; what holds is told again
+			}
 			c := r.contribution(by, s.Last)
 			c.name, c.services = said.Name, slices.Clone(said.Services)
 			for _, n := range said.Facts {

@@ -8,6 +8,8 @@ package report
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
@@ -162,16 +164,20 @@ func (s *Snapshot) Device(id discovery.ID) *Device {
 }
 
 // Evidence is the proof of a finding in one line: what was seen, and by what.
+// How the device is known at all is left out where there is better.
 func Evidence(f policy.Finding) string {
-	line := ""
+	var proofs, identity []string
 	for _, e := range f.Proof {
-		if e.Proof == "" {
-			continue
+		into := &proofs
+		if strings.HasPrefix(e.Name, "device.") {
+			into = &identity
 		}
-		if line != "" {
-			line += "; "
+		if e.Proof != "" && !slices.Contains(*into, e.Proof) {
+			*into = append(*into, e.Proof)
 		}
-		line += e.Proof
 	}
-	return fact.Clean(line, 500)
+	if len(proofs) == 0 {
+		proofs = identity
+	}
+	return fact.Clean(strings.Join(proofs, "; "), 500)
 }
