@@ -18,6 +18,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/lab"
+	"github.com/thingwarden/thingwarden/policy"
 )
 
 func TestMain(m *testing.M) { lab.Main(m) }
@@ -123,6 +124,42 @@ func (v *view) expect(t *testing.T, timeout time.Duration, want map[string]strin
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// verdicts returns what our own policies say of each device that is not well:
+// what fails with its severity, and what could not be checked with a "?".
+func (v *view) verdicts(t *testing.T) map[string]string {
+	t.Helper()
+	set, err := policy.Load(policy.Options{}, policy.Builtin()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	out := map[string]string{}
+	for id, o := range v.devices {
+		var said []string
+		judged, _ := set.Evaluate(o.Facts, time.Now())
+		for _, d := range judged {
+			switch name := d.Policy.ID; {
+			case !strings.HasPrefix(name, "zigbee-") && !strings.HasPrefix(name, "zwave-"):
+			case d.Result == policy.Fail:
+				said = append(said, fmt.Sprintf("%s %s", name, d.Severity))
+			case d.Result == policy.Unknown && lacks(o, d.Missing):
+				said = append(said, name+" ?")
+			}
+		}
+		if len(said) > 0 {
+			slices.Sort(said)
+			out[id] = strings.Join(said, ", ")
+		}
+	}
+	return out
+}
+
+// lacks reports whether a missing word is one that the source tried to give.
+func lacks(o discovery.Observation, missing []policy.Missing) bool {
+	return slices.ContainsFunc(missing, func(m policy.Missing) bool { _, tried := o.Facts.Entry(m.Word); return tried })
 }
 
 // session is the agent's MQTT session.

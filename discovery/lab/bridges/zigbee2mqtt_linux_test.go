@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/lab"
@@ -45,6 +47,14 @@ func TestZigbee2MQTT(t *testing.T) {
 	z.Report(t, "0x00158d0001000002")
 	want := maps.Clone(weakZigbee)
 	v.expect(t, 20*time.Second, want)
+	verdicts := map[string]string{
+		"00124b00aabb0001": "zigbee-default-key low",
+		"00158d0001000005": "zigbee-unknown-device low",
+		"00158d0001000006": "zigbee-unknown-device low",
+	}
+	if d := cmp.Diff(verdicts, v.verdicts(t)); d != "" {
+		t.Errorf("verdicts (-want +got):\n%s", d)
+	}
 
 	// An owner adds a device.
 	asked := time.Now()
@@ -112,4 +122,7 @@ func TestZigbee2MQTTHardened(t *testing.T) {
 		}
 	}
 	v.expect(t, 20*time.Second, want)
+	if d := cmp.Diff(map[string]string{}, v.verdicts(t)); d != "" {
+		t.Errorf("verdicts (-want +got):\n%s", d)
+	}
 }

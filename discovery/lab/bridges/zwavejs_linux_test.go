@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/lab"
@@ -47,6 +49,18 @@ func TestZWaveJS(t *testing.T) {
 	v := follow(t, zwavejs.Kind, zwavejs.Config{Enabled: true, URLs: []string{z.URL}}, nil)
 	want := maps.Clone(weakZWave)
 	v.expect(t, 60*time.Second, want)
+	verdicts := map[string]string{
+		"cafe0001_2":  "zwave-no-security high",
+		"cafe0001_6":  "zwave-no-security low",
+		"cafe0001_7":  "zwave-lock-not-ac ?, zwave-no-security ?, zwave-s0 ?",
+		"cafe0001_8":  "zwave-lock-not-ac ?, zwave-no-security ?, zwave-s0 ?",
+		"cafe0001_10": "zwave-lock-not-ac high",
+		"cafe0001_11": "zwave-s0 low",
+		"cafe0001_12": "zwave-no-security high",
+	}
+	if d := cmp.Diff(verdicts, v.verdicts(t)); d != "" {
+		t.Errorf("verdicts (-want +got):\n%s", d)
+	}
 
 	// The owner adds a device, and forgets to close the network after the next one.
 	asked := time.Now()
@@ -85,4 +99,7 @@ func TestZWaveJSHardened(t *testing.T) {
 	z := StartZWaveJS(t, l.Host("zwave"), ZWaveJSConfig{Hardened: true})
 	v := follow(t, zwavejs.Kind, zwavejs.Config{Enabled: true, URLs: []string{z.URL}}, nil)
 	v.expect(t, 60*time.Second, hardenedZWave)
+	if d := cmp.Diff(map[string]string{}, v.verdicts(t)); d != "" {
+		t.Errorf("verdicts (-want +got):\n%s", d)
+	}
 }

@@ -51,7 +51,8 @@ var Kind = discovery.SourceKind{
 	Name: Name,
 	Doc:  "Z-Wave devices of Z-Wave JS servers; reads what the server knows and asks no device.",
 	New: func(cfg any, env discovery.Env) (discovery.Source, error) {
-		return newSource(cfg, env, http.DefaultTransport)
+		// No proxy of the environment's: the servers are in the home.
+		return newSource(cfg, env, &http.Transport{MaxResponseHeaderBytes: 16 << 10, DisableKeepAlives: true})
 	},
 }
 
