@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/thingwarden/thingwarden/discovery/lab"
+	"github.com/thingwarden/thingwarden/discovery/lab/bridges"
 )
 
 func brokerConfig(m *lab.Mosquitto) string {
@@ -49,39 +51,50 @@ func startLAN(t testing.TB, l *lab.Lab) map[string][]string {
 	}
 }
 
-func TestHomeOnMosquitto(t *testing.T) {
-	l := lab.New(t)
-	m := startBroker(t, l)
-	want := startLAN(t, l)
-	o := look(t, m)
-	a := startAgent(t, l.Hub(), brokerConfig(m))
+// startBridges starts the real Zigbee2MQTT and Z-Wave JS, each twice: a weak home
+// and its hardened twin. It returns what the agent's configuration needs, and
+// what is wrong with each device.
+func startBridges(t testing.TB, l *lab.Lab, m *lab.Mosquitto) (config string, want map[string][]string) {
+	t.Helper()
+	zigbee, zwave := l.Host("zigbee"), l.Host("zwave")
+	for _, hardened := range []bool{false, true} {
+		base := map[bool]string{false: "zigbee2mqtt", true: "home/upstairs"}[hardened]
+		bridges.StartZigbee2MQTT(t, zigbee, bridges.Zigbee2MQTTConfig{
+			Broker: m.Addr, Username: brokerUser, Password: brokerPassword, BaseTopic: base, Hardened: hardened})
+	}
+	weak := bridges.StartZWaveJS(t, zwave, bridges.ZWaveJSConfig{})
+	hard := bridges.StartZWaveJS(t, zwave, bridges.ZWaveJSConfig{Hardened: true, Port: 3001})
+	want = map[string][]string{
+		"zigbee_00124b00aabb0001": {"zigbee-default-key"},
+		"zigbee_00158d0001000005": {"zigbee-unknown-device"},
+		"zigbee_00158d0001000006": {"zigbee-unknown-device"},
+		"zwave_cafe0001_2":        {"zwave-no-security"},
+		"zwave_cafe0001_6":        {"zwave-no-security"},
+		"zwave_cafe0001_10":       {"zwave-lock-not-ac"},
+		"zwave_cafe0001_11":       {"zwave-s0"},
+		"zwave_cafe0001_12":       {"zwave-no-security"},
+		macID(zigbee):             nil,
+		macID(zwave):              nil,
+	}
+	for _, clean := range []string{
+		"zigbee_00158d0001000001", "zigbee_00158d0001000002", "zigbee_00158d0001000003", "zigbee_00158d0001000004",
+		"zigbee_0017880101000007", "zigbee_a4c1380001000008",
+		"zigbee_00124b00aabb1001", "zigbee_00158d0001001001", "zigbee_00158d0001001002", "zigbee_00158d0001001003",
+		"zigbee_00158d0001001004", "zigbee_a4c1380001001008",
+		"zwave_cafe0001_1", "zwave_cafe0001_3", "zwave_cafe0001_4", "zwave_cafe0001_5", "zwave_cafe0001_7", "zwave_cafe0001_8",
+		"zwave_cafe0002_1", "zwave_cafe0002_3", "zwave_cafe0002_4", "zwave_cafe0002_5", "zwave_cafe0002_6",
+	} {
+		want[clean] = nil
+	}
+	return fmt.Sprintf("sources: {zwavejs: {urls: [%q, %q]}}\n", weak.URL, hard.URL), want
+}
 
-	lab.WaitFor(t, time.Minute, "all devices and findings", func() bool {
-		for id, policies := range want {
-			if config, state := o.device(id); config == nil || state == nil {
-				return false
-			}
-			for _, p := range policies {
-				if state, _ := o.finding(id, p); state != "ON" {
-					return false
-				}
-			}
-		}
-		return true
-	})
-	// A wrong alarm may come later than the right ones: wait until all were asked.
-	lab.WaitFor(t, time.Minute, "every device to have been asked", func() bool {
-		for id := range want {
-			_, state := o.device(id)
-			attr, _ := state["attr"].(map[string]any)
-			if by := fmt.Sprint(attr["seen_by"]); !strings.Contains(by, "http") || !strings.Contains(by, "telnet") || attr["not_checked"] != 0.0 {
-				return false
-			}
-		}
-		return true
-	})
+// published returns the devices that are in Home Assistant's discovery topics, and
+// the findings of each that are a problem.
+func (o *onlooker) published() map[string][]string {
 	got := map[string][]string{}
-	for id := range want {
+	for _, topic := range o.topics("homeassistant/device/thingwarden_home_") {
+		id := strings.TrimSuffix(strings.TrimPrefix(topic, "homeassistant/device/thingwarden_home_"), "/config")
 		got[id] = nil
 		for _, topic := range o.topics("thingwarden/home/" + id + "/") {
 			p := topic[strings.LastIndexByte(topic, '/')+1:]
@@ -89,9 +102,49 @@ func TestHomeOnMosquitto(t *testing.T) {
 				got[id] = append(got[id], p)
 			}
 		}
+		slices.Sort(got[id])
 	}
+	return got
+}
+
+// TestHome is the main job: every device of a home with everything in it is on
+// the broker with the right findings, and a hardened device has none. A scan
+// says the same.
+func TestHome(t *testing.T) {
+	l := lab.New(t)
+	m := startBroker(t, l)
+	want := startLAN(t, l)
+	config, bridged := startBridges(t, l, m)
+	maps.Copy(want, bridged)
+	want["hub"] = nil
+	config += brokerConfig(m)
+	o := look(t, m)
+	a := startAgent(t, l.Hub(), config)
+
+	started := time.Now()
+	poll(2*time.Minute, func() bool { return cmp.Equal(want, o.published()) })
+	t.Logf("the whole home, %d devices, was on the broker %v after the start", len(want), time.Since(started).Round(time.Second/10))
+	// A wrong alarm may come later than the right ones: wait until all were asked.
+	lab.WaitFor(t, time.Minute, "every device to have been asked", func() bool {
+		for id := range want {
+			_, state := o.device(id)
+			attr, _ := state["attr"].(map[string]any)
+			by := fmt.Sprint(attr["seen_by"])
+			if strings.HasPrefix(id, "mac_") && (!strings.Contains(by, "http") || !strings.Contains(by, "telnet")) {
+				return false
+			}
+		}
+		return true
+	})
+	if d := cmp.Diff(want, o.published()); d != "" {
+		t.Errorf("findings on the broker (-want +got):\n%s", d)
+	}
+	got, _, code := scan(t, "--for", "15s", "--fail-on", "critical", "--config", a.file)
 	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("findings (-want +got):\n%s", d)
+		t.Errorf("findings of the scan (-want +got):\n%s", d)
+	}
+	if code != 0 {
+		t.Errorf("exit code %d of the scan, want 0: nothing is critical", code)
 	}
 	if config, _ := o.device("hub"); config == nil {
 		t.Error("the hub is not published")
@@ -109,6 +162,14 @@ func TestHomeOnMosquitto(t *testing.T) {
 		status, _ := o.get("thingwarden/home/status")
 		return string(status) == "offline"
 	})
+}
+
+// poll waits until done, but not longer than the timeout; what is missing then is
+// for the caller to say.
+func poll(timeout time.Duration, done func() bool) {
+	for end := time.Now().Add(timeout); !done() && time.Now().Before(end); {
+		time.Sleep(100 * time.Millisecond)
+	}
 }
 
 // TestNewHostIsPublishedWithinASecond measures the time from a new host's only
