@@ -70,14 +70,15 @@ func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "thingwarden",
 		Short: "Discover the devices of your home and say what is unsafe about them",
-		Long: "Thingwarden discovers the devices of your home (Wi-Fi and LAN, Zigbee, Z-Wave), says what is unsafe about\n" +
-			"each, how it knows and what to do, and tells Home Assistant. Without a command it runs as an agent.",
+		Long: "Thingwarden discovers the devices of your home (Wi-Fi and LAN, Zigbee, Z-Wave),\n" +
+			"says what is unsafe about each, how it knows and what to do, and tells Home\n" +
+			"Assistant. Without a command it runs as an agent.",
 		SilenceUsage: true, SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE:              func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 	}
 	root.PersistentFlags().StringVar(&a.file, "config", "",
-		"configuration `FILE` (default: ./config.yaml, your configuration folder, /etc/thingwarden)")
+		"configuration `FILE` (default: see config.example.yaml)")
 	root.AddCommand(a.runCommand(), a.scanCommand(), a.explainCommand())
 	root.AddCommand(a.decisionCommands()...)
 	root.AddCommand(a.policyCommand(), a.configCommand(), a.purgeCommand(), a.versionCommand(), a.healthCommand())

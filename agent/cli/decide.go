@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,7 @@ import (
 	"github.com/thingwarden/thingwarden/policy"
 )
 
-const deviceHelp = "DEVICE is an id, a MAC, IEEE or IP address, or a part of the name that only one device has."
+const deviceHelp = "DEVICE is an id, a MAC, IEEE or IP address, or a part of the name that only\none device has."
 
 func (a *app) decisionCommands() []*cobra.Command {
 	return []*cobra.Command{
@@ -48,7 +49,7 @@ func (a *app) acceptCommand() *cobra.Command {
 	var length, until, reason string
 	cmd := &cobra.Command{
 		Use: "accept DEVICE POLICY", Short: "Live with a finding, for a time or until it gets worse", Args: cobra.ExactArgs(2),
-		Long: "Live with a finding. It comes back at the given date, and at once if it gets worse.\n\n" + deviceHelp,
+		Long: "Live with a finding. It comes back at the given date, and at once if it gets\nworse.\n\n" + deviceHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			end, err := acceptUntil(length, until, time.Now())
 			if err != nil {
@@ -116,6 +117,9 @@ func (a *app) decide(ctx context.Context, cmd control.Command, device string) er
 		if err := knownPolicy(cfg, cmd.Policy); err != nil {
 			return err
 		}
+	}
+	if cmd.Action == agent.Accept && !slices.ContainsFunc(d.Findings, func(f policy.Finding) bool { return f.Policy.ID == cmd.Policy }) {
+		return fmt.Errorf("%s has no finding %s to accept", label(d, 50), cmd.Policy)
 	}
 	if running {
 		err = control.NewClient(cfg.StateDir).Do(ctx, cmd)

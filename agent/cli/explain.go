@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,9 +18,9 @@ import (
 
 func (a *app) explainCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "explain DEVICE [POLICY]", Short: "Show what is known of a device, from where, and why each verdict came out so",
-		Long: "Show what is known of a device, from where, and why each verdict came out so: from the running agent, or from what\n" +
-			"the last one left.\n\n" + deviceHelp,
+		Use: "explain DEVICE [POLICY]", Short: "Show what is known of a device, and why each verdict came out so",
+		Long: "Show what is known of a device, from where, and why each verdict came out so:\n" +
+			"from the running agent, or from what the last one left.\n\n" + deviceHelp,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.explain(cmd.Context(), args[0], at(args, 1)) },
 	}
@@ -69,6 +70,9 @@ func verdicts(set *policy.Set, d *report.Device, now time.Time) []policy.Verdict
 	return all
 }
 
+// notConcerned is the outcome of a policy that does not apply.
+const notConcerned = "not meant"
+
 type explanation struct {
 	w        screen
 	d        *report.Device
@@ -110,8 +114,16 @@ func (e *explanation) device() {
 		e.fact(f)
 	}
 	fmt.Fprintf(e.w, "\n%s\n", e.w.heading("WHAT FOLLOWS FROM IT"))
+	var others []string
 	for _, v := range e.verdicts {
+		if _, what, _ := e.outcome(v); what == notConcerned {
+			others = append(others, v.Policy.ID)
+			continue
+		}
 		e.verdict(v)
+	}
+	if len(others) > 0 {
+		fmt.Fprint(e.w, paragraph("  does not concern this device: ", strings.Join(others, ", ")))
 	}
 }
 
@@ -151,10 +163,11 @@ func (e *explanation) outcome(v policy.Verdict) (sev policy.Severity, what, reas
 		if f.Policy.ID != v.Policy.ID || f.Status == policy.Lapsed || f.Status == policy.Resolved {
 			continue
 		}
-		reason = strings.TrimSpace(state(f) + " " + because(f.Proof))
+		parts := []string{state(f), because(f.Proof)}
 		if f.Acceptance != nil && f.Acceptance.Reason != "" {
-			reason += "; your reason: " + quote(f.Acceptance.Reason, fact.MaxText)
+			parts = append(parts, "your reason: "+quote(f.Acceptance.Reason, fact.MaxText))
 		}
+		reason = strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), "; ")
 		if !f.Problem() {
 			return 0, string(f.Status), reason
 		}
@@ -162,9 +175,9 @@ func (e *explanation) outcome(v policy.Verdict) (sev policy.Severity, what, reas
 	}
 	switch v.Result {
 	case policy.Pass:
-		return 0, "well", because(v.Proof)
+		return 0, "not so", because(v.Proof)
 	case policy.NotApplicable:
-		return 0, "not asked", "does not concern this device"
+		return 0, notConcerned, "the policy does not concern this device"
 	case policy.Unknown:
 		var missing []string
 		for _, m := range v.Missing {
@@ -211,7 +224,7 @@ func (e *explanation) policy(p *policy.Policy) {
 			}
 		}
 	}
-	fmt.Fprint(e.w, paragraph("  What to do: ", p.Remedy))
+	fmt.Fprint(e.w, steps("  What to do: ", p.Remedy))
 	if len(p.Refs) > 0 {
 		fmt.Fprint(e.w, paragraph("  See: ", strings.Join(p.Refs, ", ")))
 	}

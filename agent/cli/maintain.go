@@ -13,9 +13,10 @@ import (
 
 func (a *app) purgeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "purge", Short: "Remove everything of ours from the MQTT broker, and so from Home Assistant", Args: cobra.NoArgs,
-		Long: "Remove every retained topic of this site from the MQTT broker: Home Assistant then drops our devices and\n" +
-			"entities. Your decisions stay. Stop the agent first, it would publish them again.",
+		Use: "purge", Short: "Remove all of ours from the MQTT broker and Home Assistant", Args: cobra.NoArgs,
+		Long: "Remove every retained topic of this site from the MQTT broker: Home Assistant\n" +
+			"then drops our devices and entities. Your decisions stay. Stop the agent first,\n" +
+			"it would publish them again.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.load()
 			if err != nil {

@@ -2,7 +2,8 @@ package cli
 
 import (
 	"fmt"
-	"strings"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/thingwarden/thingwarden/agent/report"
@@ -22,13 +23,14 @@ const (
 type news struct {
 	w        screen
 	seen     map[discovery.ID]time.Time // when a device was first in a snapshot
-	told     map[discovery.ID]bool
-	findings map[string]policy.Finding // by device and policy
+	told     map[discovery.ID]string    // what it was called
+	findings map[discovery.ID]map[string]policy.Finding
 	blind    string
 }
 
 func newNews(w screen) *news {
-	return &news{w: w, seen: map[discovery.ID]time.Time{}, told: map[discovery.ID]bool{}, findings: map[string]policy.Finding{}}
+	return &news{w: w, seen: map[discovery.ID]time.Time{}, told: map[discovery.ID]string{},
+		findings: map[discovery.ID]map[string]policy.Finding{}}
 }
 
 func (n *news) print(s *report.Snapshot, now time.Time) {
@@ -43,11 +45,12 @@ func (n *news) print(s *report.Snapshot, now time.Time) {
 			n.changes(d, now)
 		}
 	}
-	for id := range n.told {
+	for _, id := range slices.Sorted(maps.Keys(n.told)) {
 		if s.Device(id) == nil {
+			n.line(now, "gone", 0, n.told[id])
 			delete(n.told, id)
 			delete(n.seen, id)
-			n.line(now, "gone", 0, string(id))
+			delete(n.findings, id)
 		}
 	}
 }
@@ -55,7 +58,7 @@ func (n *news) print(s *report.Snapshot, now time.Time) {
 // device prints a device when it is new, and reports whether it has been
 // printed: its findings come after it.
 func (n *news) device(d *report.Device, now time.Time) bool {
-	if d.ID == discovery.Hub || n.told[d.ID] {
+	if _, told := n.told[d.ID]; told || d.ID == discovery.Hub {
 		return true
 	}
 	first, known := n.seen[d.ID]
@@ -66,8 +69,8 @@ func (n *news) device(d *report.Device, now time.Time) bool {
 	if d.Name == "" && now.Sub(first) < nameless {
 		return false
 	}
-	n.told[d.ID] = true
 	text := label(d, 40)
+	n.told[d.ID] = text
 	if where := address(d); where != text {
 		text += " at " + where
 	}
@@ -80,10 +83,12 @@ func (n *news) device(d *report.Device, now time.Time) bool {
 
 // changes prints what changed in a device's findings.
 func (n *news) changes(d *report.Device, now time.Time) {
+	before := n.findings[d.ID]
+	after := map[string]policy.Finding{}
+	n.findings[d.ID] = after
 	for _, f := range d.Findings {
-		key := string(d.ID) + " " + f.Policy.ID
-		old, known := n.findings[key]
-		n.findings[key] = f
+		old, known := before[f.Policy.ID]
+		after[f.Policy.ID] = f
 		switch {
 		case f.Problem() && (!known || !old.Problem() || old.Severity < f.Severity):
 			n.line(now, f.Severity.String(), f.Severity, fmt.Sprintf("%s: %s (%s)", label(d, 40), title(f), f.Policy.ID))
@@ -93,8 +98,9 @@ func (n *news) changes(d *report.Device, now time.Time) {
 	}
 }
 
-// line prints one line; terminals wrap it if they must.
+// line prints when, what sort of news, and the news.
 func (n *news) line(now time.Time, what string, sev policy.Severity, text string) {
-	text = strings.Join(strings.Fields(text), " ")
-	fmt.Fprintf(n.w, "%s  %s  %s\n", now.Format(time.TimeOnly), n.w.paint(pad(what, severityWide), sev), text)
+	const timeWide = len(time.TimeOnly)
+	head := now.Format(time.TimeOnly) + "  " + n.w.paint(pad(what, severityWide), sev) + "  "
+	fmt.Fprint(n.w, hang(head, timeWide+severityWide+4, text))
 }

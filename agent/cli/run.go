@@ -59,6 +59,7 @@ func (a *app) printNews(ctx context.Context, ag *agent.Agent) {
 	for {
 		select {
 		case <-ctx.Done():
+			n.print(ag.Snapshot(), time.Now())
 			return
 		case now := <-tick.C:
 			n.print(ag.Snapshot(), now)

@@ -26,8 +26,10 @@ func (a *app) scanCommand() *cobra.Command {
 	var length, format, failOn string
 	cmd := &cobra.Command{
 		Use: "scan", Short: "Look once and print the devices and what is wrong", Args: cobra.NoArgs,
-		Long: "Look once and print the devices, what is wrong with them and what to do. Nothing is written or published.\n\n" +
-			"The exit code is 0; 2 if a finding is as severe as --fail-on; 1 on an error, or if nothing of your home can be seen.",
+		Long: "Look once and print the devices, what is wrong with them and what to do.\n" +
+			"Nothing is written or published.\n\n" +
+			"The exit code is 0; 2 if a finding is as severe as --fail-on; 1 on an error, or\n" +
+			"if nothing of your home can be seen.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := parseScan(length, format, failOn)
 			if err != nil {
@@ -38,7 +40,7 @@ func (a *app) scanCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&length, "for", "20s", "how long to look: `TIME`")
 	cmd.Flags().StringVar(&format, "format", "table", "how to print: `table` or json")
-	cmd.Flags().StringVar(&failOn, "fail-on", "", "exit with 2 from this `SEVERITY` on: info, low, medium, high or critical")
+	cmd.Flags().StringVar(&failOn, "fail-on", "", "exit with 2 on findings of this `SEVERITY` or worse")
 	return cmd
 }
 

@@ -117,7 +117,7 @@ func writeAdvice(w screen, all []row) {
 			}
 			fmt.Fprint(w, paragraph("  Seen:  ", seen))
 		}
-		fmt.Fprint(w, paragraph("  To do: ", p.Remedy), "\n")
+		fmt.Fprint(w, steps("  To do: ", p.Remedy), "\n")
 	}
 }
 
@@ -203,8 +203,8 @@ func writeNotChecked(w screen, s *report.Snapshot) {
 func writeHealth(w screen, s *report.Snapshot) {
 	first := true
 	for _, h := range s.Health {
-		if h.Status == discovery.OK {
-			continue
+		if h.Status == discovery.OK || h.Error == s.Blind {
+			continue // what can't be seen at all stands at the top
 		}
 		if first {
 			fmt.Fprintf(w, "\n%s\n", w.heading("WHAT DOES NOT WORK FULLY"))

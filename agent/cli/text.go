@@ -148,6 +148,17 @@ func hang(label string, indent int, text string) string {
 	return label + strings.Join(lines, "\n"+strings.Repeat(" ", indent)) + "\n"
 }
 
+// steps is paragraph for text of ours that may have several lines, such as the
+// steps of a remedy; each begins on a line of its own.
+func steps(label, text string) string {
+	var b strings.Builder
+	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		b.WriteString(paragraph(label, line))
+		label = strings.Repeat(" ", measure(label))
+	}
+	return b.String()
+}
+
 // count is a number and its noun: "1 device", "2 devices".
 func count(n int, noun string) string {
 	if n == 1 {
