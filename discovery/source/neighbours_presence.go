@@ -145,3 +145,29 @@ func (n *neighbour) setPresence(e *fact.Evidence, now time.Time) {
 		fact.DeviceOnline.Unknown(e, fact.SourceDown)
 	}
 }
+
+// inSight reports whether a neighbour could be heard now.
+func (t *neighbourTable) inSight(n *neighbour) bool {
+	if len(n.addrs) == 0 {
+		return len(t.networks.Looked) > 0
+	}
+	return slices.ContainsFunc(slices.Collect(maps.Keys(n.addrs)), t.onLink)
+}
+
+// fresh reports whether the kernel has a recent answer for an address.
+func (t *neighbourTable) fresh(addr netip.Addr) bool {
+	n := t.owner[addr]
+	return n != nil && n.addrs[addr].reachable
+}
+
+// recall asks for the IPv6 addresses of neighbours that are not present, which
+// no sweep reaches.
+func (t *neighbourTable) recall() {
+	for _, n := range t.sorted() {
+		for addr, a := range n.addrs {
+			if n.state != present && addr.Is6() && a.confirmed && t.onLink(addr) {
+				t.question(addr, 0)
+			}
+		}
+	}
+}

@@ -362,32 +362,6 @@ func (t *neighbourTable) place(addr netip.Addr, ifindex int) netip.Addr {
 	return netip.Addr{}
 }
 
-// inSight reports whether a neighbour could be heard now.
-func (t *neighbourTable) inSight(n *neighbour) bool {
-	if len(n.addrs) == 0 {
-		return len(t.networks.Looked) > 0
-	}
-	return slices.ContainsFunc(slices.Collect(maps.Keys(n.addrs)), t.onLink)
-}
-
-// fresh reports whether the kernel has a recent answer for an address.
-func (t *neighbourTable) fresh(addr netip.Addr) bool {
-	n := t.owner[addr]
-	return n != nil && n.addrs[addr].reachable
-}
-
-// recall asks for the IPv6 addresses of neighbours that are not present, which
-// no sweep reaches.
-func (t *neighbourTable) recall() {
-	for _, n := range t.sorted() {
-		for addr, a := range n.addrs {
-			if n.state != present && addr.Is6() && a.confirmed && t.onLink(addr) {
-				t.question(addr, 0)
-			}
-		}
-	}
-}
-
 func (t *neighbourTable) onLink(a netip.Addr) bool {
 	_, ok := t.networks.OnLink(a)
 	return ok

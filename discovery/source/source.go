@@ -1,3 +1,9 @@
+// Package source holds the sources: what knows many devices of a home at once.
+// A source is one file here, or a package below once it is larger; All lists
+// them. What makes a good source stands in discovery/README.md.
+//
+// It is not a source's job to decide which device it sees is which (package
+// discovery does), to judge (package policy does), or to change anything.
 package source
 
 import (
