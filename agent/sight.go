@@ -65,7 +65,7 @@ func (a *Agent) watchSight(ctx context.Context) {
 		if line != said {
 			said = line
 			a.notice(line)
-			a.log.Info("networks", "looked", a.networks().Looked, "skipped", len(a.networks().Skipped))
+			a.log.Debug("networks", "looked", a.networks().Looked, "skipped", len(a.networks().Skipped))
 		}
 		_ = a.send(ctx, func(c *core, now time.Time) { // fails only when all ends
 			if problem := a.blind(c, now); problem != "" {
