@@ -40,7 +40,7 @@ func sourceConfig(c config.Config, name string) (cfg any, enabled bool) {
 	case mdns.Kind.Name:
 		return mdns.Config{Enabled: s.MDNS.Enabled, Advertise: s.MDNS.Advertise}, s.MDNS.Enabled
 	case zigbee2mqtt.Kind.Name:
-		return zigbee2mqtt.Config{Enabled: s.Zigbee2MQTT.Enabled}, s.Zigbee2MQTT.Enabled
+		return zigbee2mqtt.Config{Enabled: s.Zigbee2MQTT.Enabled, BaseTopics: s.Zigbee2MQTT.BaseTopics}, s.Zigbee2MQTT.Enabled
 	case zwavejs.Kind.Name:
 		return zwavejs.Config{Enabled: s.ZWaveJS.Enabled, URLs: s.ZWaveJS.URLs}, s.ZWaveJS.Enabled
 	case source.Static.Name:

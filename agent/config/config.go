@@ -88,7 +88,8 @@ type MDNS struct {
 
 // Zigbee2MQTT reads every Zigbee2MQTT on the broker.
 type Zigbee2MQTT struct {
-	Enabled bool `yaml:"enabled" jsonschema_description:"Read every Zigbee2MQTT that is on the broker."`
+	Enabled    bool     `yaml:"enabled" jsonschema_description:"Read every Zigbee2MQTT that is on the broker."`
+	BaseTopics []string `yaml:"base_topics" jsonschema_description:"Base topics with more than two levels; those with one or two are found by themselves."`
 }
 
 // ZWaveJS reads Z-Wave JS servers.
