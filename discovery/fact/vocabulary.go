@@ -57,6 +57,20 @@ var (
 	MDNSServices = word[[]string]("mdns.services", 0, "Service types that the device announces by multicast DNS.")
 )
 
+// Words about how a device is controlled on the home network, and about its firmware.
+var (
+	DevicePlatform = word[string]("device.platform", month, "Family of firmware that the device runs, known by its own protocol.",
+		"esphome", "shelly", "tasmota")
+	DeviceFirmwareDate = word[time.Time]("device.firmware_date", month, "Day on which the firmware that runs was built, or shortly after it, as its own version tells.")
+
+	ControlOpen      = word[bool]("control.open", week, "Anyone on the home network can control the device and change its settings: it asks for no password.")
+	ControlEncrypted = word[bool]("control.encrypted", week, "The device takes orders on the home network only by an encrypted protocol.")
+	HTTPSettingsOpen = word[bool]("http.settings_open", week, "A web page shows the device's settings or controls to anyone, without a password.")
+	MQTTOpen         = word[bool]("mqtt.open", week, "A message broker (MQTT) answers without encryption.")
+	MQTTAnonymous    = word[bool]("mqtt.anonymous", week, "The message broker (MQTT) lets anyone connect without a password.")
+	WiFiAPOpen       = word[bool]("wifi.access_point_open", week, "The device runs a Wi-Fi network of its own without a password.")
+)
+
 // Words about HomeKit and Matter.
 var (
 	HomeKitPaired    = word[bool]("homekit.paired", 0, "A HomeKit controller has been paired with the accessory.")
@@ -116,6 +130,8 @@ func newWords() *words {
 		ZigbeeJoinOpen.word, ZigbeeJoinOpenSince.word, ZigbeeJoinOpenDay.word, ZigbeeDefaultIDs.word, ZigbeeRole.word,
 		ZigbeeSupported.word, ZigbeeInterview.word, ZigbeeUninvited.word, ZigbeeBridgeVersion.word,
 		ZWaveInclusionOpen.word, ZWaveSecurity.word, ZWaveSupportsS2.word, ZWaveEntry.word, ZWaveStatus.word,
+		DevicePlatform.word, DeviceFirmwareDate.word, ControlOpen.word, ControlEncrypted.word, HTTPSettingsOpen.word,
+		MQTTOpen.word, MQTTAnonymous.word, WiFiAPOpen.word,
 		HomeJoinOpen.word, HomeInclusionOpen.word, HomeMatterOpen.word,
 	}
 	slices.SortFunc(all, func(a, b *Word) int { return cmp.Compare(a.Name, b.Name) })
