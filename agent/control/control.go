@@ -78,7 +78,8 @@ func Serve(ctx context.Context, path string, api API) error {
 	}
 	srv := &http.Server{
 		Handler: handler(api), ReadTimeout: commandTimeout, WriteTimeout: 2 * commandTimeout, MaxHeaderBytes: maxCommand,
-		BaseContext: func(net.Listener) context.Context { return ctx },
+		// Else a decision that is saved while the agent ends would be refused.
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(l) }()

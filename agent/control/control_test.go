@@ -131,6 +131,40 @@ func TestDo(t *testing.T) {
 	}
 }
 
+func TestCommandIsAnsweredWhileTheAgentEnds(t *testing.T) {
+	dir := t.TempDir()
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	asked := make(chan bool)
+	go func() {
+		ended <- Serve(ctx, Path(dir), API{Snapshot: home, Do: func(ctx context.Context, _ Command) error {
+			close(asked)
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(100 * time.Millisecond): // the disk takes its time
+				return nil
+			}
+		}})
+	}()
+	done := make(chan error, 1)
+	go func() {
+		err := ErrNotRunning
+		for errors.Is(err, ErrNotRunning) {
+			err = NewClient(dir).Do(t.Context(), Command{Action: "trust"})
+		}
+		done <- err
+	}()
+	<-asked
+	end()
+	if err := <-done; err != nil {
+		t.Errorf("a decision that was saved is answered with %v", err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestNotRunning(t *testing.T) {
 	dir := t.TempDir()
 	if _, err := NewClient(dir).Snapshot(t.Context()); !errors.Is(err, ErrNotRunning) {

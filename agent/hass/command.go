@@ -34,6 +34,10 @@ const (
 	maxWaiting = 64
 )
 
+// answerFor is how long a command that is being carried out when the agent ends
+// has for its answer.
+const answerFor = 2 * time.Second
+
 // Command is what the owner asks for. Its texts are cleaned and bounded; whether
 // the device and the policy exist is for whoever carries it out to say.
 type Command struct {
@@ -197,6 +201,9 @@ func (p *Publisher) work(ctx context.Context) {
 }
 
 func (p *Publisher) carryOut(ctx context.Context, j job) {
+	// A decision that is saved while the agent ends must not be called refused.
+	ctx, cancel := outlive(ctx, answerFor)
+	defer cancel()
 	err := j.err
 	if err == nil {
 		err = p.o.Command(ctx, j.command)
@@ -212,4 +219,11 @@ func (p *Publisher) carryOut(ctx context.Context, j job) {
 	if err := p.session.Publish(ctx, discovery.Message{Topic: p.n.result(), Payload: encode(a)}); err != nil && ctx.Err() == nil {
 		p.o.Log.Warn("the answer to a command was not sent", "error", err)
 	}
+}
+
+// outlive returns a context that ends some time after ctx.
+func outlive(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return out, func() { stop(); cancel() }
 }
