@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/source"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -73,9 +75,31 @@ func offlineCore(cfg config.Config, set *policy.Set, now time.Time) (*core, erro
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s %w", filepath.Join(cfg.StateDir, stateFile), err)
 	}
-	return newCore(coreOptions{
+	c := newCore(coreOptions{
 		set: set, watch: true, learning: cfg.LearningPeriod, precedence: precedence, dec: dec, state: st,
 		pending:  func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", now) },
 		networks: func() discovery.Networks { return discovery.Networks{} },
-	}, now), nil
+	}, now)
+	return c, c.hearOwner(cfg, now)
+}
+
+// hearOwner takes in what the owner says of devices that are known. A saved state
+// leaves that out, as the owner may have changed it.
+func (c *core) hearOwner(cfg config.Config, now time.Time) error {
+	sc, enabled := sourceConfig(cfg, source.Static.Name)
+	if !enabled {
+		return nil
+	}
+	s, err := source.Static.New(sc, discovery.Env{Now: func() time.Time { return now }})
+	if err != nil {
+		return err
+	}
+	once, cancel := context.WithCancel(context.Background())
+	cancel()
+	return s.Run(once, func(o discovery.Observation) {
+		if _, known := c.inv.Find(o.About[0]); known {
+			o.By, o.At = source.Static.Name, now
+			c.observe(o, now)
+		}
+	})
 }

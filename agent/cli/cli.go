@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,6 +27,9 @@ const (
 	exitError   = 1
 	exitFinding = 2 // of scan: a finding reaches --fail-on
 )
+
+// patience is for how long after a signal another one is not taken as a second.
+const patience = 2 * time.Second
 
 // app is what all commands share.
 type app struct {
@@ -41,8 +45,9 @@ func Main(args []string, version string, stdout, stderr io.Writer) int {
 	a := &app{version: buildVersion(version), out: newScreen(stdout), err: newScreen(stderr)}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// A second signal ends the program at once.
-	context.AfterFunc(ctx, stop)
+	// Later signals end the program at once. Some programs send two at a time,
+	// timeout(1) among them, and mean one.
+	context.AfterFunc(ctx, func() { time.AfterFunc(patience, stop) })
 
 	root := a.root()
 	root.SetArgs(args)

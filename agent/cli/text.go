@@ -104,22 +104,22 @@ func wrap(s string, max int) []string {
 	line, n := "", 0
 	for _, word := range strings.Fields(s) {
 		for measure(word) > max {
-			if n > 0 {
+			if line != "" {
 				lines, line, n = append(lines, line), "", 0
 			}
 			head := headOf(word, max)
 			lines, word = append(lines, head), word[len(head):]
 		}
 		w := measure(word)
-		if n > 0 && n+1+w > max {
+		if line != "" && n+1+w > max {
 			lines, line, n = append(lines, line), "", 0
 		}
-		if n > 0 {
+		if line != "" {
 			line, n = line+" ", n+1
 		}
 		line, n = line+word, n+w
 	}
-	if n > 0 {
+	if line != "" {
 		lines = append(lines, line)
 	}
 	return lines
