@@ -71,6 +71,27 @@ var (
 	WiFiAPOpen       = word[bool]("wifi.access_point_open", week, "The device runs a Wi-Fi network of its own without a password.")
 )
 
+// Words about the router and its doors: ways in from the Internet that it keeps open.
+var (
+	WANGateway    = word[bool]("wan.gateway", 0, "The hub reaches the Internet through this device.")
+	WANNested     = word[bool]("wan.nested", week, "The router's own outside address is a private one: another router, or the provider's, stands before it.")
+	WANDoors      = word[[]string]("wan.doors", hours24, "Doors from the Internet that the router keeps open because a program asked for them: device, outside and inside port.")
+	WANDoorsStale = word[[]string]("wan.doors_stale", 0, "Doors of wan.doors that lead to an address at which no device has been seen for a week.")
+	WANOpenPorts  = word[[]string]("wan.open_ports", 0, "Doors of the home's router that lead from the Internet to this device.")
+	WANOpenTCP    = word[[]string]("wan.open_tcp", 0, "Numbers of the TCP ports, outside and inside, of the doors in wan.open_ports.")
+
+	IGDLocation = word[string]("igd.location", 0, "Where the device describes itself as the home's Internet gateway (UPnP).")
+	IGDOn       = word[bool]("igd.on", week, "The router opens doors from the Internet for any program that asks, by UPnP and without a password.")
+	NATPMPOn    = word[bool]("natpmp.on", week, "The router opens doors from the Internet for any program that asks, by NAT-PMP or PCP and without a password.")
+
+	IPv6Global          = word[bool]("ipv6.global", 0, "The device has an IPv6 address that is valid on the whole Internet.")
+	IPv6FirewallOn      = word[bool]("ipv6.firewall_on", week, "The router keeps IPv6 connections from the Internet out.")
+	IPv6PinholesAllowed = word[bool]("ipv6.pinholes_allowed", week, "The router opens its IPv6 firewall for any program that asks, by UPnP and without a password.")
+	IPv6Unguarded       = word[bool]("ipv6.unguarded", 0, "The home's router keeps no IPv6 connections out, so that nothing stands between the Internet and the device.")
+
+	UPnPLocations = word[[]string]("upnp.locations", 0, "Where the device describes itself by UPnP.")
+)
+
 // Words about HomeKit and Matter.
 var (
 	HomeKitPaired    = word[bool]("homekit.paired", 0, "A HomeKit controller has been paired with the accessory.")
@@ -132,6 +153,9 @@ func newWords() *words {
 		ZWaveInclusionOpen.word, ZWaveSecurity.word, ZWaveSupportsS2.word, ZWaveEntry.word, ZWaveStatus.word,
 		DevicePlatform.word, DeviceFirmwareDate.word, ControlOpen.word, ControlEncrypted.word, HTTPSettingsOpen.word,
 		MQTTOpen.word, MQTTAnonymous.word, WiFiAPOpen.word,
+		WANGateway.word, WANNested.word, WANDoors.word, WANDoorsStale.word, WANOpenPorts.word, WANOpenTCP.word,
+		IGDLocation.word, IGDOn.word, NATPMPOn.word, IPv6Global.word, IPv6FirewallOn.word, IPv6PinholesAllowed.word,
+		IPv6Unguarded.word, UPnPLocations.word,
 		HomeJoinOpen.word, HomeInclusionOpen.word, HomeMatterOpen.word,
 	}
 	slices.SortFunc(all, func(a, b *Word) int { return cmp.Compare(a.Name, b.Name) })
