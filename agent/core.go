@@ -198,6 +198,9 @@ func (c *core) removed(id discovery.ID, now time.Time) {
 		c.event(report.DeviceGone, id, "", now)
 	}
 	c.ledger.Forget(string(id))
+	if c.dec.decided(id) {
+		c.restoreAcceptances() // they hold when the device returns
+	}
 	c.drop(id)
 	delete(c.sent, id)
 	c.forgotten = append(c.forgotten, id)

@@ -239,6 +239,27 @@ func TestDecisionsHold(t *testing.T) {
 	}
 }
 
+func TestDecisionsHoldWhenADeviceLeavesAndReturns(t *testing.T) {
+	h := newHome(t, 24*time.Hour)
+	h.see(1, telnet(true))
+	h.do(Command{Action: Accept, Device: cameraID, Policy: "telnet-open", Reason: "old recorder"})
+	h.do(Command{Action: Trust, Device: cameraID})
+	mac, _ := discovery.MAC("000c43000001")
+	h.observe(discovery.Observation{By: "test", At: h.now, About: []discovery.Identifier{mac}, Gone: true}, h.now)
+	h.tick(h.now)
+	if _, there := h.inv.Device(cameraID); there {
+		t.Fatal("the device is still there")
+	}
+	h.wait(time.Hour)
+	h.see(1, telnet(true))
+	if got := h.status(cameraID, "telnet-open"); got != policy.Accepted {
+		t.Errorf("status %q, want accepted", got)
+	}
+	if k := h.dec.Devices[cameraID]; k.Accepted["telnet-open"].Reason != "old recorder" || !k.Trusted {
+		t.Errorf("decisions %+v are not what the owner said", k)
+	}
+}
+
 func TestCommandsThatMakeNoSense(t *testing.T) {
 	h := newHome(t, 24*time.Hour)
 	h.see(1, nil)
