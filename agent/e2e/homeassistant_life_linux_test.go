@@ -70,14 +70,16 @@ func (w *world) testStop(t *testing.T) {
 	w.checkAlerts(t)
 }
 
+const newcomerIP = "10.99.0.150"
+
 // testNewDevice brings a host into the home, which sends one packet.
 func (w *world) testNewDevice(t *testing.T) {
 	s := w.ha.connect(t)
 	w.settled(s)
-	w.newcomer = w.lab.Host("newcomer", lab.WithMAC("b8:27:eb:00:53:99"), lab.Silent())
 	id := macID(w.newcomer)
+	w.newcomer.Run(t, "ip", "addr", "add", newcomerIP+"/24", "dev", "lan0")
 	start := time.Now()
-	w.newcomer.Start(t, "arping", "-U", "-c", "1", "-w", "1", "-I", "lan0", w.newcomer.IP().String())
+	w.newcomer.Start(t, "arping", "-U", "-c", "1", "-w", "1", "-I", "lan0", newcomerIP)
 	lab.WaitFor(t, 10*time.Second, "the alert", func() bool { return w.onlooker.count("alert") > 0 })
 	took := time.Since(start)
 	t.Logf("the automation ran %v after the first packet", took.Round(time.Millisecond))
@@ -93,11 +95,16 @@ func (w *world) testNewDevice(t *testing.T) {
 		t.Errorf("finding: %v", f)
 	}
 	w.settled(s)
+	w.agent.Kill() // which remembers the device, if not yet the finding
+	w.agent.start()
+	s.waitState(time.Minute, id+"_new_device", "on")
+	w.settled(s)
 	w.checkAlerts(t, id)
 }
 
 func (w *world) testKill(t *testing.T) {
 	s := w.ha.connect(t)
+	w.restart(t, "") // saves what has been learned
 	before := w.settled(s)
 	w.agent.Kill()
 	w.waitUnavailable(s, 5*time.Second)

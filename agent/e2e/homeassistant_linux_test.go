@@ -196,10 +196,15 @@ var own = []*regexp.Regexp{
 	regexp.MustCompile(`Error setting up entry Google Translate`),
 	// It discovers the lab's HomeKit accessory too, and cannot add it.
 	regexp.MustCompile(`No module named 'aiohomekit'`),
-	// It clears the topic of a device that its user deletes, and then wonders at it.
-	regexp.MustCompile(`No device components to cleanup for mqtt`),
+	// It clears the topic of a device that its user deletes, once for each entity,
+	// and then wonders at it.
+	regexp.MustCompile(`No device components to cleanup for thingwarden_home_`),
+	// To the user who deletes an entity.
+	regexp.MustCompile(`Although entity \S+ was removed from Home Assistant, it will be added again`),
 	// The tests stop the broker.
-	regexp.MustCompile(`\[homeassistant\.components\.mqtt\.client\] (Disconnected from|Failed to connect to) MQTT server`),
+	regexp.MustCompile(`\[paho\.mqtt\.client\] failed to receive on socket`),
+	regexp.MustCompile(`\[homeassistant\.components\.mqtt\.client\] (Disconnected from|Failed to connect to|Error returned from) MQTT server`),
+	regexp.MustCompile(`(?s)_async_resubscribe_and_publish_birth_message.*The client is not currently connected`),
 }
 
 var logRecord = regexp.MustCompile(`(?m)^(\x1b\[\d+m)?\d{4}-\d\d-\d\d .* (WARNING|ERROR|CRITICAL) `)

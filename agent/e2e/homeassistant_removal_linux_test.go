@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,7 +93,7 @@ func (w *world) testDeleteEntity(t *testing.T) {
 func without(all map[string]entity, device string) map[string]entity {
 	out := map[string]entity{}
 	for k, e := range all {
-		if len(k) < len(device) || k[:len(device)] != device {
+		if !strings.HasPrefix(k, device+"_") {
 			out[k] = e
 		}
 	}
@@ -113,8 +114,8 @@ func (w *world) testDeleteDevice(t *testing.T) {
 	s = w.ha.connect(t)
 	// Home Assistant has read the configuration of the entity again that the
 	// user deleted.
-	want[macID(w.camera)+"_score"] = entity{}
-	w.stays(s, want)
+	before[macID(w.camera)+"_score"] = entity{}
+	w.stays(s, without(before, id))
 	if b, _ := w.onlooker.get("homeassistant/device/thingwarden_home_" + id + "/config"); b != nil {
 		t.Errorf("the configuration is on the broker: %s", b)
 	}
