@@ -15,7 +15,7 @@ import (
 )
 
 // connectFor is how long a purge waits for the broker.
-const connectFor = 20 * time.Second
+const connectFor = 5 * time.Second
 
 // Purge clears every retained topic of ours from the configured broker and
 // returns how many there were. It is refused while an agent runs, which would

@@ -63,8 +63,7 @@ func Main(args []string, version string, stdout, stderr io.Writer) int {
 // fail prints an error. Mistakes in the configuration stand one a line, so that
 // editors find them.
 func (a *app) fail(err error) {
-	var problems config.Problems
-	if errors.As(err, &problems) {
+	if problems, ok := errors.AsType[config.Problems](err); ok {
 		fmt.Fprintln(a.err, problems)
 		return
 	}

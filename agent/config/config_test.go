@@ -34,8 +34,7 @@ func TestInvalid(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			_, _, err := Load(file)
-			var ps Problems
-			if !errors.As(err, &ps) {
+			if _, ok := errors.AsType[Problems](err); !ok {
 				t.Fatalf("Load(%q) = %v, want Problems", file, err)
 			}
 			got := strings.ReplaceAll(err.Error(), filepath.Dir(file)+string(filepath.Separator), "") + "\n"

@@ -266,8 +266,8 @@ func cut(s string) string {
 
 func fieldsOf(t reflect.Type) map[string]reflect.StructField {
 	out := map[string]reflect.StructField{}
-	for i := range t.NumField() {
-		if f := t.Field(i); f.Tag.Get("yaml") != "-" {
+	for f := range t.Fields() {
+		if f.Tag.Get("yaml") != "-" {
 			out[f.Tag.Get("yaml")] = f
 		}
 	}
