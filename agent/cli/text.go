@@ -102,7 +102,7 @@ func pad(s string, n int) string {
 func wrap(s string, max int) []string {
 	var lines []string
 	line, n := "", 0
-	for _, word := range strings.FieldsSeq(s) {
+	for word := range strings.FieldsSeq(s) {
 		for measure(word) > max {
 			if line != "" {
 				lines, line, n = append(lines, line), "", 0
@@ -152,7 +152,7 @@ func hang(label string, indent int, text string) string {
 // steps of a remedy; each begins on a line of its own.
 func steps(label, text string) string {
 	var b strings.Builder
-	for _, line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
 		b.WriteString(paragraph(label, line))
 		label = strings.Repeat(" ", measure(label))
 	}

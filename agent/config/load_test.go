@@ -216,7 +216,7 @@ func TestExample(t *testing.T) {
 	for _, l := range leaves() {
 		n := doc.Content[0]
 		var key *yaml.Node
-		for _, name := range strings.SplitSeq(l.key, ".") {
+		for name := range strings.SplitSeq(l.key, ".") {
 			if key, n = child(n, name); key == nil {
 				t.Errorf("%s: not in the example", l.key)
 				break

@@ -48,7 +48,7 @@ func written(v any) any {
 }
 
 func property(s *jsonschema.Schema, key string) *jsonschema.Schema {
-	for _, name := range strings.SplitSeq(key, ".") {
+	for name := range strings.SplitSeq(key, ".") {
 		p, ok := s.Properties.Get(name)
 		if !ok {
 			return nil
