@@ -200,7 +200,7 @@ func (a *Agent) Do(ctx context.Context, cmd Command) error {
 			done <- nil
 			return
 		}
-		a.loop.queued = append(a.loop.queued, done)
+		a.loop.await(done, now)
 	})
 	if err != nil {
 		return err

@@ -20,6 +20,9 @@ const (
 	stateEvery = time.Minute
 	// retrySave is how long a failed save waits before it is tried again.
 	retrySave = 10 * time.Second
+	// holdShow is how long a snapshot waits at most for the disk to have what the
+	// owner decided: a switch that turns in Home Assistant is an answer too.
+	holdShow = time.Second
 )
 
 // input is something for the loop to do with the core.
@@ -42,6 +45,8 @@ type loop struct {
 	stateAt time.Time // of the last save of the state
 	shownAt time.Time // of the last snapshot
 	retryAt time.Time // after a failed save
+	held    time.Time // until when no snapshot is shown, for want of the disk's answer
+	unsaved bool      // the last save failed
 	touched bool      // something changed since the state was saved
 }
 
@@ -88,7 +93,11 @@ func (l *loop) settle() time.Duration {
 	l.a.passOn(l.core)
 	if l.core.changed {
 		l.touched = true
-		if due := l.shownAt.Add(snapshotEvery); now.Before(due) {
+		due := l.shownAt.Add(snapshotEvery)
+		if l.held.After(due) {
+			due = l.held
+		}
+		if now.Before(due) {
 			next = earliest(next, due)
 		} else {
 			l.shownAt = now
@@ -135,7 +144,7 @@ func (l *loop) answerUnsaved() {
 	for _, w := range l.queued {
 		w <- nil
 	}
-	l.queued = nil
+	l.queued, l.held = nil, time.Time{}
 }
 
 func (l *loop) write(name string, b []byte, err error) {
@@ -150,12 +159,21 @@ func (l *loop) write(name string, b []byte, err error) {
 
 func (l *loop) wrote(s saved) {
 	l.writing = false
-	if s.err != nil {
-		l.a.log.Error("state not saved", "err", s.err)
+	switch {
+	case s.err != nil:
+		if !l.unsaved {
+			l.a.log.Error("state not saved", "err", s.err)
+		}
+		l.unsaved = true
 		l.core.setHealth("state", discovery.Down, fmt.Sprintf("What you decide can't be saved: %v.", s.err))
 		l.core.decDirty = l.core.decDirty || s.decisions
+		l.touched = l.touched || !s.decisions
 		l.retryAt = l.a.now().Add(retrySave)
-	} else {
+	case !l.core.decDirty || s.decisions:
+		if l.unsaved {
+			l.a.log.Info("state saved again")
+		}
+		l.unsaved = false
 		l.core.setHealth("state", discovery.OK, "")
 	}
 	if s.decisions {
@@ -163,7 +181,18 @@ func (l *loop) wrote(s saved) {
 			w <- s.err
 		}
 		l.waiting = nil
+		if len(l.queued) == 0 {
+			l.held = time.Time{}
+		}
 	}
+}
+
+// await has done answered when all that was decided so far is on the disk.
+func (l *loop) await(done chan error, now time.Time) {
+	if len(l.queued)+len(l.waiting) == 0 {
+		l.held = now.Add(holdShow)
+	}
+	l.queued = append(l.queued, done)
 }
 
 // finish writes everything before the agent ends.

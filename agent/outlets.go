@@ -169,7 +169,7 @@ func (o *outlets) rememberHass(m hass.Memory) {
 		o.memory[hassMemory] = b
 		o.a.loop.touched = true
 		if c.dec.setHidden(deleted, now) {
-			o.a.loop.queued = append(o.a.loop.queued, done)
+			o.a.loop.await(done, now)
 			return
 		}
 		done <- nil

@@ -1,0 +1,119 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+// oneDevice is a source that tells of the camera and then waits.
+type oneDevice struct{}
+
+func (oneDevice) Run(ctx context.Context, report func(discovery.Observation)) error {
+	mac, _ := discovery.MAC(strings.TrimPrefix(string(cameraID), "mac_"))
+	report(discovery.Observation{About: []discovery.Identifier{mac}, Name: "Camera"})
+	<-ctx.Done()
+	return nil
+}
+
+// runAgent runs an agent that sees one device and no network, until the test ends.
+func runAgent(t *testing.T, dir string, onSnapshot func(*report.Snapshot)) *Agent {
+	t.Helper()
+	t.Setenv("container", "test") // no broker of our own
+	cfg := config.Default()
+	cfg.StateDir = dir
+	a, err := New(Options{
+		Config: cfg, Log: slog.New(slog.DiscardHandler), OnSnapshot: onSnapshot,
+		Networks: func() discovery.Networks { return discovery.Networks{} },
+		Sources: []discovery.SourceKind{{Name: "test", New: func(any, discovery.Env) (discovery.Source, error) {
+			return oneDevice{}, nil
+		}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	for deadline := time.Now().Add(10 * time.Second); a.Snapshot().Device(cameraID) == nil; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the device is not there")
+		}
+	}
+	return a
+}
+
+func TestDecisionIsShownWhenItIsOnTheDisk(t *testing.T) {
+	dir := t.TempDir()
+	shown := make(chan string, 100) // what the file held when the switch turned
+	turned := false
+	a := runAgent(t, dir, func(s *report.Snapshot) {
+		if d := s.Device(cameraID); d != nil && d.Trusted != turned {
+			turned = d.Trusted
+			b, err := os.ReadFile(filepath.Join(dir, decisionsFile))
+			if err != nil {
+				b = []byte(err.Error())
+			}
+			shown <- string(b)
+		}
+	})
+	for n, action := range []string{Trust, Untrust, Trust, Untrust, Trust} {
+		time.Sleep(snapshotEvery) // else the pace of snapshots hides it
+		if err := a.Do(t.Context(), Command{Action: action, Device: cameraID}); err != nil {
+			t.Fatal(err)
+		}
+		if file := <-shown; strings.Contains(file, `"trusted": true`) != (action == Trust) {
+			t.Errorf("decision %d is shown before it is on the disk, which has %s", n, file)
+		}
+	}
+}
+
+func TestDecisionThatCannotBeSavedIsNotAcknowledged(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	a := runAgent(t, dir, nil)
+	if err := os.Rename(dir, dir+"-gone"); err != nil {
+		t.Fatal(err)
+	}
+	err := a.Do(t.Context(), Command{Action: Trust, Device: cameraID})
+	if err == nil || !strings.Contains(err.Error(), "saving decisions.json") {
+		t.Errorf("error %v, want one that says that it was not saved", err)
+	}
+	problem := func() string {
+		for _, h := range a.Snapshot().Health {
+			if h.Name == "state" {
+				return h.Error
+			}
+		}
+		return ""
+	}
+	for deadline := time.Now().Add(10 * time.Second); !strings.Contains(problem(), "can't be saved"); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("health of the state says %q", problem())
+		}
+	}
+	if err := os.Rename(dir+"-gone", dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Do(t.Context(), Command{Action: Trust, Device: cameraID}); err != nil {
+		t.Errorf("with the folder back: %v", err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); problem() != ""; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("health of the state still says %q", problem())
+		}
+	}
+}
