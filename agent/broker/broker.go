@@ -69,6 +69,9 @@ type Config struct {
 	// SyncTopic is the topic of Session.Sync; empty if Sync is not used. The
 	// session writes a few bytes there, never retained.
 	SyncTopic string
+	// OnProblem is called when what State says is wrong changes; with an empty
+	// text when nothing is. It must not block. Nil for nobody.
+	OnProblem func(problem string)
 }
 
 // ParseURL checks the URL of a broker and adds the port of its scheme.

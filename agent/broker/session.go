@@ -136,11 +136,19 @@ func (s *Session) manage(ctx context.Context, client mqtt.Client, u *url.URL) {
 		case <-retry:
 			retry = s.start(ctx, client, u)
 		case <-s.kick:
-			s.subscribe(ctx, client)
+			s.resubscribe(ctx, client)
 		case reply := <-s.flush:
-			s.subscribe(ctx, client)
+			s.resubscribe(ctx, client)
 			close(reply)
 		}
+	}
+}
+
+// resubscribe follows a change of the subscriptions. On a connection that has
+// not been started it does nothing: start subscribes to everything.
+func (s *Session) resubscribe(ctx context.Context, client mqtt.Client) {
+	if up, _ := s.State(); up {
+		s.subscribe(ctx, client)
 	}
 }
 
@@ -177,6 +185,8 @@ func (s *Session) start(ctx context.Context, client mqtt.Client, u *url.URL) <-c
 	s.mu.Unlock()
 	s.log.Info("connected to the MQTT broker", "broker", u.Host)
 	told(true)
+	_, problem := s.State()
+	s.tellProblem(problem)
 	return nil
 }
 
@@ -229,6 +239,13 @@ func (s *Session) trouble(problem string) {
 	s.mu.Unlock()
 	if !known {
 		s.log.Warn(problem + "; trying again")
+		s.tellProblem(problem)
+	}
+}
+
+func (s *Session) tellProblem(problem string) {
+	if s.cfg.OnProblem != nil {
+		s.cfg.OnProblem(problem)
 	}
 }
 

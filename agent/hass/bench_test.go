@@ -3,6 +3,7 @@ package hass
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func BenchmarkPublish(b *testing.B) {
 func purge(b *testing.B, srv server) {
 	session, end := runSession(b, srv.config, "purge")
 	defer end()
-	if _, err := Purge(context.Background(), adapter{session}, "home", ""); err != nil {
+	if _, err := Purge(context.Background(), adapter{session, new(atomic.Int64)}, "home", ""); err != nil {
 		b.Fatal(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,7 +21,10 @@ import (
 )
 
 // adapter makes a broker.Session a Session, as the agent does.
-type adapter struct{ *broker.Session }
+type adapter struct {
+	*broker.Session
+	sent *atomic.Int64
+}
 
 func (a adapter) Subscribe(filter string, qos byte, fn func(discovery.Message)) func() {
 	return a.Session.Subscribe(filter, qos, func(m broker.Message) {
@@ -29,6 +33,7 @@ func (a adapter) Subscribe(filter string, qos byte, fn func(discovery.Message)) 
 }
 
 func (a adapter) Publish(ctx context.Context, ms ...discovery.Message) error {
+	a.sent.Add(int64(len(ms)))
 	out := make([]broker.Message, len(ms))
 	for i, m := range ms {
 		out[i] = broker.Message{Topic: m.Topic, Payload: m.Payload, QoS: 1, Retained: m.Retained}
@@ -118,7 +123,7 @@ func observe(t testing.TB, b server, id string) *observer {
 	o := &observer{t: t, holds: map[string]string{}}
 	o.s, _ = runSession(t, b.config, id)
 	// One subscription: what comes by two has no order between them.
-	o.s.Subscribe("#", 0, func(m broker.Message) {
+	o.s.Subscribe("#", 1, func(m broker.Message) {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		if strings.HasSuffix(m.Topic, "/sync") || strings.HasPrefix(m.Topic, "sync/") {
@@ -195,7 +200,8 @@ type agent struct {
 	t       testing.TB
 	p       *Publisher
 	session *broker.Session
-	end     func() // cleanly
+	sent    atomic.Int64 // messages
+	end     func()       // cleanly
 
 	mu       sync.Mutex
 	memory   Memory
@@ -243,7 +249,7 @@ func startAgent(t testing.TB, b server, m Memory, change func(*Options)) *agent 
 	if change != nil {
 		change(&o)
 	}
-	a.p = New(adapter{a.session}, o)
+	a.p = New(adapter{a.session, &a.sent}, o)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -262,14 +268,16 @@ func (a *agent) publish(s *report.Snapshot) {
 	a.t.Helper()
 	ctx, cancel := context.WithTimeout(a.t.Context(), 25*time.Second)
 	defer cancel()
+	var last error
 	for {
 		err := a.p.Publish(ctx, s)
 		if err == nil {
 			return
 		}
 		if ctx.Err() != nil {
-			a.t.Fatal(err)
+			a.t.Fatalf("%v; before that: %v", err, last)
 		}
+		last = err
 		time.Sleep(10 * time.Millisecond)
 	}
 }

@@ -20,7 +20,7 @@ func TestParseCommand(t *testing.T) {
 		{"accept for good", `{"action":"accept","device":"hub","policy":"p","reason":"r"}`, Command{Action: Accept, Device: "hub", Policy: "p", Reason: "r"}, ""},
 		{"recheck of a policy", `{"action":"recheck","device":"hub","policy":"p"}`, Command{Action: Recheck, Device: "hub", Policy: "p"}, ""},
 		{"no JSON", `trust`, Command{}, "the command is not understood"},
-		{"misspelt key", `{"action":"accept","device":"hub","policy":"p","untill":"2027-01-31"}`, Command{}, `unknown field "untill"`},
+		{"misspelt key", `{"action":"accept","device":"hub","policy":"p","utill":"2027-01-31"}`, Command{}, `unknown field "utill"`},
 		{"wrong type", `{"request":7}`, Command{}, "the command is not understood"},
 		{"two", `{"action":"trust","device":"hub"}{}`, Command{}, "there is more after its end"},
 		{"no action", `{"request":"b","device":"hub"}`, Command{}, "names no action"},

@@ -118,7 +118,7 @@ func (n names) deviceAttributes(d report.Device, scale int) deviceAttr {
 		a.Addresses = append(a.Addresses, x.WithZone("").String())
 	}
 	for _, x := range first(d.Services, 40/scale) {
-		a.Services = append(a.Services, evidence(x.Proto+"/"+strconv.Itoa(x.Port)+" "+x.Name, maxInfo))
+		a.Services = append(a.Services, plain(x.Proto+"/"+strconv.Itoa(x.Port)+" "+x.Name, maxInfo))
 	}
 	for _, x := range first(d.Sources, 20/scale) {
 		a.SeenBy = append(a.SeenBy, fact.Clean(x, maxInfo))

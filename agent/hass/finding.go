@@ -47,7 +47,7 @@ func (n names) findingComponent(id discovery.ID, p *policy.Policy) component {
 }
 
 func title(p *policy.Policy) string {
-	if t := cut(fact.Clean(p.Title, maxInfo), maxInfo); t != "" {
+	if t := plain(p.Title, maxInfo); t != "" {
 		return t
 	}
 	return policyTopic(p.ID)
@@ -83,14 +83,14 @@ func attributes(f policy.Finding, scale int) findingAttr {
 	a := findingAttr{
 		Policy: cut(fact.Clean(p.ID, maxInfo), maxInfo), Status: string(f.Status), Severity: severity(f.Severity),
 		Confidence: string(p.Confidence), Since: stamp(f.Since),
-		Summary: paragraph(p.Summary, 2000/scale), Evidence: evidence(report.Evidence(f), 1500/scale),
+		Summary: paragraph(p.Summary, 2000/scale), Evidence: plain(report.Evidence(f), 1500/scale),
 		Remedy: paragraph(p.Remedy, 6000/scale), NotKnown: missing(f.Missing, 20/scale), Rules: first(p.Rules, 20/scale),
 	}
 	for _, r := range first(p.Refs, 20/scale) {
 		a.Standards = append(a.Standards, cut(fact.Clean(r, maxInfo), maxInfo))
 	}
 	if f.Acceptance != nil {
-		a.AcceptedReason = evidence(f.Acceptance.Reason, 500/scale)
+		a.AcceptedReason = plain(f.Acceptance.Reason, 500/scale)
 		a.AcceptedUntil = stamp(f.Acceptance.Until)
 	}
 	return a

@@ -138,7 +138,7 @@ func (n names) health(s *report.Snapshot) (string, health) {
 		text := string(c.Status)
 		if c.Status != discovery.OK {
 			bad = true
-			text = strings.TrimSuffix(text+": "+evidence(c.Error, 300), ": ")
+			text = strings.TrimSuffix(text+": "+plain(c.Error, 300), ": ")
 		}
 		h.Components[cut(fact.Clean(c.Name, 40), 40)] = text
 	}

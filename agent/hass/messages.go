@@ -107,9 +107,7 @@ func (n names) finish(id discovery.ID, d device, version string, cs map[string]c
 func (m deviceMessages) without(gone map[string]string) []byte {
 	c := m.content
 	c.Components = make(map[string]component, len(m.keys)+len(gone))
-	for key, x := range m.content.Components {
-		c.Components[key] = x
-	}
+	maps.Copy(c.Components, m.content.Components)
 	for key, platform := range gone {
 		c.Components[key] = component{Platform: platform}
 	}

@@ -1,7 +1,6 @@
 package hass
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -165,17 +164,21 @@ func (p *Publisher) pass(ctx context.Context) error {
 }
 
 func (p *Publisher) show(ctx context.Context) error {
-	if err := p.readBroker(ctx); err != nil {
+	if err := p.readBroker(ctx, p.draw()); err != nil {
 		return err
 	}
 	p.remember() // what was deleted, before anything is cleared because of it
-	p.mu.Lock()
-	deleted := maps.Clone(p.deleted)
-	p.mu.Unlock()
-	if err := p.reconcile(ctx, p.drawn.messages(p.want, p.o, deleted)); err != nil {
+	if err := p.reconcile(ctx, p.draw()); err != nil {
 		return err
 	}
 	return p.sendEvents(ctx, p.want)
+}
+
+func (p *Publisher) draw() []deviceMessages {
+	p.mu.Lock()
+	deleted := maps.Clone(p.deleted)
+	p.mu.Unlock()
+	return p.drawn.messages(p.want, p.o, deleted)
 }
 
 // due says that something is to be done at t.
@@ -252,5 +255,3 @@ func (p *Publisher) born(m discovery.Message) {
 	p.mu.Unlock()
 	p.poke()
 }
-
-func compareID(a, b discovery.ID) int { return cmp.Compare(a, b) }

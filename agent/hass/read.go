@@ -9,8 +9,12 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
+// askAtOnce is how many filters are asked for again at once: their messages must
+// fit into the queue of 1,000 that Mosquitto has for a client.
+const askAtOnce = 50
+
 // readBroker learns what the broker holds, unless it is known already.
-func (p *Publisher) readBroker(ctx context.Context) error {
+func (p *Publisher) readBroker(ctx context.Context, want []deviceMessages) error {
 	p.mu.Lock()
 	up, birth := p.up, p.birth
 	p.mu.Unlock()
@@ -44,10 +48,13 @@ func (p *Publisher) readBroker(ctx context.Context) error {
 	p.mu.Unlock()
 	err := p.session.Sync(ctx)
 	if err == nil {
-		err = p.findDeleted(ctx)
+		err = p.askAgain(ctx, p.unseen(want))
 	}
 	p.mu.Lock()
 	overtaken := p.reading != reading
+	if err == nil && !overtaken {
+		p.findDeleted(want)
+	}
 	p.read = err == nil && !overtaken
 	p.mu.Unlock()
 	if err != nil || overtaken {
@@ -62,13 +69,14 @@ func (p *Publisher) readBroker(ctx context.Context) error {
 	return nil
 }
 
-// subscribe feeds the mirror. With QoS 0, since brokers bound the queues of
-// higher ones and drop what is beyond, of which nobody is told.
+// subscribe feeds the mirror. With QoS 1 a broker drops what does not fit into
+// the queue of a client that is slow to read; with QoS 0 Mosquitto drops its own
+// acknowledgements too.
 func (p *Publisher) subscribe() (cancel func()) {
 	cancels := []func(){
-		p.session.Subscribe(p.o.Prefix+"/device/+/config", 0, p.received),
-		p.session.Subscribe(p.n.root()+"/+/+", 0, p.received),
-		p.session.Subscribe(StatusTopic(p.n.site), 0, p.status),
+		p.session.Subscribe(p.o.Prefix+"/device/+/config", 1, p.received),
+		p.session.Subscribe(p.n.root()+"/+/+", 1, p.received),
+		p.session.Subscribe(StatusTopic(p.n.site), 1, p.status),
 	}
 	return func() {
 		for _, c := range cancels {
@@ -94,11 +102,7 @@ func (p *Publisher) received(m discovery.Message) {
 		return
 	}
 	if isConfig && len(m.Payload) == 0 {
-		if !p.deleted[id] {
-			p.o.Log.Info("the owner deleted a device in Home Assistant; it comes back when it is checked again", "device", string(id))
-		}
-		p.deleted[id] = true
-		delete(p.published, id)
+		p.markDeleted(id)
 	} else {
 		p.meddled(m.Topic)
 	}
@@ -117,56 +121,71 @@ func (p *Publisher) status(m discovery.Message) {
 	p.poke()
 }
 
-// findDeleted looks for devices that the owner deleted while we were not
-// listening: their configuration is missing, their state is still there, and so
-// is another configuration. When the broker lost everything, or what it was
-// given last, the state is missing too.
-func (p *Publisher) findDeleted(ctx context.Context) error {
-	missing := p.missing()
-	if len(missing) == 0 {
-		return nil
+// markDeleted notes that the owner deleted a device. It runs with p.mu held.
+func (p *Publisher) markDeleted(id discovery.ID) {
+	if !p.deleted[id] {
+		p.o.Log.Info("the owner deleted a device in Home Assistant; it comes back when it is checked again", "device", string(id))
 	}
-	// A broker may drop messages when it has many to send, so each of them is
-	// asked for again.
-	var cancels []func()
-	for _, id := range missing {
-		cancels = append(cancels, p.session.Subscribe(p.n.config(id), 0, p.received))
-	}
-	err := p.session.Sync(ctx)
-	for _, cancel := range cancels {
-		cancel()
-	}
-	if err != nil {
-		return err
-	}
-	missing = p.missing()
+	p.deleted[id] = true
+	delete(p.published, id)
+}
+
+// unseen are filters for what the broker should hold and has not shown, unless
+// it holds nothing of ours.
+func (p *Publisher) unseen(want []deviceMessages) (filters []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, id := range missing {
-		p.o.Log.Info("the owner deleted a device in Home Assistant; it comes back when it is checked again", "device", string(id))
-		p.deleted[id] = true
-		delete(p.published, id)
+	if len(p.mirror.topics) == 0 {
+		return nil
+	}
+	for _, w := range want {
+		if _, ok := p.mirror.topics[w.config.topic]; !ok {
+			filters = append(filters, w.config.topic)
+		}
+		for _, m := range w.states {
+			if _, ok := p.mirror.topics[m.topic]; !ok {
+				filters = append(filters, p.n.root()+"/"+string(w.id)+"/+")
+				break
+			}
+		}
+	}
+	return filters
+}
+
+// askAgain reads some topics once more, since a broker drops messages when it
+// has many to send at once.
+func (p *Publisher) askAgain(ctx context.Context, filters []string) error {
+	for some := range slices.Chunk(filters, askAtOnce) {
+		var cancels []func()
+		for _, f := range some {
+			cancels = append(cancels, p.session.Subscribe(f, 1, p.received))
+		}
+		err := p.session.Sync(ctx)
+		for _, cancel := range cancels {
+			cancel()
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (p *Publisher) missing() []discovery.ID {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var out []discovery.ID
+// findDeleted looks for devices that the owner deleted while we were not
+// listening: their configuration is missing, their state is still there, and so
+// is another configuration. When the broker lost everything, or what it was
+// given last, the state is missing too. It runs with p.mu held.
+func (p *Publisher) findDeleted(want []deviceMessages) {
 	others := false
 	for topic := range p.mirror.topics {
-		if _, ok := p.n.configOf(topic); ok {
-			others = true
+		_, ok := p.n.configOf(topic)
+		others = others || ok
+	}
+	for _, w := range want {
+		_, config := p.mirror.topics[w.config.topic]
+		_, state := p.mirror.topics[p.n.state(w.id)]
+		if others && p.published[w.id] && !config && state {
+			p.markDeleted(w.id)
 		}
 	}
-	for id := range p.published {
-		_, config := p.mirror.topics[p.n.config(id)]
-		_, state := p.mirror.topics[p.n.state(id)]
-		if others && !config && state {
-			out = append(out, id)
-		}
-	}
-	slices.SortFunc(out, compareID)
-	return out
 }

@@ -3,14 +3,13 @@ package hass
 import (
 	"context"
 	"maps"
-	"slices"
 
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
 // batchSize is how many messages are sent before the broker's acknowledgements
 // are waited for.
-const batchSize = 2000
+const batchSize = 500
 
 // reconcile sends what is missing or differs, and clears what nobody wants: the
 // hub first, for each device its configuration before its states.
@@ -29,10 +28,16 @@ func (p *Publisher) reconcile(ctx context.Context, want []deviceMessages) error 
 		out = append(out, p.plan(w)...)
 	}
 	out = append(out, p.clearing(wanted)...)
+	maps.DeleteFunc(p.published, func(id discovery.ID, _ bool) bool { return !wanted[p.n.config(id)] })
 	p.tellMeddling()
 	p.mu.Unlock()
-	for batch := range slices.Chunk(out, batchSize) {
-		if err := p.send(ctx, batch); err != nil {
+	for i := 0; i < len(out); i += batchSize {
+		if i > 0 { // what we sent comes back, and the broker's queue for it is short
+			if err := p.session.Sync(ctx); err != nil {
+				return err
+			}
+		}
+		if err := p.send(ctx, out[i:min(i+batchSize, len(out))]); err != nil {
 			return err
 		}
 	}

@@ -33,9 +33,10 @@ func name(s string, limit int) string {
 	return strings.TrimRight(fact.Clean(strings.TrimLeft(s, `+-@=#.,:&'" `), limit), " ")
 }
 
-// evidence makes protocol text of a device fit for an attribute: the signs of
-// templates, HTML and Markdown links are dropped, links are broken.
-func evidence(s string, limit int) string {
+// plain makes protocol text of a device, or another text of one line, fit to be
+// shown: the signs of templates, HTML and Markdown links are dropped, links are
+// broken.
+func plain(s string, limit int) string {
 	s = strings.Map(func(r rune) rune {
 		if strings.ContainsRune("<>{}[]`|\\", r) {
 			return -1

@@ -43,7 +43,7 @@ func Require(t testing.TB, program string) string {
 	if err == nil {
 		return path
 	}
-	for _, word := range strings.Split(os.Getenv("TEST_REQUIRE"), ",") {
+	for word := range strings.SplitSeq(os.Getenv("TEST_REQUIRE"), ",") {
 		if word == "lab" || word == "e2e" {
 			t.Fatalf("TEST_REQUIRE=%s, but %s is not installed", os.Getenv("TEST_REQUIRE"), program)
 		}
