@@ -19,6 +19,15 @@ func (c *core) judge(now time.Time) {
 			c.judgeDevice(id, now)
 		}
 	}
+	for _, o := range c.inv.DeriveRouter(c.evidence, now) {
+		for _, id := range c.inv.Observe(o).Changed {
+			if id != discovery.Hub {
+				c.judgeDevice(id, now)
+			} else {
+				c.dirty[id] = true
+			}
+		}
+	}
 	// Words of the home follow from those of the devices, so the hub comes last.
 	out := c.inv.Observe(discovery.Derive(c.evidence, now))
 	if c.dirty[discovery.Hub] || len(out.Changed) > 0 {

@@ -8,14 +8,17 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
+// derived is the name under which derived words stand.
+const derived = "derive"
+
 // Derive returns what follows for the whole home from the evidence on all
 // devices: an observation about the home by "derive". It is pure.
 func Derive(evidence map[ID]*fact.Evidence, now time.Time) Observation {
-	e := fact.New("derive", now)
+	e := fact.New(derived, now)
 	anyOf(e, fact.HomeJoinOpen, fact.ZigbeeJoinOpen, evidence)
 	anyOf(e, fact.HomeInclusionOpen, fact.ZWaveInclusionOpen, evidence)
 	anyOf(e, fact.HomeMatterOpen, fact.MatterWindowOpen, evidence)
-	return Observation{By: "derive", At: now, Facts: e}
+	return Observation{By: derived, At: now, Facts: e}
 }
 
 // anyOf sets a word of the home to whether any device has the word of a

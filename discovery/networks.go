@@ -53,7 +53,17 @@ func LookNetworks(prefixes []netip.Prefix) (Networks, error) {
 	if err != nil {
 		return Networks{}, fmt.Errorf("read network interfaces: %w", err)
 	}
-	return choose(links, prefixes), nil
+	n := choose(links, prefixes)
+	gateways, err := readGateways()
+	if err != nil {
+		return Networks{}, fmt.Errorf("read the routes to the Internet: %w", err)
+	}
+	for _, a := range gateways {
+		if _, ok := n.OnLink(a); ok && !slices.Contains(n.Gateways, a) {
+			n.Gateways = append(n.Gateways, a)
+		}
+	}
+	return n, nil
 }
 
 // CheckPrefix says whether an owner may name the prefix: it must lie in the

@@ -45,8 +45,11 @@ type ProberOptions struct {
 	// listen only.
 	PerDevice, PerHouse int
 	Dial                DialFunc // nil means NetDial
-	Networks            func() Networks
-	Now                 func() time.Time
+	// DialUDP opens sockets for single datagrams; nil means NetDialUDP, or none at
+	// all if Dial is set. Its errors are those of a DialFunc.
+	DialUDP  DialFunc
+	Networks func() Networks
+	Now      func() time.Time
 	// Report takes observations, with By and At set, from several goroutines at
 	// once. It may block, but not until a method of the Prober has returned.
 	Report func(Observation)
@@ -99,6 +102,13 @@ func NewProber(opt ProberOptions) *Prober {
 	opt.PerDevice = min(max(opt.PerDevice, 0), MaxPerDevice)
 	opt.PerHouse = min(max(opt.PerHouse, 0), MaxPerHouse)
 	opt.Touch = min(opt.Touch, Read)
+	switch {
+	case opt.DialUDP != nil:
+	case opt.Dial == nil:
+		opt.DialUDP = NetDialUDP
+	default:
+		opt.DialUDP = noUDP
+	}
 	if opt.Dial == nil {
 		opt.Dial = NetDial
 	}

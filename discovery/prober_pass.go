@@ -38,7 +38,7 @@ func (p *Prober) newPass(s *subject) *pass {
 	}
 	if addr, ok := Askable(s.device, p.opt.Networks()); ok {
 		t := &Target{
-			device: s.device, addr: addr, dial: p.opt.Dial, networks: p.opt.Networks,
+			device: s.device, addr: addr, dial: p.opt.Dial, dialUDP: p.opt.DialUDP, known: w.evidence, networks: p.opt.Networks,
 			pace: s.pace, house: p.house, now: p.opt.Now, sent: p.opt.Sent, log: p.opt.Log,
 		}
 		w.target = t.init(s.silent)
@@ -78,7 +78,7 @@ func (w *pass) one(ctx context.Context, probe *Probe) {
 	defer cancel()
 	t := w.target
 	t.begin(probe)
-	before, told := t.connections, fact.New(probe.Name, w.prober.opt.Now())
+	before, told := t.connections+t.datagrams, fact.New(probe.Name, w.prober.opt.Now())
 	err := w.safely(probe, func() error {
 		return probe.Run(limited, t, func(o Observation) { w.report(probe, o, told) })
 	})
@@ -95,7 +95,7 @@ func (w *pass) one(ctx context.Context, probe *Probe) {
 		w.cut = append(w.cut, probe.Name)
 		t.cut = false
 	}
-	if t.connections > before {
+	if t.connections+t.datagrams > before {
 		w.prober.noteAsked(w.device.ID)
 	}
 	rest := t.Evidence()

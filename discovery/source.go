@@ -73,6 +73,10 @@ const (
 type Networks struct {
 	Looked  []Network
 	Skipped []Skipped
+	// Gateways are the addresses by which the hub reaches the Internet, as far as
+	// they lie in networks that are looked at; empty where the system does not
+	// tell.
+	Gateways []netip.Addr
 }
 
 // Network is an on-link prefix that is looked at.

@@ -38,12 +38,14 @@ type Target struct {
 	device   Device
 	addr     netip.Addr
 	dial     DialFunc
+	dialUDP  DialFunc
 	networks func() Networks
 	pace     *pace // the device's
 	house    *pace
 	now      func() time.Time
 	sent     func(to netip.Addr, packets, connections int)
 	log      *slog.Logger
+	known    *fact.Evidence // grows as the pass goes on
 
 	probe string // that runs now
 	touch Touch  // that it declared
@@ -55,6 +57,7 @@ type Target struct {
 	roundTrip   time.Duration
 	answered    bool
 	connections int
+	datagrams   int
 
 	responses  map[question]answer
 	banners    map[uint16][]byte
@@ -102,6 +105,17 @@ func (t *Target) Now() time.Time { return t.now() }
 // Evidence returns new evidence in the name of the probe that runs.
 func (t *Target) Evidence() *fact.Evidence { return fact.New(t.probe, t.now()) }
 
+// Known returns a copy of what was known of the device when the probe began.
+func (t *Target) Known() *fact.Evidence {
+	if t.known == nil {
+		return fact.New(t.probe, t.now())
+	}
+	return t.known.Clone()
+}
+
+// Networks returns the networks that are looked at, as they are now.
+func (t *Target) Networks() Networks { return t.networks() }
+
 // About returns what a probe's observations of this device are about: its
 // strongest identifier, or nothing for the hub's own device.
 func (t *Target) About() []Identifier {
@@ -147,11 +161,7 @@ func (t *Target) connect(ctx context.Context, port uint16) (net.Conn, error) {
 	if err := t.house.wait(ctx); err != nil {
 		return nil, err
 	}
-	timeout := connectTimeout
-	if t.answered {
-		timeout = max(minTimeout, roundTrips*t.roundTrip)
-	}
-	dialing, cancel := context.WithTimeout(ctx, timeout)
+	dialing, cancel := context.WithTimeout(ctx, t.patience())
 	defer cancel()
 	t.connections++
 	t.sent(t.addr, 0, 1)
@@ -174,6 +184,14 @@ func (t *Target) connect(ctx context.Context, port uint16) (net.Conn, error) {
 		return nil, err
 	}
 	return t.guarded(ctx, conn), nil
+}
+
+// patience is how long an answer of the device is waited for.
+func (t *Target) patience() time.Duration {
+	if !t.answered {
+		return connectTimeout
+	}
+	return max(minTimeout, roundTrips*t.roundTrip)
 }
 
 // mayConnect says whether a port may be asked, and answers from memory where

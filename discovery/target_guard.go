@@ -86,13 +86,17 @@ type DialFunc func(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 // NetDial is the DialFunc of the real network. The address is checked once more
 // at the socket, so that nothing between can have made another of it.
 func NetDial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+	return netDial(ctx, "tcp", to)
+}
+
+func netDial(ctx context.Context, network string, to netip.AddrPort) (net.Conn, error) {
 	d := net.Dialer{Control: func(_, address string, _ syscall.RawConn) error {
 		if got, err := netip.ParseAddrPort(address); err != nil || got != to {
 			return fmt.Errorf("socket to %q in place of %q: %w", address, to, ErrForbidden)
 		}
 		return nil
 	}}
-	return d.DialContext(ctx, "tcp", to.String())
+	return d.DialContext(ctx, network, to.String())
 }
 
 // isSelf reports whether a connection that should lead to a device leads to the
@@ -102,8 +106,12 @@ func isSelf(c net.Conn, asked netip.Addr) bool {
 }
 
 func addrOf(a net.Addr) netip.Addr {
-	if t, ok := a.(*net.TCPAddr); ok {
+	switch t := a.(type) {
+	case *net.TCPAddr:
 		return t.AddrPort().Addr().Unmap()
+	case *net.UDPAddr:
+		return t.AddrPort().Addr().Unmap()
+	default:
+		return netip.Addr{}
 	}
-	return netip.Addr{}
 }
