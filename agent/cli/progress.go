@@ -79,6 +79,6 @@ func progressText(s *report.Snapshot, done, total int, left time.Duration) strin
 			devices++
 		}
 	}
-	return cut(fmt.Sprintf("Looking for %d s more: %s, %d of %d asked, %s so far. Ctrl-C ends it now.",
+	return cut(fmt.Sprintf("%d s left: %s, %d of %d asked, %s. Ctrl-C ends it now.",
 		max(0, int(left.Seconds())), count(devices, "device"), done, total, count(len(rows(s)), "finding")), columns-1)
 }

@@ -254,7 +254,7 @@ func TestAcceptedFindingsDoNotFail(t *testing.T) {
 func TestProgressText(t *testing.T) {
 	s := testHome(t)
 	got := progressText(s, 3, 6, 12*time.Second)
-	if want := "Looking for 12 s more: 6 devices, 3 of 6 asked, 5 findings so far. Ctrl-C ends…"; got != want {
+	if want := "12 s left: 6 devices, 3 of 6 asked, 5 findings. Ctrl-C ends it now."; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if measure(got) >= columns {
