@@ -90,7 +90,9 @@ func (inv *Inventory) withdraw(r *record, by string, out *Outcome) {
 
 // isOpinion reports whether a contributor can speak of a device that is not
 // there: the owner's own words and what the agent derived.
-func (inv *Inventory) isOpinion(by string) bool { return by == "static" || by == "agent" || by == derived }
+func (inv *Inventory) isOpinion(by string) bool {
+	return by == "static" || by == "agent" || by == derived
+}
 
 // SourceDown makes the live words that a source gave unknown, since nobody says
 // any more when they change. What ages is kept until it is old.
