@@ -205,6 +205,9 @@ func (a *Agent) Do(ctx context.Context, cmd Command) error {
 	if err != nil {
 		return err
 	}
+	if cmd.Action == Recheck {
+		a.outlets.restore(cmd.Device)
+	}
 	select {
 	case err := <-done:
 		return err

@@ -42,6 +42,7 @@ type outlets struct {
 type publisher interface {
 	report.Publisher
 	Run(ctx context.Context) error
+	Restore(id discovery.ID)
 }
 
 // outlet is a publisher with the newest snapshot that it has not shown.
@@ -82,6 +83,7 @@ func (a *Agent) connect(dec *decisions, st *state) error {
 	bc.Will = &broker.Message{Topic: status, Payload: []byte("offline"), QoS: 1, Retained: true}
 	bc.Birth = &broker.Message{Topic: status, Payload: []byte("online"), QoS: 1, Retained: true}
 	bc.SyncTopic = hass.SyncTopic(site)
+	bc.OnProblem = func(string) { a.outlets.showBroker() }
 	a.outlets.session = broker.New(bc, a.log.With("part", "mqtt"))
 	a.outlets.addHass(dec)
 	return nil
@@ -193,8 +195,8 @@ func (o *outlets) start(ctx context.Context, g *errgroup.Group) {
 	if o.session == nil {
 		return
 	}
-	up, cancel := o.session.Connected(func(up bool) { o.showBroker(up) })
-	o.showBroker(up)
+	_, cancel := o.session.Connected(func(bool) { o.showBroker() })
+	o.showBroker()
 	g.Go(func() error {
 		defer cancel()
 		// Publishers end first, so that what they send still finds a session.
@@ -212,17 +214,29 @@ func (o *outlets) start(ctx context.Context, g *errgroup.Group) {
 	})
 }
 
-// showBroker shows in health whether the broker is there, and why not.
-func (o *outlets) showBroker(up bool) {
-	if up {
+// showBroker shows in health whether the broker is there, and what is wrong.
+func (o *outlets) showBroker() {
+	up, problem := o.session.State()
+	switch {
+	case up && problem == "":
 		o.a.mail.setHealth("mqtt", discovery.OK, "")
 		return
-	}
-	_, problem := o.session.State()
-	if problem == "" {
+	case problem == "":
 		problem = "Not connected to the MQTT broker yet"
 	}
-	o.a.mail.setHealth("mqtt", discovery.Down, strings.TrimSuffix(problem, ".")+".")
+	status := discovery.Down
+	if up {
+		status = discovery.Degraded
+	}
+	o.a.mail.setHealth("mqtt", status, strings.TrimSuffix(problem, ".")+".")
+}
+
+// restore shows a device again that the owner deleted in Home Assistant: asking
+// about it means that it is wanted.
+func (o *outlets) restore(id discovery.ID) {
+	for _, p := range o.pubs {
+		p.pub.Restore(id)
+	}
 }
 
 // publish runs all publishers until ctx is done.
