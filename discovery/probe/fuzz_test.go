@@ -1,7 +1,9 @@
 package probe
 
 import (
+	"bytes"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -9,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
+	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
@@ -43,6 +46,9 @@ func FuzzReadForm(f *testing.F) {
 		if fact.Clean(got.title, fact.MaxText) != got.title || !utf8.ValidString(got.title) {
 			t.Errorf("title %q is not clean", got.title)
 		}
+		if got.settings() != "" && !utf8.ValidString(got.settings()) {
+			t.Errorf("settings %q", got.settings())
+		}
 		if got.password && !strings.Contains(strings.ToLower(string(body)), "input") {
 			t.Errorf("a password field in %q", body)
 		}
@@ -65,6 +71,95 @@ func FuzzClassifyBanner(f *testing.F) {
 		}
 		if s := readable(b); fact.Clean(s, fact.MaxText) != s {
 			t.Errorf("proof %q is not clean", s)
+		}
+	})
+}
+
+// bodies are what the devices of the transcripts answer by HTTP.
+func bodies(f *testing.F, probe string) (out [][]byte) {
+	f.Helper()
+	for _, b := range seeds(f, probe) {
+		if _, body, ok := bytes.Cut(b, []byte("\n\n")); ok {
+			out = append(out, body)
+		}
+	}
+	return out
+}
+
+// answers are what the devices of the transcripts say on ports of their own.
+func answers(f *testing.F, probe string) (out [][]byte) {
+	f.Helper()
+	for _, b := range seeds(f, probe) {
+		if s, err := strconv.Unquote(`"` + strings.TrimSuffix(string(b), "\n") + `"`); err == nil {
+			out = append(out, []byte(s))
+		}
+	}
+	if len(out) == 0 {
+		f.Fatal("no seeds")
+	}
+	return out
+}
+
+func FuzzShelly(f *testing.F) {
+	for _, b := range bodies(f, "shelly") {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := &discovery.Response{Status: 200, Body: body}
+		e := fact.New("shelly", today)
+		info, why := readShelly(r, nil)
+		if why == "" {
+			info.tell(e, "", today)
+		} else if why != fact.Unreadable {
+			t.Errorf("why = %q", why)
+		}
+		setAccessPoint(e, r, "")
+		readGen1Update(r, string(info.FW))
+		readGen2Update(r, string(info.Version))
+		if open, ok := fact.ControlOpen.Get(e); ok && open && !bytes.Contains(bytes.ToLower(body), []byte("auth")) && !bytes.Contains(body, []byte(`\u`)) {
+			t.Errorf("open, by %q", body)
+		}
+	})
+}
+
+func FuzzTasmota(f *testing.F) {
+	for _, b := range bodies(f, "tasmota") {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := &discovery.Response{Status: 200, Body: body}
+		for _, s := range []tasmotaStatus{readStatus2(r), readTasmotaPage(r)} {
+			e := fact.New("tasmota", today)
+			s.tell(e, today)
+			if (s.open == unclear) == (s.proof != "") || len(e.Entries()) != len(tasmotaWords) {
+				t.Errorf("%q: %+v", body, s)
+			}
+		}
+	})
+}
+
+func FuzzESPHello(f *testing.F) {
+	for _, b := range answers(f, "esphome") {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := readESPHello(bytes.NewReader(b))
+		if err == nil && (len(b) < 3 || h.encrypted != (b[0] == encryptedFrame)) {
+			t.Errorf("%x: %+v", b, h)
+		}
+		if fact.Clean(h.version, fact.MaxText) != h.version {
+			t.Errorf("version %q is not clean", h.version)
+		}
+	})
+}
+
+func FuzzConnack(f *testing.F) {
+	for _, b := range answers(f, "mqtt") {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if got := readConnack(b); got == accepted && (len(b) < 4 || b[0] != connack || b[3] != 0) {
+			t.Errorf("%x: accepted", b)
 		}
 	})
 }

@@ -20,6 +20,12 @@ type form struct {
 	password bool   // it has a visible field for a password
 	active   bool   // scripts, frames or objects may show more than its text does
 	refresh  string // address to which it sends the browser on; "" if it does not
+	espApp   bool   // it has the element of ESPHome's page
+
+	heading string // first title or heading that speaks of settings, cleaned
+	control string // first field of a form for sending settings, cleaned
+	login   bool   // a title, heading or field speaks of a log-in
+	posting bool   // inside a form that is sent by POST
 }
 
 // readForm reads a page. Its bytes are taken as UTF-8, whatever they are; what
@@ -33,14 +39,19 @@ func readForm(body []byte, contentType string) form {
 	z.SetMaxBuf(len(body) + 1)
 	inTitle, hidden := false, 0
 	var title strings.Builder
+	var heading *strings.Builder // of the heading that is open
 	for range maxTokens {
 		switch z.Next() {
 		case html.ErrorToken:
 			f.title = fact.Clean(title.String(), fact.MaxText)
+			f.noteHeading(f.title)
 			return f
 		case html.TextToken:
 			if inTitle && title.Len() < 4*fact.MaxText {
 				title.Write(z.Text())
+			}
+			if heading != nil && heading.Len() < 4*maxHeading {
+				heading.Write(z.Text())
 			}
 		case html.EndTagToken:
 			switch z.Token().DataAtom {
@@ -48,6 +59,13 @@ func readForm(body []byte, contentType string) form {
 				inTitle = false
 			case atom.Template:
 				hidden = max(0, hidden-1)
+			case atom.Form:
+				f.posting = false
+			case atom.H1, atom.H2, atom.H3, atom.Legend:
+				if heading != nil && hidden == 0 {
+					f.noteHeading(heading.String())
+				}
+				heading = nil
 			}
 		case html.StartTagToken, html.SelfClosingTagToken:
 			tag := z.Token()
@@ -56,6 +74,8 @@ func readForm(body []byte, contentType string) form {
 				inTitle = title.Len() == 0
 			case atom.Template:
 				hidden++
+			case atom.H1, atom.H2, atom.H3, atom.Legend:
+				heading = &strings.Builder{}
 			default:
 				f.note(tag, hidden > 0)
 			}
@@ -71,6 +91,11 @@ func (f *form) note(tag html.Token, hidden bool) {
 		if strings.EqualFold(attr(tag, "type"), "password") && !hidden && visible(tag) {
 			f.password = true
 		}
+		f.noteField(tag, hidden)
+	case atom.Select, atom.Textarea, atom.Button:
+		f.noteField(tag, hidden)
+	case atom.Form:
+		f.posting = strings.EqualFold(attr(tag, "method"), "post")
 	case atom.Script, atom.Frame, atom.Iframe, atom.Object, atom.Embed:
 		f.active = true
 	case atom.Meta:
@@ -79,6 +104,8 @@ func (f *form) note(tag html.Token, hidden bool) {
 				f.refresh = to
 			}
 		}
+	default:
+		f.espApp = f.espApp || tag.Data == "esp-app"
 	}
 }
 

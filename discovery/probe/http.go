@@ -22,7 +22,7 @@ var HTTP = &discovery.Probe{
 	Touch: discovery.Read,
 	Gives: []string{
 		fact.HTTPBasicClear.Name(), fact.HTTPOpen.Name(), fact.HTTPPasswordForm.Name(), fact.HTTPRealm.Name(),
-		fact.HTTPToTLS.Name(), fact.HTTPServer.Name(), fact.HTTPTitle.Name(), fact.HTTPTLS.Name(),
+		fact.HTTPToTLS.Name(), fact.HTTPServer.Name(), fact.HTTPSettingsOpen.Name(), fact.HTTPTitle.Name(), fact.HTTPTLS.Name(),
 	},
 	Every:   12 * time.Hour,
 	Applies: reachable,
@@ -91,6 +91,8 @@ type page struct {
 	toTLS    tristate
 	basic    tristate // it asks for a password that is sent readable
 	password tristate // it has a field for a password
+	settings tristate // it shows settings to anyone
+	form     form
 }
 
 // tristate is yes, no or not to be told.
@@ -125,6 +127,7 @@ func readPage(d discovery.Device, port uint16, r *discovery.Response) page {
 	}
 	p.basic = asksBasic(p.schemes)
 	form := readForm(r.Body, r.Header.Get("Content-Type"))
+	p.form = form
 	onward := form.refresh
 	if r.Status >= 300 && r.Status < 400 {
 		onward = r.Header.Get("Location")
@@ -133,6 +136,7 @@ func readPage(d discovery.Device, port uint16, r *discovery.Response) page {
 	}
 	if onward != "" {
 		// What the browser sees is another page, which we did not ask for.
+		p.settings = leadsToLogin(onward)
 		p.toTLS = sameHostTLS(d, onward)
 		if p.toTLS == yes {
 			p.basic, p.password = no, no
@@ -150,6 +154,7 @@ func readPage(d discovery.Device, port uint16, r *discovery.Response) page {
 	default:
 		p.password = no
 	}
+	p.settings = p.showsSettings()
 	return p
 }
 
@@ -213,21 +218,23 @@ func (s *site) tell(e *fact.Evidence) {
 			x.word.Set(e, x.of(s.pages[i]), fmt.Sprintf("tcp/%d: %s", s.pages[i].port, x.of(s.pages[i])))
 		}
 	}
-	s.tellAny(e, fact.HTTPOpen, "", func(page) tristate { return yes })
-	s.tellAny(e, fact.HTTPBasicClear, "", func(p page) tristate { return p.basic })
-	s.tellAny(e, fact.HTTPPasswordForm, ` <input type="password">`, func(p page) tristate { return p.password })
+	nothing := func(page) string { return "" }
+	s.tellAny(e, fact.HTTPOpen, nothing, func(page) tristate { return yes })
+	s.tellAny(e, fact.HTTPBasicClear, nothing, func(p page) tristate { return p.basic })
+	s.tellAny(e, fact.HTTPPasswordForm, func(page) string { return ` <input type="password">` }, func(p page) tristate { return p.password })
+	s.tellAny(e, fact.HTTPSettingsOpen, func(p page) string { return " " + p.form.settings() }, func(p page) tristate { return p.settings })
 	s.tellToTLS(e)
 }
 
 // tellAny sets a word that is true if it is so on any port, and false only if
 // every port said that it is not. Shown is what the page has that makes it so.
-func (s *site) tellAny(e *fact.Evidence, word fact.Fact[bool], shown string, of func(page) tristate) {
+func (s *site) tellAny(e *fact.Evidence, word fact.Fact[bool], shown func(page) string, of func(page) tristate) {
 	why := s.why
 	var said []string
 	for _, p := range s.pages {
 		switch of(p) {
 		case yes:
-			word.Set(e, true, p.proof()+shown)
+			word.Set(e, true, p.proof()+shown(p))
 			return
 		case unclear:
 			why = fact.NotTold

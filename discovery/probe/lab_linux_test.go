@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -93,6 +94,7 @@ http.password_form_clear = false | tcp/80: 401 Basic realm="Porch camera"; tcp/8
 http.realm = Porch camera | tcp/80: Porch camera
 http.redirects_to_tls = false | tcp/80: 401 Basic realm="Porch camera"
 http.server = lighttpd | tcp/80: lighttpd
+http.settings_open = false | tcp/80: 401 Basic realm="Porch camera"; tcp/8080 refused
 http.title = 401 Unauthorized | tcp/80: 401 Unauthorized
 http.tls = false | tcp/443 refused; tcp/8443 refused
 service tcp/80 http
@@ -100,5 +102,33 @@ connections 4
 `
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestMQTTInTheLab(t *testing.T) {
+	l := lab.New(t)
+	open, shut, clean := l.Host("open"), l.Host("shut"), l.Host("clean")
+	anyone := open.Mosquitto(t, lab.MosquittoConfig{})
+	shut.Mosquitto(t, lab.MosquittoConfig{Username: "home", Password: "correct horse"})
+	for _, tt := range []struct {
+		host *lab.Host
+		want string
+	}{
+		{open, "mqtt.anonymous = true | tcp/1883: CONNACK 20020000\nmqtt.open = true | tcp/1883: CONNACK 20020000\nservice tcp/1883 mqtt\nconnections 1\n"},
+		{shut, "mqtt.anonymous = false | tcp/1883: CONNACK 20020005\nmqtt.open = true | tcp/1883: CONNACK 20020005\nservice tcp/1883 mqtt\nconnections 1\n"},
+		{clean, "mqtt.anonymous ? refused\nmqtt.open = false | tcp/1883 refused\nconnections 1\n"},
+	} {
+		t.Run(tt.host.Name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, askHost(t, l, tt.host, MQTT)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	// The broker saw a client that said goodbye, and no subscription.
+	anyone.WaitOutput(t, 5*time.Second, "Received DISCONNECT from thingwarden")
+	for _, never := range []string{"SUBSCRIBE", "PUBLISH"} {
+		if out := anyone.Output(); strings.Contains(out, never) {
+			t.Errorf("the broker saw %s:\n%s", never, out)
+		}
 	}
 }

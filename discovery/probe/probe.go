@@ -16,7 +16,11 @@ import (
 
 // All are all probes, sorted by name.
 var All = []*discovery.Probe{
+	ESPHome,
 	HTTP,
+	MQTT,
+	Shelly,
+	Tasmota,
 	Telnet,
 }
 

@@ -12,6 +12,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -43,18 +44,24 @@ var update = flag.Bool("update", false, "write what the probes say into the tran
 // A transcript, testdata/<probe>/<case>.txtar, has these files:
 //
 //	device       optional lines "service tcp 8081 _http._tcp", "silent 80 8080"
-//	             (ports that never answer), "touch connect"
+//	             (ports that never answer), "touch connect", "name kitchen"
 //	tcp/23       what the device sends on connection, then waits
+//	tcp/1883 answer   what it sends once it was sent something
 //	tcp/80 GET / what it answers to that question; other paths give 404
 //	tls/443      as tcp, inside TLS
-//	want         all facts, services and the number of connections
+//	want         all facts, services, the number of connections, and what was sent
+//	             to ports that answer
 //
 // Lines end in CR LF on the wire but in the body of an answer, and may hold the
 // escapes of Go strings. Ports not named refuse. Adding a case needs no code.
 func TestTranscripts(t *testing.T) {
 	eachTranscript(t, func(t *testing.T, tr *transcript) {
 		var got string
-		synctest.Test(t, func(t *testing.T) { got = tr.ask(tr.dialPipe) })
+		synctest.Test(t, func(t *testing.T) {
+			got = tr.ask(tr.dialPipe)
+			tr.serving.Wait()
+			got += tr.sent()
+		})
 		if *update {
 			tr.rewrite(t, got)
 			return
@@ -76,8 +83,9 @@ func TestTranscriptsLoopback(t *testing.T) {
 		}
 		dial, stop := tr.listen(t)
 		asking.Go(func() {
-			defer stop()
 			said := tr.ask(dial)
+			stop()
+			said += tr.sent()
 			mu.Lock()
 			defer mu.Unlock()
 			got[tr.file] = said
@@ -110,16 +118,22 @@ type transcript struct {
 	archive  *txtar.Archive
 	probe    *discovery.Probe
 	touch    discovery.Touch
+	name     string
 	services []discovery.Service
 	silent   []uint16
 	open     map[uint16]*fakePort
 	want     string
+	serving  sync.WaitGroup
 }
 
 type fakePort struct {
 	tls    bool
 	banner []byte
+	answer []byte
 	paths  map[string][]byte
+
+	mu  sync.Mutex
+	got []byte // by a port that answers
 }
 
 var deviceAddr = netip.MustParseAddr("192.0.2.10")
@@ -153,6 +167,8 @@ func (tr *transcript) readDevice(t *testing.T, text string) {
 			for _, p := range f[1:] {
 				tr.silent = append(tr.silent, portNumber(t, p))
 			}
+		case "name":
+			tr.name = f[1]
 		case "touch":
 			tr.touch = map[string]discovery.Touch{"listen": discovery.Listen, "connect": discovery.Connect}[f[1]]
 		default:
@@ -163,6 +179,7 @@ func (tr *transcript) readDevice(t *testing.T, text string) {
 
 func (tr *transcript) readPort(t *testing.T, f txtar.File) {
 	name, path, isGet := strings.Cut(f.Name, " GET ")
+	name, isAnswer := strings.CutSuffix(name, " answer")
 	proto, number, _ := strings.Cut(name, "/")
 	port := portNumber(t, number)
 	p := tr.open[port]
@@ -170,9 +187,12 @@ func (tr *transcript) readPort(t *testing.T, f txtar.File) {
 		p = &fakePort{tls: proto == "tls", paths: map[string][]byte{}}
 		tr.open[port] = p
 	}
-	if isGet {
+	switch {
+	case isGet:
 		p.paths[path] = unescape(t, string(f.Data), true)
-	} else {
+	case isAnswer:
+		p.answer = append([]byte{}, unescape(t, string(f.Data), false)...)
+	default:
 		p.banner = unescape(t, string(f.Data), false)
 	}
 }
@@ -218,6 +238,10 @@ func (p *fakePort) serve(c net.Conn) {
 	if p.tls {
 		c = tls.Server(c, &tls.Config{Certificates: []tls.Certificate{certificate()}})
 	}
+	if p.answer != nil {
+		p.listenAndAnswer(c)
+		return
+	}
 	if len(p.paths) == 0 {
 		var reading sync.WaitGroup
 		reading.Go(func() { _, _ = io.Copy(io.Discard, c) })
@@ -234,6 +258,35 @@ func (p *fakePort) serve(c net.Conn) {
 		reply = []byte("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 	}
 	_, _ = c.Write(reply)
+}
+
+func (p *fakePort) listenAndAnswer(c net.Conn) {
+	var answering sync.WaitGroup
+	defer answering.Wait()
+	for first, b := true, make([]byte, 1024); ; first = false {
+		n, err := c.Read(b)
+		p.mu.Lock()
+		p.got = append(p.got, b[:n]...)
+		p.mu.Unlock()
+		if err != nil {
+			return
+		}
+		if first && len(p.answer) > 0 {
+			answering.Go(func() { _, _ = c.Write(p.answer) })
+		}
+	}
+}
+
+// sent is what was sent to the ports that answer.
+func (tr *transcript) sent() string {
+	var b strings.Builder
+	for _, port := range slices.Sorted(maps.Keys(tr.open)) {
+		if p := tr.open[port]; p.answer != nil {
+			fmt.Fprintf(&b, "sent tcp/%d %x\n", port, p.got)
+			p.got = nil
+		}
+	}
+	return b.String()
 }
 
 var certificate = sync.OnceValue(func() tls.Certificate {
@@ -260,7 +313,7 @@ func (tr *transcript) dialPipe(ctx context.Context, to netip.AddrPort) (net.Conn
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}
 	client, server := net.Pipe()
-	go p.serve(server)
+	tr.serving.Go(func() { p.serve(server) })
 	return client, nil
 }
 
@@ -307,16 +360,22 @@ func (tr *transcript) listen(t *testing.T) (dial discovery.DialFunc, stop func()
 func (tr *transcript) ask(dial discovery.DialFunc) string {
 	d := discovery.Device{
 		ID: "mac_00005e005301", IDs: []discovery.Identifier{{Kind: discovery.MACID, Value: "00005e005301"}, discovery.IP(deviceAddr)},
-		Services: tr.services,
+		Services: tr.services, Name: tr.name,
 	}
 	return askDevice(tr.probe, d, netip.MustParsePrefix("192.0.2.0/24"), tr.touch, dial)
 }
 
+// today is when the questions are put, whatever the clock says: dates of firmware
+// are compared with it.
+var today = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
 func askDevice(p *discovery.Probe, d discovery.Device, lan netip.Prefix, touch discovery.Touch, dial discovery.DialFunc) string {
+	start := time.Now()
 	observed := make(chan discovery.Observation, 100)
 	var connections atomic.Int64
 	prober := discovery.NewProber(discovery.ProberOptions{
-		Probes: []*discovery.Probe{p}, Touch: touch, PerDevice: 16, PerHouse: 128, Dial: dial, Now: time.Now,
+		Probes: []*discovery.Probe{p}, Touch: touch, PerDevice: 16, PerHouse: 128, Dial: dial,
+		Now: func() time.Time { return today.Add(time.Since(start)) },
 		Networks: func() discovery.Networks {
 			return discovery.Networks{Looked: []discovery.Network{{Interface: "lan0", Prefix: lan}}}
 		},

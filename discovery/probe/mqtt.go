@@ -1,0 +1,179 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// MQTT looks for a message broker that lets anyone connect.
+var MQTT = &discovery.Probe{
+	Name:  "mqtt",
+	Doc:   "Asks TCP port 1883, and one announced by multicast DNS, whether an MQTT broker lets a client without a password connect; subscribes to nothing and publishes nothing.",
+	Touch: discovery.Read,
+	Gives: []string{fact.MQTTAnonymous.Name(), fact.MQTTOpen.Name()},
+	Every: 12 * time.Hour,
+	Applies: func(d discovery.Device, ev *fact.Evidence) bool {
+		// The hub's own broker is meant to be reached by the hub.
+		class, _ := fact.DeviceClass.Get(ev)
+		return d.ID != discovery.Hub && reachable(d, ev) && !slices.Contains(noBroker, class)
+	},
+	Run: runMQTT,
+}
+
+// noBroker are classes of devices that run no broker.
+var noBroker = []string{"car", "console", "phone", "printer", "remote"}
+
+var (
+	// connectPacket is CONNECT of MQTT 3.1.1 with a clean session, a keep-alive
+	// of 10 seconds, the client identifier "thingwarden" and no user name (OASIS
+	// MQTT 3.1.1 section 3.1).
+	connectPacket = []byte("\x10\x17\x00\x04MQTT\x04\x02\x00\x0a\x00\x0bthingwarden")
+	// disconnectPacket is DISCONNECT (section 3.14).
+	disconnectPacket = []byte{0xe0, 0x00}
+)
+
+func runMQTT(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+	o := discovery.Observation{About: t.About(), Facts: t.Evidence(), Services: []discovery.Service{}}
+	var b brokers
+	list := []uint16{1883}
+	if p := announcedPort(t.Device(), "_mqtt._tcp", 1883); p != 1883 {
+		list = append(list, p)
+	}
+	for _, port := range list {
+		reply, err := connectMQTT(ctx, t, port)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if b.add(port, reply, err) {
+			o.Services = append(o.Services, discovery.Service{Proto: "tcp", Port: int(port), Name: "mqtt"})
+		}
+	}
+	if b.why != "" && len(o.Services) == 0 {
+		o.Services = nil // what was seen before may be there still
+	}
+	b.tell(o.Facts)
+	report(o)
+	return nil
+}
+
+// connectMQTT asks to be let in and returns the first four bytes of the answer.
+func connectMQTT(ctx context.Context, t *discovery.Target, port uint16) ([]byte, error) {
+	c, err := t.Dial(ctx, port)
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close() //nolint:errcheck // nothing can be done about it
+	if _, err := c.Write(connectPacket); err != nil {
+		return nil, err
+	}
+	reply := make([]byte, 4)
+	n, err := io.ReadFull(c, reply)
+	if n > 0 && reply[0] != connack {
+		return reply[:n], nil // surely no broker
+	}
+	if err != nil {
+		return nil, err
+	}
+	if readConnack(reply) == accepted {
+		_, _ = c.Write(disconnectPacket) // so that the broker logs no lost client
+	}
+	return reply, nil
+}
+
+// connack is the first byte of CONNACK (section 3.2), which a broker sends before
+// anything else.
+const connack = 0x20
+
+// broker is what the answer to CONNECT shows.
+type broker int
+
+const (
+	noBrokerThere broker = iota
+	accepted             // anyone may connect
+	refused              // without a password nobody may
+	unclearBroker        // refused for another reason
+)
+
+func readConnack(b []byte) broker {
+	switch {
+	case len(b) == 0 || b[0] != connack:
+		return noBrokerThere
+	case len(b) < 4 || b[1] != 2 || b[2]&^1 != 0:
+		return unclearBroker
+	case b[3] == 0:
+		return accepted
+	case b[3] == 4, b[3] == 5: // bad user name or password; not authorised
+		return refused
+	default:
+		return unclearBroker
+	}
+}
+
+// brokers is what all ports answered.
+type brokers struct {
+	closed    []uint16
+	other     []string // ports of something else
+	found     []string // proof of brokers
+	anonymous string   // proof of one that lets anyone in
+	unclear   bool     // a broker that said neither
+	why       fact.Why // of a port of which nothing is known
+}
+
+// add takes in what a port answered and reports whether it is a broker.
+func (b *brokers) add(port uint16, reply []byte, err error) bool {
+	switch {
+	case errors.Is(err, discovery.ErrClosed):
+		b.closed = append(b.closed, port)
+		return false
+	case err != nil:
+		b.why = discovery.WhyOf(err)
+		return false
+	}
+	said := fmt.Sprintf("tcp/%d: CONNACK %x", port, reply)
+	switch readConnack(reply) {
+	case noBrokerThere:
+		b.other = append(b.other, fmt.Sprintf("tcp/%d: %x, no CONNACK", port, reply))
+		return false
+	case accepted:
+		b.anonymous = said
+	case unclearBroker:
+		b.unclear = true
+	}
+	b.found = append(b.found, said)
+	return true
+}
+
+func (b *brokers) tell(e *fact.Evidence) {
+	switch {
+	case len(b.found) > 0:
+		fact.MQTTOpen.Set(e, true, strings.Join(b.found, "; "))
+	case b.why != "":
+		fact.MQTTOpen.Unknown(e, b.why)
+	default:
+		said := b.other
+		if len(b.closed) > 0 {
+			said = append(said, ports(b.closed)+" refused")
+		}
+		fact.MQTTOpen.Set(e, false, strings.Join(said, "; "))
+	}
+	switch {
+	case b.anonymous != "":
+		fact.MQTTAnonymous.Set(e, true, b.anonymous)
+	case b.unclear:
+		fact.MQTTAnonymous.Unknown(e, fact.Unreadable)
+	case b.why != "":
+		fact.MQTTAnonymous.Unknown(e, b.why)
+	case len(b.found) > 0:
+		fact.MQTTAnonymous.Set(e, false, strings.Join(b.found, "; "))
+	default:
+		fact.MQTTAnonymous.Unknown(e, fact.Refused)
+	}
+}

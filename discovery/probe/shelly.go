@@ -1,0 +1,236 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/source/loosejson"
+)
+
+// Shelly asks a Shelly device of any generation whether it wants a password.
+var Shelly = &discovery.Probe{
+	Name:    "shelly",
+	Doc:     "Asks a device that shows itself as a Shelly what it is and, where it wants no password, whether its own Wi-Fi is open and an update waits; changes nothing.",
+	Touch:   discovery.Read,
+	Gives:   shellyWords,
+	Every:   12 * time.Hour,
+	Applies: looksLike("shelly"),
+	Run:     runShelly,
+}
+
+var shellyWords = []string{
+	fact.ControlOpen.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DeviceManufacturer.Name(),
+	fact.DeviceModel.Name(), fact.DevicePlatform.Name(), fact.DeviceUpdate.Name(), fact.WiFiAPOpen.Name(),
+}
+
+func runShelly(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+	port := announcedPort(t.Device(), "_shelly._tcp", 80)
+	r, err := t.Get(ctx, port, "/shelly")
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	info, why := readShelly(r, err)
+	if why != "" {
+		unknown(o.Facts, why, shellyWords)
+		report(o)
+		return nil
+	}
+	at := fmt.Sprintf("tcp/%d GET /shelly: ", port)
+	info.tell(o.Facts, at, t.Now())
+	switch open, known := fact.ControlOpen.Get(o.Facts); {
+	case known && open:
+		info.askMore(ctx, t, port, o.Facts)
+	case known: // it would tell after a log-in only
+		unknown(o.Facts, fact.Refused, []string{fact.DeviceUpdate.Name(), fact.WiFiAPOpen.Name()})
+	default:
+		unknown(o.Facts, fact.NotAsked, []string{fact.DeviceUpdate.Name(), fact.WiFiAPOpen.Name()})
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	report(o)
+	return nil
+}
+
+// unknown marks words as unknown that are not known.
+func unknown(e *fact.Evidence, why fact.Why, words []string) {
+	for _, w := range words {
+		e.MarkUnknown(w, why)
+	}
+}
+
+// shellyInfo is the answer to GET /shelly, which every Shelly gives to anyone
+// (Shelly API documentation: Gen1 "/shelly", Gen2+ "Shelly.GetDeviceInfo").
+type shellyInfo struct {
+	MAC loosejson.Text `json:"mac"`
+
+	// First generation.
+	Type loosejson.Text `json:"type"`
+	FW   loosejson.Text `json:"fw"`
+	Auth loosejson.Flag `json:"auth"`
+
+	// Later ones.
+	Gen         loosejson.Number `json:"gen"`
+	ID          loosejson.Text   `json:"id"`
+	Model       loosejson.Text   `json:"model"`
+	App         loosejson.Text   `json:"app"`
+	Version     loosejson.Text   `json:"ver"`
+	AuthEnabled loosejson.Flag   `json:"auth_en"`
+}
+
+// readShelly reads the answer to GET /shelly, or says why it can't be.
+func readShelly(r *discovery.Response, err error) (shellyInfo, fact.Why) {
+	if err != nil {
+		return shellyInfo{}, discovery.WhyOf(err)
+	}
+	if r.Status != 200 {
+		return shellyInfo{}, whyStatus(r.Status)
+	}
+	info, ok := decode(r, shellyInfo.valid)
+	if !ok {
+		return shellyInfo{}, fact.Unreadable
+	}
+	return info, ""
+}
+
+// whyStatus is what a status other than 200 says of what was asked for.
+func whyStatus(status int) fact.Why {
+	if status == 401 || status == 403 {
+		return fact.Refused
+	}
+	return fact.NotTold
+}
+
+func (i shellyInfo) valid() bool {
+	if _, ok := discovery.MAC(string(i.MAC)); !ok {
+		return false
+	}
+	if i.generation() == 1 {
+		return i.Type != "" && i.ID == ""
+	}
+	return i.ID != "" || i.App != "" || i.Model != ""
+}
+
+func (i shellyInfo) generation() int64 {
+	gen, known := i.Gen.Int(1, 99)
+	switch {
+	case known:
+		return gen
+	case i.AuthEnabled.Known:
+		return 2
+	default:
+		return 1
+	}
+}
+
+// auth returns the field that says whether a password is set, and its name.
+// What contradicts itself says nothing.
+func (i shellyInfo) auth() (loosejson.Flag, string) {
+	flag, name, other := i.Auth, "auth", i.AuthEnabled
+	if i.generation() > 1 {
+		flag, name, other = i.AuthEnabled, "auth_en", i.Auth
+	}
+	if flag.Known && other.Known && flag.Value != other.Value {
+		return loosejson.Flag{Bad: true}, name
+	}
+	return flag, name
+}
+
+func (i shellyInfo) tell(e *fact.Evidence, at string, now time.Time) {
+	gen := i.generation()
+	model, firmware, asked := i.App, i.Version, "ver"
+	if model == "" {
+		model = i.Model
+	}
+	if gen == 1 {
+		model, firmware, asked = i.Type, i.FW, "fw"
+	}
+	fact.DevicePlatform.Set(e, "shelly", fmt.Sprintf("%sgen=%d", at, gen))
+	fact.DeviceManufacturer.Set(e, "Shelly", fmt.Sprintf("%sgen=%d", at, gen))
+	setText(e, fact.DeviceModel, string(model), at+string(model))
+	setText(e, fact.DeviceFirmware, string(firmware), at+asked+"="+string(firmware))
+	setDate(e, "shelly", string(firmware), at+asked+"="+string(firmware), now)
+	switch auth, name := i.auth(); {
+	case auth.Known:
+		fact.ControlOpen.Set(e, !auth.Value, fmt.Sprintf("%s%s=%t", at, name, auth.Value))
+	case auth.Bad:
+		fact.ControlOpen.Unknown(e, fact.Unreadable)
+	default:
+		fact.ControlOpen.Unknown(e, fact.NotTold)
+	}
+}
+
+func setText(e *fact.Evidence, w fact.Fact[string], v, proof string) {
+	if fact.Clean(v, fact.MaxText) == "" {
+		w.Unknown(e, fact.NotTold)
+		return
+	}
+	w.Set(e, v, proof)
+}
+
+// setDate sets the date of a firmware if its version tells it.
+func setDate(e *fact.Evidence, platform, version, proof string, now time.Time) {
+	if day, ok := discovery.FirmwareDate(platform, version, now); ok {
+		fact.DeviceFirmwareDate.Set(e, day, proof)
+		return
+	}
+	fact.DeviceFirmwareDate.Unknown(e, fact.NotTold)
+}
+
+// askMore asks what a Shelly without a password tells to anyone.
+func (i shellyInfo) askMore(ctx context.Context, t *discovery.Target, port uint16, e *fact.Evidence) {
+	ask := func(path string) (*discovery.Response, fact.Why) {
+		r, err := t.Get(ctx, port, path)
+		switch {
+		case err != nil:
+			return nil, discovery.WhyOf(err)
+		case r.Status != 200:
+			return nil, whyStatus(r.Status)
+		}
+		return r, ""
+	}
+	if i.generation() == 1 {
+		// Its access point is told only beside the key of it.
+		fact.WiFiAPOpen.Unknown(e, fact.NotTold)
+		r, why := ask("/status")
+		setWaiting(e, why, fmt.Sprintf("tcp/%d GET /status: ", port), func() waiting { return readGen1Update(r, string(i.FW)) })
+		return
+	}
+	r, why := ask("/rpc/WiFi.GetConfig")
+	if why == "" {
+		setAccessPoint(e, r, fmt.Sprintf("tcp/%d WiFi.GetConfig: ", port))
+	} else {
+		fact.WiFiAPOpen.Unknown(e, why)
+	}
+	r, why = ask("/rpc/Sys.GetStatus")
+	setWaiting(e, why, fmt.Sprintf("tcp/%d Sys.GetStatus: ", port), func() waiting { return readGen2Update(r, string(i.Version)) })
+}
+
+// setAccessPoint reads whether the device's own Wi-Fi is on and open. Nothing else
+// is decoded: names of networks stand beside it.
+func setAccessPoint(e *fact.Evidence, r *discovery.Response, at string) {
+	type accessPoint struct {
+		Enable loosejson.Flag `json:"enable"`
+		IsOpen loosejson.Flag `json:"is_open"`
+	}
+	type config struct {
+		AP loosejson.Maybe[*accessPoint] `json:"ap"`
+	}
+	c, ok := decode(r, func(c config) bool { return c.AP.Value != nil })
+	switch ap := c.AP.Value; {
+	case !ok:
+		fact.WiFiAPOpen.Unknown(e, fact.NotTold)
+	case ap.Enable.Known && !ap.Enable.Value:
+		fact.WiFiAPOpen.Set(e, false, at+"ap.enable=false")
+	case ap.Enable.Known && ap.IsOpen.Known:
+		fact.WiFiAPOpen.Set(e, ap.IsOpen.Value, fmt.Sprintf("%sap.enable=true, ap.is_open=%t", at, ap.IsOpen.Value))
+	case ap.Enable.Bad || ap.IsOpen.Bad:
+		fact.WiFiAPOpen.Unknown(e, fact.Unreadable)
+	default:
+		fact.WiFiAPOpen.Unknown(e, fact.NotTold)
+	}
+}
