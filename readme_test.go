@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -74,15 +75,18 @@ func policiesTable(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := []string{"| Policy | What is wrong | Severity |", "|---|---|---|"}
+	titles := map[policy.Severity][]string{}
 	for _, p := range set.Policies() {
-		var severities []string
+		worst := p.Severity[0].Then
 		for _, c := range p.Severity {
-			if s := c.Then.String(); !slices.Contains(severities, s) {
-				severities = append(severities, s)
-			}
+			worst = max(worst, c.Then)
 		}
-		rows = append(rows, fmt.Sprintf("| %s | %s | %s |", p.ID, cell(p.Title), strings.Join(severities, ", ")))
+		titles[worst] = append(titles[worst], cell(p.Title))
+	}
+	rows := []string{"| At worst | What is wrong |", "|---|---|"}
+	for _, s := range slices.Backward(slices.Sorted(maps.Keys(titles))) {
+		slices.Sort(titles[s])
+		rows = append(rows, fmt.Sprintf("| %s | %s |", s, strings.Join(titles[s], " · ")))
 	}
 	return table(rows)
 }
