@@ -46,7 +46,8 @@ func FirmwareDate(platform, version string, now time.Time) (day time.Time, ok bo
 
 func esphomeDate(version string, now time.Time) (time.Time, bool) {
 	if esphomeOne.MatchString(version) {
-		return time.Date(2021, 7, 31, 0, 0, 0, 0, time.UTC), true
+		day := time.Date(2021, 7, 31, 0, 0, 0, 0, time.UTC)
+		return day, plausible(day, now)
 	}
 	m := esphomeMonth.FindStringSubmatch(version)
 	if m == nil {

@@ -106,6 +106,7 @@ func (h *host) view(now, clock time.Time) view {
 		fact.MDNSServices.Set(v.facts, types, "udp/5353 SRV")
 	}
 	read(v.facts, all)
+	setPlatform(v.facts, all, clock)
 	setHomeKit(v.facts, all)
 	h.setMatter(&v, all, now)
 	v.services = servicesOf(all)

@@ -1,0 +1,71 @@
+package mdns
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// platforms are the service types that only one family of firmware announces
+// (ESPHome mdns component; Shelly API documentation, mDNS discovery).
+var platforms = map[string]string{"_esphomelib._tcp": "esphome", "_shelly._tcp": "shelly"}
+
+// setPlatform says which family of firmware a host announces, and what follows
+// from it. The device itself, when asked, knows better.
+func setPlatform(ev *fact.Evidence, all []instance, clock time.Time) {
+	platform, typ := "", ""
+	for _, i := range all {
+		switch p := platforms[i.typ]; {
+		case p == "" || p == platform:
+		case platform != "":
+			return // it claims to be two things
+		default:
+			platform, typ = p, i.typ
+		}
+	}
+	if platform == "" {
+		return
+	}
+	fact.DevicePlatform.Set(ev, platform, typ)
+	if platform == "esphome" {
+		setEncrypted(ev, all)
+	}
+	if version, ok := fact.DeviceFirmware.Get(ev); ok {
+		if day, ok := discovery.FirmwareDate(platform, version, clock); ok {
+			fact.DeviceFirmwareDate.Set(ev, day, typ+" version="+version)
+		}
+	}
+}
+
+// tellsSince is the year since which ESPHome surely tells whether its API is
+// encrypted; of older versions silence says nothing.
+const tellsSince = 2025
+
+// setEncrypted reads whether ESPHome's API has a key: api_encryption says that it
+// has one, api_encryption_supported that it could and has none yet.
+func setEncrypted(ev *fact.Evidence, all []instance) {
+	for _, i := range all {
+		if i.typ != "_esphomelib._tcp" {
+			continue
+		}
+		_, key := i.txt["api_encryption"]
+		_, waits := i.txt["api_encryption_supported"]
+		year, _, _ := strings.Cut(i.txt["version"], ".")
+		n, err := strconv.Atoi(year)
+		switch {
+		case key:
+			if _, plain := fact.ControlEncrypted.Get(ev); !plain {
+				fact.ControlEncrypted.Set(ev, true, i.typ+" api_encryption")
+			}
+		case waits:
+			fact.ControlEncrypted.Set(ev, false, i.typ+" api_encryption_supported")
+			return
+		case err == nil && n >= tellsSince:
+			fact.ControlEncrypted.Set(ev, false, i.typ+" version="+i.txt["version"]+" without api_encryption")
+			return
+		}
+	}
+}
