@@ -161,6 +161,10 @@ func (v *validator) prefix(key string, p netip.Prefix) {
 		v.wrong(key, "%s is too large to look at; want /%d or smaller", p, longest)
 	case p != p.Masked():
 		v.wrong(key, "%s is an address and not a network; did you mean %s?", p, p.Masked())
+	default:
+		if err := discovery.CheckPrefix(p); err != nil {
+			v.wrong(key, "%v", err)
+		}
 	}
 }
 
