@@ -65,7 +65,8 @@ var (
 
 	ControlOpen      = word[bool]("control.open", week, "Anyone on the home network can control the device and change its settings: it asks for no password.")
 	ControlEncrypted = word[bool]("control.encrypted", week, "The device takes orders on the home network only by an encrypted protocol.")
-	HTTPSettingsOpen = word[bool]("http.settings_open", week, "A web page shows the device's settings or controls to anyone, without a password.")
+	HTTPSettingsOpen = word[bool]("http.settings_open", week, "A web page shows the device's settings to anyone, without a password.")
+	HTTPControlsOpen = word[bool]("http.controls_open", week, "A web page lets anyone switch what the device controls, without a password.")
 	MQTTOpen         = word[bool]("mqtt.open", week, "A message broker (MQTT) answers without encryption.")
 	MQTTAnonymous    = word[bool]("mqtt.anonymous", week, "The message broker (MQTT) lets anyone connect without a password.")
 	WiFiAPOpen       = word[bool]("wifi.access_point_open", week, "The device runs a Wi-Fi network of its own without a password.")
@@ -151,7 +152,7 @@ func newWords() *words {
 		ZigbeeJoinOpen.word, ZigbeeJoinOpenSince.word, ZigbeeJoinOpenDay.word, ZigbeeDefaultIDs.word, ZigbeeRole.word,
 		ZigbeeSupported.word, ZigbeeInterview.word, ZigbeeUninvited.word, ZigbeeBridgeVersion.word,
 		ZWaveInclusionOpen.word, ZWaveSecurity.word, ZWaveSupportsS2.word, ZWaveEntry.word, ZWaveStatus.word,
-		DevicePlatform.word, DeviceFirmwareDate.word, ControlOpen.word, ControlEncrypted.word, HTTPSettingsOpen.word,
+		DevicePlatform.word, DeviceFirmwareDate.word, ControlOpen.word, ControlEncrypted.word, HTTPSettingsOpen.word, HTTPControlsOpen.word,
 		MQTTOpen.word, MQTTAnonymous.word, WiFiAPOpen.word,
 		WANGateway.word, WANNested.word, WANDoors.word, WANDoorsStale.word, WANOpenPorts.word, WANOpenTCP.word,
 		IGDLocation.word, IGDOn.word, NATPMPOn.word, IPv6Global.word, IPv6FirewallOn.word, IPv6PinholesAllowed.word,

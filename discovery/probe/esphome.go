@@ -22,7 +22,7 @@ var ESPHome = &discovery.Probe{
 	Touch: discovery.Read,
 	Gives: []string{
 		fact.ControlEncrypted.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DevicePlatform.Name(),
-		fact.HTTPSettingsOpen.Name(),
+		fact.HTTPControlsOpen.Name(),
 	},
 	Every:   12 * time.Hour,
 	Applies: looksLike("esphome"),
@@ -194,14 +194,14 @@ func setESPHomePage(e *fact.Evidence, port uint16, r *discovery.Response, err er
 	at := fmt.Sprintf("tcp/%d", port)
 	switch {
 	case errors.Is(err, discovery.ErrClosed):
-		fact.HTTPSettingsOpen.Set(e, false, at+" refused")
+		fact.HTTPControlsOpen.Set(e, false, at+" refused")
 	case err != nil:
-		fact.HTTPSettingsOpen.Unknown(e, discovery.WhyOf(err))
+		fact.HTTPControlsOpen.Unknown(e, discovery.WhyOf(err))
 	case r.Status == 401:
-		fact.HTTPSettingsOpen.Set(e, false, at+": 401")
+		fact.HTTPControlsOpen.Set(e, false, at+": 401")
 	case r.Status == 200 && (espPage.Match(r.Body) || r.Header.Get("Content-Encoding") == "gzip"):
-		fact.HTTPSettingsOpen.Set(e, true, at+": 200, page of ESPHome")
+		fact.HTTPControlsOpen.Set(e, true, at+": 200, page of ESPHome")
 	default:
-		fact.HTTPSettingsOpen.Unknown(e, fact.NotTold)
+		fact.HTTPControlsOpen.Unknown(e, fact.NotTold)
 	}
 }

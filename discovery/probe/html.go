@@ -20,7 +20,7 @@ type form struct {
 	password bool   // it has a visible field for a password
 	active   bool   // scripts, frames or objects may show more than its text does
 	refresh  string // address to which it sends the browser on; "" if it does not
-	espApp   bool   // it has the element of ESPHome's page
+	esphome  bool   // it is a page of ESPHome's
 
 	heading string // first title or heading that speaks of settings, cleaned
 	control string // first field of a form for sending settings, cleaned
@@ -86,6 +86,9 @@ func readForm(body []byte, contentType string) form {
 }
 
 func (f *form) note(tag html.Token, hidden bool) {
+	if tag.DataAtom == atom.Script || tag.DataAtom == atom.Link {
+		f.esphome = f.esphome || espPage.MatchString(attr(tag, "src")+attr(tag, "href"))
+	}
 	switch tag.DataAtom {
 	case atom.Input:
 		if strings.EqualFold(attr(tag, "type"), "password") && !hidden && visible(tag) {
@@ -105,7 +108,7 @@ func (f *form) note(tag html.Token, hidden bool) {
 			}
 		}
 	default:
-		f.espApp = f.espApp || tag.Data == "esp-app"
+		f.esphome = f.esphome || tag.Data == "esp-app"
 	}
 }
 

@@ -59,7 +59,7 @@ func match(re *regexp.Regexp, s string) bool { return re != nil && re.MatchStrin
 func (p page) ofProduct() bool {
 	return slices.ContainsFunc(hints, func(h hint) bool {
 		return match(h.page, p.title) || match(h.page, p.server) || match(h.page, p.realm)
-	}) || p.form.espApp
+	}) || p.form.esphome
 }
 
 // announcedPort returns the TCP port under which a device announces a service,
