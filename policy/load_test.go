@@ -3,6 +3,7 @@ package policy
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -60,19 +61,10 @@ func TestBuiltin(t *testing.T) {
 		}
 	}
 	for _, id := range want {
-		if !contains(got, id) {
+		if !slices.Contains(got, id) {
 			t.Errorf("%s is missing", id)
 		}
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 func TestFields(t *testing.T) {
@@ -206,7 +198,7 @@ func TestBadPolicies(t *testing.T) {
 				t.Fatal(err)
 			}
 			var want []string
-			for _, l := range strings.Split(string(b), "\n") {
+			for l := range strings.SplitSeq(string(b), "\n") {
 				if w, ok := strings.CutPrefix(l, "# want: "); ok {
 					want = append(want, "bad/"+filepath.Base(f)+":"+w)
 				}

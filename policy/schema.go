@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"maps"
 
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
@@ -30,9 +31,7 @@ func object(ps []property) map[string]any {
 	props, required := map[string]any{}, []string{}
 	for _, p := range ps {
 		one := map[string]any{"description": p.doc}
-		for k, v := range p.schema {
-			one[k] = v
-		}
+		maps.Copy(one, p.schema)
 		props[p.name] = one
 		if p.required {
 			required = append(required, p.name)

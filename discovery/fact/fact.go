@@ -90,7 +90,7 @@ type Entry struct {
 }
 
 // Known reports whether the entry holds a value.
-func (e Entry) Known() bool { return e.Value != nil }
+func (n Entry) Known() bool { return n.Value != nil }
 
 // Evidence is what is known of one device: at most one entry a word, and the
 // names of the sources and probes that have finished with it. The zero value is

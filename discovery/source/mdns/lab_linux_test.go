@@ -146,7 +146,7 @@ func (f *found) evidence(id string) *fact.Evidence {
 // avahiBrowse returns what avahi-browse shows on the hub in the same form as list.
 func avahiBrowse(t *testing.T, hub *lab.Host) (out []string) {
 	t.Helper()
-	for _, l := range strings.Split(hub.Run(t, "avahi-browse", "-a", "-t", "-r", "-p", "-k"), "\n") {
+	for l := range strings.SplitSeq(hub.Run(t, "avahi-browse", "-a", "-t", "-r", "-p", "-k"), "\n") {
 		p := strings.Split(l, ";")
 		if len(p) >= 9 && p[0] == "=" && p[2] == "IPv4" {
 			out = append(out, fmt.Sprintf("%s %s %s", p[7], p[4], p[8]))

@@ -2,6 +2,7 @@ package mdns
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -92,10 +93,8 @@ func (l *link) enqueue(k key) bool {
 	if len(l.pending) >= maxPending {
 		return false
 	}
-	for _, p := range l.pending {
-		if p == k {
-			return true
-		}
+	if slices.Contains(l.pending, k) {
+		return true
 	}
 	l.pending = append(l.pending, k)
 	return true
