@@ -185,7 +185,7 @@ func viewFinding(f policy.Finding) finding {
 	p := f.Policy
 	v := finding{
 		Title: fact.Clean(p.Title, 200), Severity: f.Severity.String(), Due: due(f.Severity), Remark: remark(f),
-		Likely: p.Confidence == policy.Likely, Unfold: f.Problem() && f.Severity >= policy.High,
+		Likely: p.Confidence == policy.Likely, Unfold: f.Status == policy.Open && f.Severity >= policy.High,
 		Summary: fact.Clean(p.Summary, 2000), Evidence: report.Evidence(f), Remedy: paragraphs(p.Remedy),
 	}
 	if !f.Since.IsZero() {
