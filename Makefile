@@ -15,7 +15,7 @@ OUI_DATA := $(CACHE)/oui-data-$(OUI_DATA_VERSION)/package/index.json
 # Daemons that the tests start are here on Debian, also for ordinary users.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help build test lint generate fuzz bench e2e image lab-deps
+.PHONY: help build test lint generate fuzz bench e2e e2e-ha image lab-deps
 
 help:
 	@echo 'build     one static program, ./thingwarden'
@@ -25,6 +25,7 @@ help:
 	@echo 'fuzz      each fuzz test for FUZZTIME ($(FUZZTIME))'
 	@echo 'bench     all benchmarks'
 	@echo 'e2e       the built program against real daemons and a real Home Assistant'
+	@echo 'e2e-ha    only those with Home Assistant, which is installed first (minutes, once)'
 	@echo 'image     the container image $(IMAGE)'
 	@echo 'lab-deps  install what lab and e2e need (Debian, as root)'
 
@@ -77,6 +78,10 @@ bench:
 
 e2e:
 	TEST_REQUIRE=lab,e2e $(GO) test -count=1 -timeout 30m -v ./agent/e2e/...
+
+e2e-ha:
+	agent/e2e/install-homeassistant.sh
+	TEST_REQUIRE=lab,e2e $(GO) test -count=1 -timeout 30m -v -run HomeAssistant ./agent/e2e
 
 image:
 	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .

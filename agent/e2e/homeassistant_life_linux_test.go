@@ -64,7 +64,7 @@ func (w *world) testStop(t *testing.T) {
 	before := w.settled(s)
 	w.end(t)
 	w.waitUnavailable(s, 5*time.Second)
-	w.agent.configure(w.config + "learning_period: 0\n")
+	w.agent.configure(w.config + "learning_period: 0\n" + judgeBy(t, judged...))
 	w.agent.start()
 	w.waitShows(s, time.Minute, before)
 	w.checkAlerts(t)
@@ -104,7 +104,7 @@ func (w *world) testNewDevice(t *testing.T) {
 
 func (w *world) testKill(t *testing.T) {
 	s := w.ha.connect(t)
-	w.restart(t, "") // saves what has been learned
+	w.restart(t, judged...) // saves what has been learned
 	before := w.settled(s)
 	w.agent.Kill()
 	w.waitUnavailable(s, 5*time.Second)

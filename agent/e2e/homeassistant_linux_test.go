@@ -98,18 +98,22 @@ func startHomeAssistant(t testing.TB, hub *lab.Host, broker *lab.Mosquitto, mac 
 	return ha
 }
 
-// install finds the Home Assistant that install-homeassistant.sh put into the
-// cache folder, and makes a configuration that it can see.
+// install finds the Home Assistant that install-homeassistant.sh has installed,
+// and makes a configuration that it can see.
 func (ha *homeAssistant) install(mac string) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		ha.t.Fatal(err)
 	}
-	ready, _ := filepath.Glob(filepath.Join(cache, "thingwarden-test", "homeassistant-*", "ready"))
+	var ready []string
+	for _, dir := range []string{"/var/cache", cache} {
+		found, _ := filepath.Glob(filepath.Join(dir, "thingwarden-test", "homeassistant-*", "ready"))
+		ready = append(ready, found...)
+	}
 	if len(ready) == 0 {
 		lab.SkipOrFail(ha.t, "e2e", "Home Assistant is not installed: run agent/e2e/install-homeassistant.sh")
 	}
-	b, err := os.ReadFile(ready[len(ready)-1])
+	b, err := os.ReadFile(ready[0])
 	if err != nil {
 		ha.t.Fatal(err)
 	}
@@ -128,7 +132,7 @@ func (ha *homeAssistant) install(mac string) {
 		ha.t.Fatal(err)
 	}
 	ha.t.Cleanup(func() { os.RemoveAll(ha.dir) })
-	if err := os.CopyFS(ha.dir, os.DirFS("testdata")); err != nil {
+	if err := os.CopyFS(ha.dir, os.DirFS("testdata/homeassistant")); err != nil {
 		ha.t.Fatal(err)
 	}
 	for name, text := range map[string]string{"configuration.yaml": haConfiguration, "labrouter.txt": mac} {

@@ -20,11 +20,11 @@ func mustJSON(t testing.TB, v any) []byte {
 	return b
 }
 
-// restart ends the agent and starts it with more lines of configuration.
-func (w *world) restart(t testing.TB, more string) {
+// restart ends the agent and starts it again with these policies.
+func (w *world) restart(t testing.TB, policies ...string) {
 	t.Helper()
 	w.end(t)
-	w.agent.configure(w.config + "learning_period: 0\n" + more)
+	w.agent.configure(w.config + "learning_period: 0\n" + judgeBy(t, policies...))
 	w.agent.start()
 	w.waitOnline(t)
 }
@@ -44,10 +44,10 @@ func (w *world) testPolicyGone(t *testing.T) {
 	s := w.ha.connect(t)
 	key := macID(w.plug) + "_homekit_unpaired"
 	before := w.settled(s)
-	w.restart(t, "policies: {disable: [homekit-unpaired]}\n")
+	w.restart(t, "telnet-open", "new-device")
 	lab.WaitFor(t, 30*time.Second, "the entity "+key+" to go", func() bool { _, there := s.entities()[key]; return !there })
 	s.waitState(10*time.Second, macID(w.plug)+"_problem", "off")
-	w.restart(t, "")
+	w.restart(t, judged...)
 	e := s.waitState(30*time.Second, key, "on")
 	if e.ID != before[key].ID {
 		t.Errorf("the entity is %s now, and was %s", e.ID, before[key].ID)
@@ -84,7 +84,7 @@ func (w *world) testDeleteEntity(t *testing.T) {
 	s.action("switch.turn_on", map[string]any{"entity_id": want[macID(w.camera)+"_trusted"].ID})
 	s.waitState(10*time.Second, macID(w.camera)+"_trusted", "on")
 	w.stays(s, want)
-	w.restart(t, "")
+	w.restart(t, judged...)
 	s.waitState(30*time.Second, macID(w.camera)+"_telnet_open", "on")
 	w.stays(s, want)
 }
@@ -108,7 +108,7 @@ func (w *world) testDeleteDevice(t *testing.T) {
 	want := without(before, id)
 	s.call("config/device_registry/remove", map[string]any{"device_id": s.devices()[id].ID})
 	w.stays(s, want)
-	w.restart(t, "")
+	w.restart(t, judged...)
 	w.stays(s, want)
 	w.ha.restart(t)
 	s = w.ha.connect(t)

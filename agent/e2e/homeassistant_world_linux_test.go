@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/thingwarden/thingwarden/discovery/lab"
+	"github.com/thingwarden/thingwarden/policy"
 )
 
 // world is a home with a real Home Assistant, which the subtests share: a start
@@ -23,7 +25,7 @@ type world struct {
 	onlooker *onlooker
 	ha       *homeAssistant
 	agent    *agent
-	config   string // of the agent, without the learning period
+	config   string // of the agent, without learning period and policies
 
 	camera, plug, clean *lab.Host
 	newcomer            *lab.Host // says nothing yet
@@ -60,7 +62,27 @@ func newWorld(t *testing.T) *world {
 // startAgent starts the agent for the first time; what is there is known.
 func (w *world) startAgent(t *testing.T) {
 	t.Helper()
-	w.agent = startAgent(t, w.lab.Hub(), w.config+"learning_period: 1h\n")
+	w.agent = startAgent(t, w.lab.Hub(), w.config+"learning_period: 1h\n"+judgeBy(t, judged...))
+}
+
+// judged are the policies that the tests have the home judged by: what they want
+// to see must not change with each policy that is written.
+var judged = []string{"telnet-open", "homekit-unpaired", "new-device"}
+
+// judgeBy is a configuration in which all other policies are switched off.
+func judgeBy(t testing.TB, policies ...string) string {
+	t.Helper()
+	set, err := policy.Load(policy.Options{}, policy.Builtin()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var off []string
+	for _, p := range set.Policies() {
+		if !slices.Contains(policies, p.ID) {
+			off = append(off, p.ID)
+		}
+	}
+	return "policies: {disable: [" + strings.Join(off, ", ") + "]}\n"
 }
 
 // shows is what Home Assistant shows of us, without what may change by itself.
