@@ -36,6 +36,7 @@ const (
 	keepAlive      = 30 * time.Second
 	retryFirst     = time.Second
 	retryLast      = 30 * time.Second
+	lookAgain      = 10 * time.Second
 	maxOpen        = 30_000 // messages without an answer, after which paho is started anew
 	window         = 500    // messages on their way at once
 )
@@ -59,6 +60,10 @@ type Config struct {
 	Username string
 	Password string
 	ClientID string
+	// Find, if not nil, looks the broker up before each first connection, and
+	// again when a connection stays lost; what it returns takes the place of URL,
+	// Username and Password. Its error says in plain words why there is no broker.
+	Find func(ctx context.Context) (Address, error)
 	// TLS is used for mqtts and wss; nil means the system's roots.
 	TLS *tls.Config
 	// Will is published by the broker when the session ends without a farewell,
@@ -73,6 +78,9 @@ type Config struct {
 	// text when nothing is. It must not block. Nil for nobody.
 	OnProblem func(problem string)
 }
+
+// Address is where a broker is, and how to log in there; see Config.
+type Address struct{ URL, Username, Password string }
 
 // ParseURL checks the URL of a broker and adds the port of its scheme.
 func ParseURL(s string) (*url.URL, error) {

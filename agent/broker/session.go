@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"net/url"
 	"slices"
 	"sync"
@@ -56,70 +55,10 @@ func New(cfg Config, log *slog.Logger) *Session {
 	}
 }
 
-// Run keeps the session connected until ctx is done, then says farewell (the
-// will's message) and returns nil. Any other return means that the
-// configuration cannot work. It must be called once.
-func (s *Session) Run(ctx context.Context) error {
-	u, err := ParseURL(s.cfg.URL)
-	if err != nil {
-		return fmt.Errorf("reading the URL of the MQTT broker: %w", err)
-	}
-	for ctx.Err() == nil {
-		s.runClient(ctx, u)
-	}
-	return nil
-}
-
-// runClient runs one paho client until ctx is done or the client is worn.
-func (s *Session) runClient(ctx context.Context, u *url.URL) {
-	o := s.cfg.options(ctx, u)
-	o.SetDefaultPublishHandler(s.dispatch)
-	o.SetOnConnectHandler(func(mqtt.Client) { poke(s.events) })
-	o.SetConnectionLostHandler(func(_ mqtt.Client, err error) {
-		s.release()
-		s.trouble(s.cfg.explain(err, u.Host))
-		poke(s.events)
-	})
-	o.SetConnectionNotificationHandler(func(_ mqtt.Client, n mqtt.ConnectionNotification) {
-		if f, ok := n.(mqtt.ConnectionNotificationFailed); ok && ctx.Err() == nil {
-			s.trouble(s.cfg.explain(f.Reason, u.Host))
-		}
-	})
-	client := mqtt.NewClient(o)
-	s.mu.Lock()
-	s.client, s.open = client, 0
-	s.mu.Unlock()
-	if s.connect(ctx, client) {
-		s.manage(ctx, client, u)
-	}
-}
-
-// connect makes the first connection and reports whether it did before ctx was
-// done. Paho's own ConnectRetry would hide why it fails.
-func (s *Session) connect(ctx context.Context, client mqtt.Client) bool {
-	for wait := retryFirst; ; wait = min(2*wait, retryLast) {
-		t := client.Connect()
-		select {
-		case <-t.Done():
-			if t.Error() == nil {
-				return true
-			}
-		case <-ctx.Done():
-			client.Disconnect(0)
-			return false
-		}
-		select {
-		case <-time.After(wait/2 + rand.N(wait)):
-		case <-ctx.Done():
-			return false
-		}
-	}
-}
-
 // manage follows the connection. It alone subscribes and changes s.up, so that
 // subscribers see the end of one connection before anything of the next.
 func (s *Session) manage(ctx context.Context, client mqtt.Client, u *url.URL) {
-	var retry <-chan time.Time
+	var retry, lost <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -133,6 +72,14 @@ func (s *Session) manage(ctx context.Context, client mqtt.Client, u *url.URL) {
 				return
 			}
 			retry = s.start(ctx, client, u)
+			if s.cfg.Find != nil && !client.IsConnectionOpen() {
+				lost = time.After(lookAgain)
+			}
+		case <-lost:
+			if !client.IsConnectionOpen() {
+				client.Disconnect(0)
+				return
+			}
 		case <-retry:
 			retry = s.start(ctx, client, u)
 		case <-s.kick:
