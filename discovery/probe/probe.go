@@ -18,10 +18,13 @@ import (
 var All = []*discovery.Probe{
 	ESPHome,
 	HTTP,
+	IGD,
 	MQTT,
+	NATPMP,
 	Shelly,
 	Tasmota,
 	Telnet,
+	UPnP,
 }
 
 // reachable reports whether there is an address at which to ask the device.

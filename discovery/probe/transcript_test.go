@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -44,11 +45,16 @@ var update = flag.Bool("update", false, "write what the probes say into the tran
 // A transcript, testdata/<probe>/<case>.txtar, has these files:
 //
 //	device       optional lines "service tcp 8081 _http._tcp", "silent 80 8080"
-//	             (ports that never answer), "touch connect", "name kitchen"
+//	             (ports that never answer), "touch connect", "name kitchen",
+//	             "fact igd.location http://192.0.2.10/" (known before)
 //	tcp/23       what the device sends on connection, then waits
 //	tcp/1883 answer   what it sends once it was sent something
 //	tcp/80 GET / what it answers to that question; other paths give 404
+//	tcp/80 POST /ctl GetStatus 0   what it answers to a SOAP action with these
+//	             arguments: whole, or "fault 713", or lines "NewName value"
 //	tls/443      as tcp, inside TLS
+//	udp/5351 0000   what it answers to a datagram that begins so, both in
+//	             hexadecimal; others get no answer. Other UDP ports are closed.
 //	want         all facts, services, the number of connections, and what was sent
 //	             to ports that answer
 //
@@ -58,7 +64,7 @@ func TestTranscripts(t *testing.T) {
 	eachTranscript(t, func(t *testing.T, tr *transcript) {
 		var got string
 		synctest.Test(t, func(t *testing.T) {
-			got = tr.ask(tr.dialPipe)
+			got = tr.ask(tr.dialPipe, tr.dialPipeUDP)
 			tr.serving.Wait()
 			got += tr.sent()
 		})
@@ -78,12 +84,13 @@ func TestTranscriptsLoopback(t *testing.T) {
 	var mu sync.Mutex
 	var asking sync.WaitGroup
 	eachTranscript(t, func(t *testing.T, tr *transcript) {
-		if len(tr.silent) > 0 {
+		if tr.takesTime() {
 			t.Skip("silence takes its time; TestTranscripts has it")
 		}
 		dial, stop := tr.listen(t)
+		dialUDP := closedUDP(t)
 		asking.Go(func() {
-			said := tr.ask(dial)
+			said := tr.ask(dial, dialUDP)
 			stop()
 			said += tr.sent()
 			mu.Lock()
@@ -94,7 +101,7 @@ func TestTranscriptsLoopback(t *testing.T) {
 	asking.Wait()
 	t.Run("compare", func(t *testing.T) {
 		eachTranscript(t, func(t *testing.T, tr *transcript) {
-			if diff := cmp.Diff(tr.want, got[tr.file]); len(tr.silent) == 0 && diff != "" {
+			if diff := cmp.Diff(tr.want, got[tr.file]); !tr.takesTime() && diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -119,8 +126,10 @@ type transcript struct {
 	probe    *discovery.Probe
 	touch    discovery.Touch
 	name     string
+	facts    *fact.Evidence
 	services []discovery.Service
 	silent   []uint16
+	udp      map[uint16]map[string][]byte // by the datagram's beginning
 	open     map[uint16]*fakePort
 	want     string
 	serving  sync.WaitGroup
@@ -131,6 +140,7 @@ type fakePort struct {
 	banner []byte
 	answer []byte
 	paths  map[string][]byte
+	soap   map[string][]byte // by path, action and arguments
 
 	mu  sync.Mutex
 	got []byte // by a port that answers
@@ -144,7 +154,8 @@ func readTranscript(t *testing.T, p *discovery.Probe, file string) *transcript {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &transcript{file: file, archive: a, probe: p, touch: discovery.Read, open: map[uint16]*fakePort{}}
+	tr := &transcript{file: file, archive: a, probe: p, touch: discovery.Read, open: map[uint16]*fakePort{},
+		facts: fact.New("test", today), udp: map[uint16]map[string][]byte{}}
 	for _, f := range a.Files {
 		switch {
 		case f.Name == "want":
@@ -169,6 +180,8 @@ func (tr *transcript) readDevice(t *testing.T, text string) {
 			}
 		case "name":
 			tr.name = f[1]
+		case "fact":
+			tr.know(t, f[1], f[2])
 		case "touch":
 			tr.touch = map[string]discovery.Touch{"listen": discovery.Listen, "connect": discovery.Connect}[f[1]]
 		default:
@@ -178,18 +191,25 @@ func (tr *transcript) readDevice(t *testing.T, text string) {
 }
 
 func (tr *transcript) readPort(t *testing.T, f txtar.File) {
+	if strings.HasPrefix(f.Name, "udp/") {
+		tr.readUDP(t, f)
+		return
+	}
 	name, path, isGet := strings.Cut(f.Name, " GET ")
+	name, call, isPost := strings.Cut(name, " POST ")
 	name, isAnswer := strings.CutSuffix(name, " answer")
 	proto, number, _ := strings.Cut(name, "/")
 	port := portNumber(t, number)
 	p := tr.open[port]
 	if p == nil {
-		p = &fakePort{tls: proto == "tls", paths: map[string][]byte{}}
+		p = &fakePort{tls: proto == "tls", paths: map[string][]byte{}, soap: map[string][]byte{}}
 		tr.open[port] = p
 	}
 	switch {
 	case isGet:
 		p.paths[path] = unescape(t, string(f.Data), true)
+	case isPost:
+		p.soap[call] = soapAnswer(t, call, string(f.Data))
 	case isAnswer:
 		p.answer = append([]byte{}, unescape(t, string(f.Data), false)...)
 	default:
@@ -242,22 +262,31 @@ func (p *fakePort) serve(c net.Conn) {
 		p.listenAndAnswer(c)
 		return
 	}
-	if len(p.paths) == 0 {
+	if len(p.paths)+len(p.soap) == 0 {
 		var reading sync.WaitGroup
 		reading.Go(func() { _, _ = io.Copy(io.Discard, c) })
 		_, _ = c.Write(p.banner)
 		reading.Wait()
 		return
 	}
-	req, err := http.ReadRequest(bufio.NewReader(c))
-	if err != nil {
-		return
+	r := bufio.NewReader(c)
+	for {
+		req, err := http.ReadRequest(r)
+		if err != nil {
+			return
+		}
+		reply, ok := p.paths[req.RequestURI]
+		if req.Method == http.MethodPost {
+			reply, ok = p.soap[soapCall(req)]
+		}
+		if !ok {
+			reply = []byte("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+		}
+		_, _ = c.Write(reply)
+		if req.Close || bytes.Contains(reply, []byte("Connection: close")) {
+			return
+		}
 	}
-	reply, ok := p.paths[req.RequestURI]
-	if !ok {
-		reply = []byte("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-	}
-	_, _ = c.Write(reply)
 }
 
 func (p *fakePort) listenAndAnswer(c net.Conn) {
@@ -357,12 +386,12 @@ func (tr *transcript) listen(t *testing.T) (dial discovery.DialFunc, stop func()
 }
 
 // ask runs the probe through a Prober and writes down what it says.
-func (tr *transcript) ask(dial discovery.DialFunc) string {
+func (tr *transcript) ask(dial, dialUDP discovery.DialFunc) string {
 	d := discovery.Device{
 		ID: "mac_00005e005301", IDs: []discovery.Identifier{{Kind: discovery.MACID, Value: "00005e005301"}, discovery.IP(deviceAddr)},
 		Services: tr.services, Name: tr.name,
 	}
-	return askDevice(tr.probe, d, netip.MustParsePrefix("192.0.2.0/24"), tr.touch, dial)
+	return askKnown(tr.probe, d, tr.facts, netip.MustParsePrefix("192.0.2.0/24"), tr.touch, dial, dialUDP)
 }
 
 // today is when the questions are put, whatever the clock says: dates of firmware
@@ -370,17 +399,25 @@ func (tr *transcript) ask(dial discovery.DialFunc) string {
 var today = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 func askDevice(p *discovery.Probe, d discovery.Device, lan netip.Prefix, touch discovery.Touch, dial discovery.DialFunc) string {
+	return askKnown(p, d, fact.New("test", today), lan, touch, dial, nil)
+}
+
+// askKnown asks a device of which something is known already.
+func askKnown(p *discovery.Probe, d discovery.Device, known *fact.Evidence, lan netip.Prefix, touch discovery.Touch, dial, dialUDP discovery.DialFunc) string {
 	start := time.Now()
 	observed := make(chan discovery.Observation, 100)
-	var connections atomic.Int64
+	var connections, datagrams atomic.Int64
 	prober := discovery.NewProber(discovery.ProberOptions{
-		Probes: []*discovery.Probe{p}, Touch: touch, PerDevice: 16, PerHouse: 128, Dial: dial,
+		Probes: []*discovery.Probe{p}, Touch: touch, PerDevice: 16, PerHouse: 128, Dial: dial, DialUDP: dialUDP,
 		Now: func() time.Time { return today.Add(time.Since(start)) },
 		Networks: func() discovery.Networks {
 			return discovery.Networks{Looked: []discovery.Network{{Interface: "lan0", Prefix: lan}}}
 		},
 		Report: func(o discovery.Observation) { observed <- o },
-		Sent:   func(_ netip.Addr, _, n int) { connections.Add(int64(n)) },
+		Sent: func(_ netip.Addr, packets, n int) {
+			datagrams.Add(int64(packets))
+			connections.Add(int64(n))
+		},
 	})
 	ctx, cancel := context.WithCancel(context.Background()) // a test of its own may have ended
 	var running sync.WaitGroup
@@ -388,10 +425,11 @@ func askDevice(p *discovery.Probe, d discovery.Device, lan netip.Prefix, touch d
 	defer running.Wait()
 	defer cancel()
 	facts := fact.New("test", time.Now())
-	prober.Update(d, facts)
+	prober.Update(d, known)
 	if touch < p.Touch {
-		return describe(prober.Pending(d, facts), nil, 0)
+		return describe(prober.Pending(d, known), nil, 0)
 	}
+	name := ""
 	timeout := time.After(time.Minute)
 	var services []discovery.Service
 	for {
@@ -403,8 +441,15 @@ func askDevice(p *discovery.Probe, d discovery.Device, lan netip.Prefix, touch d
 				}
 			}
 			services = append(services, o.Services...)
+			if o.Name != "" {
+				name = "name " + o.Name + "\n"
+			}
 			if o.Facts.Finished(p.Name) {
-				return describe(facts, services, int(connections.Load()))
+				said := name + describe(facts, services, int(connections.Load()))
+				if n := datagrams.Load(); n > 0 {
+					said += fmt.Sprintf("datagrams %d\n", n)
+				}
+				return said
 			}
 		case <-timeout:
 			return "not finished within a minute"

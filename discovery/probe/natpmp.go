@@ -1,0 +1,137 @@
+package probe
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// NATPMP asks the router whether it opens doors by NAT-PMP or PCP.
+var NATPMP = &discovery.Probe{
+	Name:    "natpmp",
+	Doc:     "Asks the home's router on UDP port 5351 for its outside address (NAT-PMP) and for a sign of life (PCP); never asks it to open or close anything.",
+	Touch:   discovery.Read,
+	Gives:   []string{fact.NATPMPOn.Name(), fact.WANNested.Name()},
+	Every:   6 * time.Hour,
+	Applies: isGateway,
+	Run:     runNATPMP,
+}
+
+const natpmpPort = 5351
+
+func isGateway(d discovery.Device, ev *fact.Evidence) bool {
+	gateway, _ := fact.WANGateway.Get(ev)
+	return gateway && reachable(d, ev)
+}
+
+func runNATPMP(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+	facts := t.Evidence()
+	first, err1 := t.Exchange(ctx, natpmpPort, natpmpQuestion)
+	pmp := readNATPMP(first)
+	var pcp doorKeeper
+	var err2 error
+	if err1 == nil && pmp.on != yes || errors.Is(err1, discovery.ErrNoAnswer) {
+		var second []byte
+		second, err2 = t.Exchange(ctx, natpmpPort, pcpQuestion(ownAddr(t)))
+		pcp = readPCP(second)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	switch {
+	case pmp.on == yes:
+		fact.NATPMPOn.Set(facts, true, pmp.proof)
+	case pcp.on == yes:
+		fact.NATPMPOn.Set(facts, true, pcp.proof)
+	case errors.Is(err1, discovery.ErrClosed), errors.Is(err2, discovery.ErrClosed):
+		fact.NATPMPOn.Set(facts, false, "udp/5351: port unreachable")
+	case pmp.on == no:
+		fact.NATPMPOn.Set(facts, false, pmp.proof)
+	case pcp.on == no:
+		fact.NATPMPOn.Set(facts, false, pcp.proof)
+	case err1 == nil || err2 == nil && pcp.proof != "":
+		fact.NATPMPOn.Unknown(facts, fact.Unreadable)
+	default:
+		fact.NATPMPOn.Unknown(facts, discovery.WhyOf(err1))
+	}
+	if !pmp.outside.IsValid() || !tellNested(facts, pmp.outside, "NAT-PMP") {
+		fact.WANNested.Unknown(facts, fact.NotTold)
+	}
+	report(discovery.Observation{About: t.About(), Facts: facts})
+	return nil
+}
+
+// doorKeeper is what a router says of itself by NAT-PMP or PCP.
+type doorKeeper struct {
+	on      tristate   // whether it opens doors
+	outside netip.Addr // its address on the Internet, if it says so
+	proof   string
+}
+
+// natpmpQuestion asks for the outside address (RFC 6886 section 3.2). The other
+// two requests of NAT-PMP make or remove a mapping.
+var natpmpQuestion = []byte{0, 0}
+
+// readNATPMP reads the answer: version 0, 128, result, seconds since the start,
+// address (RFC 6886 sections 3.2 and 3.5).
+func readNATPMP(b []byte) doorKeeper {
+	const successful, unsupportedVersion, refused, noNetwork, noResources = 0, 1, 2, 3, 4
+	if len(b) < 4 || b[0] != 0 || b[1] != 0x80 {
+		return doorKeeper{}
+	}
+	result := binary.BigEndian.Uint16(b[2:])
+	k := doorKeeper{proof: fmt.Sprintf("udp/%d: NAT-PMP result %d", natpmpPort, result)}
+	switch result {
+	case successful:
+		if len(b) < 12 {
+			return doorKeeper{}
+		}
+		k.on, k.outside = yes, netip.AddrFrom4([4]byte(b[8:12]))
+	case noNetwork, noResources:
+		k.on = yes // it would, at another time
+	case refused: // "box supports mapping, but user has turned feature off"
+		k.on = no
+	case unsupportedVersion: // PCP only
+	}
+	return k
+}
+
+// pcpQuestion is an ANNOUNCE from the client's address, which makes nothing (RFC
+// 6887 sections 7.1 and 14.1). MAP and PEER make mappings.
+func pcpQuestion(own netip.Addr) []byte {
+	b := make([]byte, 24)
+	b[0] = 2
+	client := own.As16()
+	copy(b[8:], client[:])
+	return b
+}
+
+func ownAddr(t *discovery.Target) netip.Addr {
+	if w, ok := t.Networks().OnLink(t.Addr()); ok && w.Own.IsValid() {
+		return w.Own
+	}
+	return netip.IPv4Unspecified()
+}
+
+// readPCP reads the answer: version, 128, result, … (RFC 6887 sections 7.2 and 7.4).
+func readPCP(b []byte) doorKeeper {
+	const unsupportedVersion, notAuthorized = 1, 2
+	if len(b) < 24 || b[0] == 0 || b[1] != 0x80 {
+		return doorKeeper{}
+	}
+	k := doorKeeper{proof: fmt.Sprintf("udp/%d: PCP version %d, result %d", natpmpPort, b[0], b[3])}
+	switch b[3] {
+	case unsupportedVersion:
+	case notAuthorized:
+		k.on = no
+	default: // also of those that know no ANNOUNCE, or want another address in it
+		k.on = yes
+	}
+	return k
+}
