@@ -120,7 +120,7 @@ func describeNetworks(n discovery.Networks) string {
 
 func describeSkipped(skipped []discovery.Skipped) string {
 	if len(skipped) == 0 {
-		return "this machine has no network interface with an address."
+		return "this machine has no network interface."
 	}
 	var parts []string
 	for _, s := range skipped {

@@ -25,8 +25,8 @@ type link struct {
 	addrs []netip.Prefix
 }
 
-// LookNetworks returns the networks that may be looked at and, for all others,
-// why not.
+// LookNetworks returns the networks that may be looked at and, for all others but
+// loopback, why not.
 //
 // Without prefixes these are the IPv4 networks of /22 or longer in private
 // address ranges on Ethernet and Wi-Fi interfaces, and the on-link IPv6 networks
@@ -113,6 +113,9 @@ func within(p, q netip.Prefix) bool {
 func choose(links []link, named []netip.Prefix) Networks {
 	var n Networks
 	for _, l := range links {
+		if l.flags&net.FlagLoopback != 0 {
+			continue
+		}
 		if reason := unusable(l, len(named) > 0); reason != "" {
 			n.Skipped = append(n.Skipped, Skipped{Interface: l.name, Reason: reason})
 			continue
@@ -133,8 +136,6 @@ func choose(links []link, named []netip.Prefix) Networks {
 // unusable says why nothing on the interface is looked at; empty if something may be.
 func unusable(l link, named bool) string {
 	switch {
-	case l.flags&net.FlagLoopback != 0:
-		return "the hub itself (loopback)"
 	case l.flags&net.FlagUp == 0:
 		return "switched off"
 	case l.flags&net.FlagRunning == 0:

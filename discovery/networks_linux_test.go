@@ -38,7 +38,7 @@ func TestLookNetworksOnRealLinks(t *testing.T) {
 			t.Errorf("OnLink(%s) = %+v, %v; want %q", a, w, ok, want)
 		}
 	}
-	for _, name := range []string{"lo", "br7", "tap9", "lan0"} {
+	for _, name := range []string{"br7", "tap9", "lan0"} {
 		found := false
 		for _, s := range got.Skipped {
 			found = found || s.Interface == name && s.Reason != ""

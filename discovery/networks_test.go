@@ -45,7 +45,7 @@ func TestChoose(t *testing.T) {
 		{"own addresses of one network", []link{described("eth0", 2, "", "192.168.1.2/24", "192.168.1.9/24", "192.168.1.10/32", "fd00::2/64", "fd00::3/128")}, nil,
 			"eth0 192.168.1.0/24 192.168.1.2; eth0 192.168.1.0/24 192.168.1.9; eth0 192.168.1.0/24 192.168.1.10; eth0 fd00::/64 fd00::2; eth0 fd00::/64 fd00::3", ""},
 		{"no network", []link{lo, down, described("eth1", 3, "")}, nil, "",
-			"lo - loopback; eth9 - switched off; eth1 - has no address"},
+			"eth9 - switched off; eth1 - has no address"},
 		{"cable out", []link{unplugged}, nil, "", "eth9 - no cable"},
 		{"virtual", []link{described("docker0", 4, "a bridge", "172.17.0.1/16"), described("veth1", 5, "a container's cable (veth)", "10.0.0.1/24")}, nil, "",
 			"docker0 - is a bridge; veth1 - is a container's cable"},

@@ -143,6 +143,9 @@ func networksProblem(n discovery.Networks) string {
 	if len(n.Looked) > 0 {
 		return ""
 	}
+	if len(n.Skipped) == 0 {
+		return "There is no home network to look at: this machine has no network interface."
+	}
 	var why []string
 	for _, k := range n.Skipped {
 		name := k.Interface
