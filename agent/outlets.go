@@ -98,6 +98,7 @@ func (a *Agent) connectToRead(bc broker.Config) error {
 	id := make([]byte, 6)
 	rand.Read(id)
 	bc.ClientID = "thingwarden-scan-" + hex.EncodeToString(id)
+	bc.OnProblem = func(string) { a.outlets.showBroker() }
 	if err := setCA(&bc, a.opt.Config.MQTT.CAFile); err != nil {
 		return err
 	}
