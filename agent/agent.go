@@ -20,6 +20,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/control"
 	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/agent/supervisor"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/source"
 	"github.com/thingwarden/thingwarden/policy"
@@ -51,6 +52,9 @@ type Options struct {
 	// the real ones. The simulated home of `demo` uses them.
 	Sources []discovery.SourceKind
 	Dial    discovery.DialFunc
+	// Supervisor is set inside the app of Home Assistant: it knows the broker if
+	// none is configured, and where our page is to be shown.
+	Supervisor *supervisor.Client
 	// Networks replaces the machine's own networks; nil means those.
 	Networks func() discovery.Networks
 }
@@ -168,6 +172,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return a.prober.Run(gctx) })
 	a.outlets.start(gctx, g)
+	a.startPage(gctx, g)
 	g.Go(func() error { a.watchSight(gctx); return nil })
 	if a.store != nil {
 		g.Go(func() error { a.serveControl(gctx); return nil })

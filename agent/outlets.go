@@ -63,8 +63,12 @@ func (a *Agent) connect(dec *decisions, st *state) error {
 	if a.opt.Mode == ModeScan {
 		return a.connectToRead(bc)
 	}
-	if cfg.URL == "" {
-		if inContainer() || a.opt.Config.InApp {
+	switch {
+	case cfg.URL != "":
+	case a.opt.Supervisor != nil:
+		bc.Find = findBroker(a.opt.Supervisor, cfg)
+	default:
+		if inContainer() {
 			problem := "No MQTT broker is configured, so Home Assistant learns nothing: set mqtt.url, mqtt.username and mqtt.password."
 			a.notice(problem)
 			a.mail.setHealth("mqtt", discovery.Down, problem)

@@ -3,12 +3,14 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/thingwarden/thingwarden/agent"
+	"github.com/thingwarden/thingwarden/agent/supervisor"
 )
 
 func (a *app) runCommand() *cobra.Command {
@@ -30,11 +32,15 @@ func (a *app) run(ctx context.Context) error {
 	log := a.logger(cfg.Log.Level)
 	log.Info("starting", "version", a.version, "config", cfg.File, "state", cfg.StateDir)
 	notice := func(line string) { log.Info(line) }
-	watched := a.out.terminal || cfg.MQTT.URL == ""
+	watched := a.out.terminal || cfg.MQTT.URL == "" && !cfg.InApp
 	if watched {
 		notice = func(line string) { fmt.Fprint(a.out, paragraph("", line)) }
 	}
-	ag, err := agent.New(agent.Options{Config: cfg, Log: log, Version: a.version, Mode: agent.ModeRun, OnNotice: notice})
+	opt := agent.Options{Config: cfg, Log: log, Version: a.version, Mode: agent.ModeRun, OnNotice: notice}
+	if cfg.InApp {
+		opt.Supervisor = supervisor.New(supervisor.DefaultURL, os.Getenv(supervisor.TokenVariable))
+	}
+	ag, err := agent.New(opt)
 	if err != nil {
 		return err
 	}

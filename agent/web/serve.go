@@ -15,17 +15,18 @@ import (
 // cookies of all that its host name serves.
 const maxHeader = 32 << 10
 
-// Serve answers at the address until ctx is done. Connections of others than the
-// Supervisor and this machine are closed unread.
-func Serve(ctx context.Context, addr string, h http.Handler, log *slog.Logger) error {
+// Listen returns a listener at the TCP address at which only the Supervisor and
+// this machine itself arrive. Connections of others are closed unread.
+func Listen(ctx context.Context, addr string) (net.Listener, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", addr)
 	if err != nil {
-		return fmt.Errorf("serving the page: %w", err)
+		return nil, fmt.Errorf("opening the page's port: %w", err)
 	}
-	return serve(ctx, guarded{l}, h, log)
+	return guarded{l}, nil
 }
 
-func serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+// Serve answers at the listener until ctx is done, and closes it.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	s := &http.Server{
 		Handler: h, MaxHeaderBytes: maxHeader,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,

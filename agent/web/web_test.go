@@ -253,13 +253,13 @@ func TestHeadline(t *testing.T) {
 
 // TestServe: over a real connection, until told to end.
 func TestServe(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := Listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- serve(ctx, guarded{l}, testHandler(snapshot()), slog.New(slog.DiscardHandler)) }()
+	go func() { ended <- Serve(ctx, l, testHandler(snapshot()), slog.New(slog.DiscardHandler)) }()
 	resp, err := http.Get("http://" + l.Addr().String() + "/")
 	if err != nil {
 		t.Fatal(err)
