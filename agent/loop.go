@@ -105,7 +105,7 @@ func (l *loop) settle() time.Duration {
 		}
 	}
 	l.save(now)
-	if l.touched {
+	if l.touched && !l.writing && l.a.store != nil {
 		next = earliest(next, l.stateAt.Add(stateEvery))
 	}
 	if l.core.decDirty && !l.writing {
