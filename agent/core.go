@@ -128,6 +128,11 @@ func (c *core) take(out discovery.Outcome, now time.Time) {
 }
 
 func (c *core) rename(old, id discovery.ID) {
+	for i := range c.events {
+		if c.events[i].Device == old {
+			c.events[i].Device = id
+		}
+	}
 	c.ledger.Rename(string(old), string(id))
 	c.dec.rename(old, id)
 	c.decDirty = true
@@ -153,8 +158,9 @@ func (c *core) drop(id discovery.ID) {
 // appeared handles a device that the inventory did not have.
 func (c *core) appeared(id discovery.ID, now time.Time) {
 	c.forgotten = slices.DeleteFunc(c.forgotten, func(f discovery.ID) bool { return f == id })
+	d, _ := c.inv.Device(id)
 	if k := c.dec.Devices[id]; k != nil {
-		if k.Gone {
+		if k.Gone && seen(d) {
 			k.Gone, c.decDirty = false, true
 			c.event(report.DeviceReturned, id, "", now)
 		}
@@ -277,6 +283,9 @@ func (c *core) cleanUp(now time.Time) {
 			fact.DeviceOnline.Set(e, false, "")
 			c.take(c.inv.Observe(discovery.Observation{By: "agent", At: now, About: d.IDs[:1], Facts: e, Quiet: true}), now)
 		}
+	}
+	if now.Sub(c.started) >= unseenAfter {
+		c.take(c.inv.Left(), now)
 	}
 	c.events = slices.DeleteFunc(c.events, func(e report.Event) bool { return now.Sub(e.At) > eventsFor })
 }

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"time"
 
 	"github.com/thingwarden/thingwarden/agent/report"
@@ -48,7 +49,7 @@ func (c *core) judgeDevice(id discovery.ID, now time.Time) {
 	c.judged = append(c.judged, id)
 
 	online, told := fact.DeviceOnline.Get(ev)
-	away := told && !online
+	away, there := told && !online, told && online || !told && c.heardSince(d)
 	verdicts, again := c.set.Evaluate(ev, now)
 	changes, again2 := c.ledger.Update(string(id), verdicts, away, now)
 	for _, ch := range changes {
@@ -57,7 +58,7 @@ func (c *core) judgeDevice(id discovery.ID, now time.Time) {
 		}
 	}
 	c.syncAcceptances(id)
-	gone := c.follow(id, d, away, now)
+	gone := c.follow(d, away, there, now)
 	if next := earliest(again, again2, gone, c.randomDue(d, ev, now)); !next.IsZero() {
 		c.again[id] = next
 	} else {
@@ -92,18 +93,36 @@ func (c *core) addPending(d discovery.Device, ev *fact.Evidence) {
 	}
 }
 
+// heardSince reports whether a device of which nobody says whether it is there
+// has been heard since it went away or, for all we know, was away.
+func (c *core) heardSince(d discovery.Device) bool {
+	if from, ok := c.awayFrom[d.ID]; ok {
+		return d.LastSeen.After(from)
+	}
+	return seen(d) && !d.LastSeen.Before(c.started)
+}
+
+// seen reports whether somebody else than the owner's configuration and the
+// agent itself tells of the device.
+func seen(d discovery.Device) bool {
+	return slices.ContainsFunc(d.Sources, func(by string) bool { return by != "static" && by != "agent" })
+}
+
 // follow notices that a device went away for long, and when it came back.
-func (c *core) follow(id discovery.ID, d discovery.Device, away bool, now time.Time) (due time.Time) {
+func (c *core) follow(d discovery.Device, away, there bool, now time.Time) (due time.Time) {
+	id := d.ID
 	k := c.dec.Devices[id]
 	if k == nil || id == discovery.Hub {
 		return time.Time{}
 	}
-	if !away {
+	if there {
 		delete(c.awayFrom, id)
 		if k.Gone {
 			k.Gone, c.decDirty = false, true
 			c.event(report.DeviceReturned, id, "", now)
 		}
+	}
+	if !away {
 		return time.Time{}
 	}
 	from, ok := c.awayFrom[id]

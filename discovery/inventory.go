@@ -47,6 +47,7 @@ type contribution struct {
 	name     string
 	services []Service
 	facts    *fact.Evidence
+	restored bool // from an earlier run, and not told again
 }
 
 // NewInventory returns an inventory with the hub's own device in it.

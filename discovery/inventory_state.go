@@ -44,7 +44,8 @@ func (inv *Inventory) Save() []SavedDevice {
 }
 
 // Restore puts saved devices into an empty inventory. What does not make sense
-// any more is left out.
+// any more is left out, and live words are unknown until somebody tells them
+// again: nobody has looked since.
 func (inv *Inventory) Restore(saved []SavedDevice) {
 	for _, s := range saved {
 		if s.ID == Hub || s.ID == "" || inv.records[s.ID] != nil || len(inv.records) > MaxDevices {
@@ -63,20 +64,64 @@ func (inv *Inventory) Restore(saved []SavedDevice) {
 			inv.owner[key] = r.id
 			r.ids[key] = claimed
 		}
+		if len(r.ids) == 0 {
+			delete(inv.records, s.ID) // nobody could ever speak of it
+			continue
+		}
 		for by, said := range s.Said {
-			if by == "static" {
+			if by == "static" || said == nil {
 				continue // the owner may have changed it; what holds is told again
 			}
 			c := r.contribution(by, s.Last)
-			c.name, c.services = said.Name, slices.Clone(said.Services)
-			for _, n := range said.Facts {
-				if n.Name != fact.DeviceOnline.Name() { // nobody has looked since
-					c.facts.Put(n)
-				}
-			}
+			c.name, c.services, c.restored = said.Name, slices.Clone(said.Services), true
+			lost := c.restore(said.Facts)
 			for _, done := range said.Finished {
-				c.facts.Finish(done)
+				if !lost || done != by { // who lost something has to look again
+					c.facts.Finish(done)
+				}
 			}
 		}
 	}
+}
+
+// restore takes saved words in and reports whether one that was known is not
+// known any more.
+func (c *contribution) restore(saved []fact.Entry) (lost bool) {
+	for _, n := range saved {
+		w := fact.Lookup(n.Name)
+		if w == nil || w.Name == fact.DeviceOnline.Name() {
+			continue
+		}
+		if n.Known() && w.MaxAge == 0 && !identityWords[n.Name] {
+			n.Value, n.Proof, n.Why, lost = nil, "", fact.NotAsked, true
+		}
+		c.facts.Put(n)
+	}
+	return lost
+}
+
+// Left withdraws what a source said before the restart of devices that have
+// left its network meanwhile: it has told of others that are reached through the
+// same device, and not of them. Call it when sources have had the time to tell
+// of all their devices.
+func (inv *Inventory) Left() (out Outcome) {
+	type network struct {
+		via Identifier
+		by  string
+	}
+	told := map[network]bool{}
+	for _, r := range inv.records {
+		for by, c := range r.by {
+			told[network{r.via, by}] = told[network{r.via, by}] || !c.restored
+		}
+	}
+	for _, id := range inv.IDs() {
+		r := inv.records[id]
+		for by, c := range r.by {
+			if c.restored && r.via != (Identifier{}) && told[network{r.via, by}] {
+				inv.withdraw(r, by, &out)
+			}
+		}
+	}
+	return out
 }

@@ -35,7 +35,12 @@ func (inv *Inventory) apply(r *record, o Observation, out *Outcome) {
 	if o.Via != (Identifier{}) && o.Via != r.via {
 		r.via, changed = o.Via, true
 	}
+	if !o.Quiet && r.isBack() {
+		changed = true
+	}
+	changed = changed || r.by[o.By] == nil
 	c := r.contribution(o.By, o.At)
+	c.restored = false
 	if name := fact.Clean(o.Name, MaxName); name != "" && name != c.name {
 		c.name, changed = name, true
 	}
@@ -48,6 +53,18 @@ func (inv *Inventory) apply(r *record, o Observation, out *Outcome) {
 	if changed {
 		out.Changed = append(out.Changed, r.id)
 	}
+}
+
+// isBack takes back what the agent itself said of a device that it had not seen
+// for long, and reports whether it had.
+func (r *record) isBack() bool {
+	c := r.by["agent"]
+	if c == nil || r.id == Hub {
+		return false
+	}
+	_, said := c.facts.Entry(fact.DeviceOnline.Name())
+	c.facts.Remove(fact.DeviceOnline.Name())
+	return said
 }
 
 func mergeFacts(into *fact.Evidence, o Observation) (changed bool) {
@@ -121,7 +138,7 @@ func (inv *Inventory) SourceDown(by string) (changed []ID) {
 var identityWords = map[string]bool{
 	fact.DeviceKind.Name(): true, fact.DeviceClass.Name(): true, fact.DeviceManufacturer.Name(): true,
 	fact.DeviceModel.Name(): true, fact.DeviceHardware.Name(): true, fact.DeviceMACVendor.Name(): true,
-	fact.DeviceMACRandom.Name(): true, fact.ZigbeeRole.Name(): true, fact.ZWaveEntry.Name(): true,
+	fact.DeviceMACRandom.Name(): true, fact.DeviceHostname.Name(): true, fact.ZigbeeRole.Name(): true, fact.ZWaveEntry.Name(): true,
 }
 
 // Expire makes words that are too old unknown, and returns the devices that
