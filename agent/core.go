@@ -2,7 +2,6 @@ package agent
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -14,11 +13,10 @@ import (
 )
 
 const (
-	// newPerHour is how many unknown LAN devices an hour get their own event
-	// once learning is over; the others are only counted (threat T14).
-	newPerHour = 20
-	// eventsFor is how long an event can still be sent.
+	// eventsFor is how long an event can still be sent, and maxEvents how many:
+	// a device that changes what it says all the time makes two each time.
 	eventsFor = 10 * time.Minute
+	maxEvents = 1000
 	// goneAfter is how long a LAN device is away before it counts as gone; phones
 	// sleep and people travel.
 	goneAfter = 24 * time.Hour
@@ -88,7 +86,7 @@ func newCore(o coreOptions, now time.Time) *core {
 		awayFrom: map[discovery.ID]time.Time{}, dirty: map[discovery.ID]bool{}, again: map[discovery.ID]time.Time{},
 		overflow: map[discovery.ID]bool{}, changed: true, next: now,
 	}
-	c.inv = discovery.NewInventory(o.networks, o.precedence, c.dec.decided, now)
+	c.inv = discovery.NewInventory(o.networks, o.precedence, c.keep, now)
 	if o.state != nil {
 		c.restore(o.state)
 	}
@@ -128,6 +126,9 @@ func (c *core) take(out discovery.Outcome, now time.Time) {
 }
 
 func (c *core) rename(old, id discovery.ID) {
+	if c.overflow[old] && c.dec.Devices[id] == nil {
+		c.overflow[id] = true
+	}
 	for i := range c.events {
 		if c.events[i].Device == old {
 			c.events[i].Device = id
@@ -173,28 +174,10 @@ func (c *core) appeared(id discovery.ID, now time.Time) {
 	}
 	k.Appeared = true
 	if c.tooMany(id, now) {
-		c.overflow[id] = true
-		c.setHealth("new devices", discovery.Degraded, fmt.Sprintf(
-			"More than %d unknown devices appeared within an hour; further ones are counted here and not shown one by one: %d.",
-			newPerHour, len(c.overflow)))
+		c.crowd(id)
 		return
 	}
 	c.event(report.DeviceAppeared, id, "", now)
-}
-
-func (c *core) tooMany(id discovery.ID, now time.Time) bool {
-	d, _ := c.inv.Device(id)
-	if slices.ContainsFunc(d.IDs, func(i discovery.Identifier) bool {
-		return i.Kind == discovery.ZigbeeID || i.Kind == discovery.ZWaveID
-	}) {
-		return false // joining a radio network takes more than a packet
-	}
-	c.newTimes = slices.DeleteFunc(c.newTimes, func(t time.Time) bool { return now.Sub(t) > time.Hour })
-	if len(c.newTimes) >= newPerHour {
-		return true
-	}
-	c.newTimes = append(c.newTimes, now)
-	return false
 }
 
 // removed handles a device that no source sees any more.
@@ -207,6 +190,7 @@ func (c *core) removed(id discovery.ID, now time.Time) {
 	if c.dec.decided(id) {
 		c.restoreAcceptances() // they hold when the device returns
 	}
+	c.forgetKnown(id)
 	c.drop(id)
 	delete(c.sent, id)
 	c.forgotten = append(c.forgotten, id)
@@ -219,6 +203,9 @@ func (c *core) removed(id discovery.ID, now time.Time) {
 // were not saved: they are at least the time in milliseconds.
 func (c *core) event(kind string, id discovery.ID, policyID string, now time.Time) {
 	c.seq = max(c.seq+1, uint64(now.UnixMilli()))
+	if n := len(c.events) + 1 - maxEvents; n > 0 {
+		c.events = slices.Delete(c.events, 0, n)
+	}
 	c.events = append(c.events, report.Event{Seq: c.seq, At: now.UTC().Round(0), Type: kind, Device: id, Policy: policyID})
 	c.changed = true
 }
@@ -284,6 +271,7 @@ func (c *core) cleanUp(now time.Time) {
 			c.take(c.inv.Observe(discovery.Observation{By: "agent", At: now, About: d.IDs[:1], Facts: e, Quiet: true}), now)
 		}
 	}
+	c.thinCrowd(now)
 	if now.Sub(c.started) >= unseenAfter {
 		c.take(c.inv.Left(), now)
 	}

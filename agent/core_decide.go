@@ -142,6 +142,7 @@ type state struct {
 	Ledger    policy.LedgerState      `json:"ledger"`
 	Events    []report.Event          `json:"events"`
 	Forgotten []discovery.ID          `json:"forgotten,omitempty"`
+	Crowd     []discovery.ID          `json:"crowd,omitempty"` // devices that are only counted
 	Fragile   []discovery.ID          `json:"fragile,omitempty"`
 	Publisher map[string][]byte       `json:"publisher,omitempty"` // what each publisher remembers
 }
@@ -150,6 +151,7 @@ func (c *core) save(now time.Time) *state {
 	return &state{
 		Version: stateVersion, SavedAt: now.UTC().Round(0), Seq: c.seq, Devices: c.inv.Save(), Ledger: c.ledger.Snapshot(),
 		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten),
+		Crowd: slices.Sorted(maps.Keys(c.overflow)),
 	}
 }
 
@@ -159,4 +161,9 @@ func (c *core) restore(st *state) {
 	c.ledger.Restore(st.Ledger)
 	c.events = slices.Clone(st.Events)
 	c.forgotten = slices.Clone(st.Forgotten)
+	for _, id := range st.Crowd {
+		if _, ok := c.inv.Device(id); ok && !c.dec.decided(id) {
+			c.crowd(id)
+		}
+	}
 }
