@@ -274,7 +274,7 @@ func (w *decisionsWorld) testScan(t *testing.T) {
 	id := macID(w.recorder)
 	w.owner.must(map[string]any{"action": "accept", "device": id, "policy": "telnet-open", "reason": "for good"})
 	end(t, w.agent)
-	before := w.files(t)
+	before := files(t, w.agent.dir)
 	_, s, code := scan(t, "--for", "8s", "--fail-on", "high", "--config", w.agent.file)
 	if code != 2 {
 		t.Errorf("exit code %d, want 2: the camera has Telnet open", code)
@@ -289,29 +289,7 @@ func (w *decisionsWorld) testScan(t *testing.T) {
 			t.Errorf("findings %v, want that telnet-open is accepted", d.Findings)
 		}
 	}
-	if d := cmp.Diff(before, w.files(t)); d != "" {
+	if d := cmp.Diff(before, files(t, w.agent.dir)); d != "" {
 		t.Errorf("the state folder changed (-before +after):\n%s", d)
 	}
-}
-
-// files are the files of the state folder with what is in them.
-func (w *decisionsWorld) files(t *testing.T) map[string]string {
-	t.Helper()
-	out := map[string]string{}
-	entries, err := os.ReadDir(w.agent.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, e := range entries {
-		b, err := os.ReadFile(filepath.Join(w.agent.dir, e.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		info, err := e.Info()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[e.Name()] = fmt.Sprint(info.Mode(), info.ModTime(), "\n", string(b))
-	}
-	return out
 }
