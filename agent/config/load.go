@@ -17,6 +17,7 @@ import (
 const (
 	appOptions = "/data/options.json"
 	maxFile    = 1 << 20
+	maxDepth   = 4 // levels of keys
 	// delimiter parts the levels of viper's keys; its default, a dot, could be in a name.
 	delimiter = "::"
 )

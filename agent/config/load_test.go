@@ -89,6 +89,12 @@ devices:
 			want: with(func(c *Config) {
 				c.File, c.MQTT.Username, c.Devices = "options.json", "aé/😀", []Device{{Match: "aabbccddeeff"}}
 			})},
+		{name: "options of the app: dotted names", file: "options.json",
+			in: `{"network": {"prefixes": ["192.168.1.0/24"]}, "network.connections_per_second.house": 8, "sources.zwavejs.urls": ["ws://core-zwave-js:3000"], "sources.mdns.enabled": false}`,
+			want: with(func(c *Config) {
+				c.File, c.Network.Prefixes, c.Network.ConnectionsPerSecond.House = "options.json", []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24")}, 8
+				c.Sources.ZWaveJS.URLs, c.Sources.MDNS.Enabled = []string{"ws://core-zwave-js:3000"}, false
+			})},
 		{name: "a source that is not there yet", in: "sources: {homeassistant: {url: \"http://ha.local:8123\"}}",
 			want:     with(func(c *Config) { c.Sources.HomeAssistant.URL = "http://ha.local:8123" }),
 			warnings: []string{"sources.homeassistant: this version does not ask Home Assistant itself yet; the setting is not used"}},
@@ -134,6 +140,12 @@ func TestOptionsErrors(t *testing.T) {
 		{"syntax", "{\"site\": \"home\"", "options.json: not valid JSON: unexpected EOF"},
 		{"two values", "{} {}", "options.json: not valid JSON: something follows after its end"},
 		{"wrong type", "{\n\"log\": {\"level\": 3}}", "options.json: log.level: want debug, info, warn or error, have the number 3"},
+		{"wrong type below a dotted name", `{"sources.mdns.enabled": 3}`, "options.json: sources.mdns.enabled: want true or false, have the number 3"},
+		{"unknown dotted name", `{"sources.mnds.enabled": true}`, `options.json: sources.mnds: unknown key; did you mean "sources.mdns"?`},
+		{"dotted name of what is there", `{"log": {"level": "info"}, "log.level": "debug"}`, "options.json: log.level: unknown key"},
+		{"dotted name below a value", `{"site": "home", "site.name": "x"}`, "options.json: site.name: unknown key"},
+		{"dots and dots", `{"a` + strings.Repeat(".a", 300) + `": 1}`, "options.json: a: unknown key"},
+		{"dots only", `{"..": 1}`, "options.json: unknown key"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,8 +73,8 @@ func (s *strict) document(b []byte, t reflect.Type) map[string]any {
 	return v
 }
 
-// plainJSON writes JSON anew as YAML can read it: without tabs, and without
-// escapes that only JSON knows.
+// plainJSON writes JSON anew as YAML can read it: without tabs, without escapes
+// that only JSON knows, and with dotted keys taken apart.
 func plainJSON(b []byte) ([]byte, error) {
 	var v any
 	dec := json.NewDecoder(bytes.NewReader(b))
@@ -83,7 +85,33 @@ func plainJSON(b []byte) ([]byte, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows after its end")
 	}
+	if options, ok := v.(map[string]any); ok {
+		nest(options)
+	}
 	return json.Marshal(v)
+}
+
+// nest puts options such as "sources.zwavejs.urls" where they belong: what a form
+// of Home Assistant fills in has no more than two levels. What has no place stays
+// where it is, as an unknown key.
+func nest(options map[string]any) {
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		path := strings.SplitN(name, ".", maxDepth+1)
+		at, last := options, path[len(path)-1]
+		for _, key := range path[:len(path)-1] {
+			if _, there := at[key]; !there {
+				at[key] = map[string]any{}
+			}
+			at, _ = at[key].(map[string]any)
+			if at == nil {
+				break
+			}
+		}
+		if _, there := at[last]; at != nil && !there {
+			at[last] = options[name]
+			delete(options, name)
+		}
+	}
 }
 
 func (s *strict) problem(line int, key, format string, args ...any) {
