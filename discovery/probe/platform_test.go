@@ -93,7 +93,7 @@ func TestFrontPageIsAskedOnce(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		finished := make(chan string, 10)
 		prober := discovery.NewProber(discovery.ProberOptions{
-			Probes: All, Touch: discovery.Read, PerDevice: 16, PerHouse: 128, Now: time.Now,
+			Probes: []*discovery.Probe{ESPHome, HTTP, Shelly, Tasmota}, Touch: discovery.Read, PerDevice: 16, PerHouse: 128, Now: time.Now,
 			Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 				asked[to.Port()]++ // of one device, so one at a time
 				return tr.dialPipe(ctx, to)
@@ -113,18 +113,18 @@ func TestFrontPageIsAskedOnce(t *testing.T) {
 		fact.DevicePlatform.Set(ev, "esphome", "")
 		prober.Update(discovery.Device{ID: "ip_192_0_2_10", IDs: []discovery.Identifier{discovery.IP(deviceAddr)}, Name: "shelly1-98CDAC"}, ev)
 		var names []string
-		for range 6 {
+		for range 4 {
 			names = append(names, <-finished)
 		}
 		cancel()
 		<-running
 		tr.serving.Wait()
-		if got := strings.Join(names, " "); got != "esphome http mqtt shelly tasmota telnet" {
+		if got := strings.Join(names, " "); got != "esphome http shelly tasmota" {
 			t.Errorf("probes: %s", got)
 		}
 	})
 	// Of port 80: the front page, /shelly, and Tasmota's command; the page says Tasmota.
-	for port, want := range map[uint16]int{80: 3, 6053: 1, 1883: 1, 23: 1} {
+	for port, want := range map[uint16]int{80: 3, 443: 1, 6053: 1} {
 		if asked[port] != want {
 			t.Errorf("tcp/%d: %d connections, want %d", port, asked[port], want)
 		}
