@@ -21,8 +21,9 @@ const maxHeading = 60
 var (
 	// settingsWord is what pages of settings are called in the languages that
 	// devices speak.
-	settingsWord = wordsOf(`settings?|set-?up|configuration|configure|config|administration|admin|management`,
-		`einstellungen|konfiguration|einrichtung|verwaltung|paramètres|réglages|configuración|ajustes|administración`,
+	settingsWord = wordsOf(
+		`settings?|set-?up|configuration|configure|config|administration|admin|management`,
+		`einstellungen|konfiguration|einrichtung|verwaltung|paramètres|réglages|configuración|ajustes|administración`, //nolint:misspell // German
 		`impostazioni|configurazione|amministrazione|instellingen|configuratie|beheer|ustawienia|konfiguracja`,
 		`inställningar|indstillinger|innstillinger|asetukset|configurações|definições|nastavení|nastavenia`,
 		`beállítások|setări|nastavitve|postavke|ρυθμίσεις|настройки|настройка|налаштування|ayarlar|yönetim`)
