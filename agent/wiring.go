@@ -10,6 +10,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/probe"
 	"github.com/thingwarden/thingwarden/discovery/source"
 	"github.com/thingwarden/thingwarden/discovery/source/mdns"
+	"github.com/thingwarden/thingwarden/discovery/source/ssdp"
 	"github.com/thingwarden/thingwarden/discovery/source/zigbee2mqtt"
 	"github.com/thingwarden/thingwarden/discovery/source/zwavejs"
 	"github.com/thingwarden/thingwarden/policy"
@@ -39,6 +40,8 @@ func sourceConfig(c config.Config, name string) (cfg any, enabled bool) {
 		return source.NeighboursConfig{Enabled: s.Neighbours.Enabled, ListenOnly: listenOnly(c)}, s.Neighbours.Enabled
 	case mdns.Kind.Name:
 		return mdns.Config{Enabled: s.MDNS.Enabled, Advertise: s.MDNS.Advertise}, s.MDNS.Enabled
+	case ssdp.Kind.Name:
+		return ssdp.Config{Enabled: s.SSDP.Enabled, ListenOnly: listenOnly(c)}, s.SSDP.Enabled
 	case zigbee2mqtt.Kind.Name:
 		return zigbee2mqtt.Config{Enabled: s.Zigbee2MQTT.Enabled, BaseTopics: s.Zigbee2MQTT.BaseTopics}, s.Zigbee2MQTT.Enabled
 	case zwavejs.Kind.Name:

@@ -69,6 +69,7 @@ type Pace struct {
 type Sources struct {
 	Neighbours    Neighbours    `yaml:"neighbours"`
 	MDNS          MDNS          `yaml:"mdns"`
+	SSDP          SSDP          `yaml:"ssdp"`
 	Zigbee2MQTT   Zigbee2MQTT   `yaml:"zigbee2mqtt"`
 	ZWaveJS       ZWaveJS       `yaml:"zwavejs"`
 	HomeAssistant HomeAssistant `yaml:"homeassistant"`
@@ -84,6 +85,11 @@ type Neighbours struct {
 type MDNS struct {
 	Enabled   bool `yaml:"enabled" jsonschema_description:"Find devices by what they announce (Bonjour, Zeroconf)."`
 	Advertise bool `yaml:"advertise" jsonschema_description:"Announce Thingwarden itself on the network."`
+}
+
+// SSDP finds devices that announce themselves by UPnP.
+type SSDP struct {
+	Enabled bool `yaml:"enabled" jsonschema_description:"Find devices that announce themselves by UPnP (SSDP)."`
 }
 
 // Zigbee2MQTT reads every Zigbee2MQTT on the broker.
@@ -146,6 +152,7 @@ func Default() Config {
 		Sources: Sources{
 			Neighbours:    Neighbours{Enabled: true},
 			MDNS:          MDNS{Enabled: true},
+			SSDP:          SSDP{Enabled: true},
 			Zigbee2MQTT:   Zigbee2MQTT{Enabled: true},
 			ZWaveJS:       ZWaveJS{Enabled: true, URLs: []string{"ws://127.0.0.1:3000"}},
 			HomeAssistant: HomeAssistant{Enabled: true},

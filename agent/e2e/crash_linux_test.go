@@ -27,6 +27,7 @@ const noNetwork = `
 sources:
   neighbours: {enabled: false}
   mdns: {enabled: false}
+  ssdp: {enabled: false}
   zigbee2mqtt: {enabled: false}
   zwavejs: {enabled: false}
 `

@@ -108,6 +108,9 @@ func (m *Miniupnpd) call(t testing.TB, from *Host, action, args string) {
 
 // addWAN gives the host an interface towards an Internet that is not there.
 func (h *Host) addWAN(addr netip.Prefix) error {
+	if _, err := h.ns.netlink.LinkByName(wanInterface); err == nil {
+		return nil // of a daemon that was stopped
+	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = wanInterface
 	veth := &netlink.Veth{LinkAttrs: attrs, PeerName: "isp0"}

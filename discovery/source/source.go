@@ -9,6 +9,7 @@ package source
 import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/source/mdns"
+	"github.com/thingwarden/thingwarden/discovery/source/ssdp"
 	"github.com/thingwarden/thingwarden/discovery/source/zigbee2mqtt"
 	"github.com/thingwarden/thingwarden/discovery/source/zwavejs"
 )
@@ -17,6 +18,7 @@ import (
 var All = []discovery.SourceKind{
 	mdns.Kind,
 	Neighbours,
+	ssdp.Kind,
 	Static,
 	zigbee2mqtt.Kind,
 	zwavejs.Kind,

@@ -1,0 +1,126 @@
+package ssdp
+
+import (
+	"errors"
+	"net"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/koron/go-ssdp"
+	"golang.org/x/time/rate"
+
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+const (
+	// floodRate is how many packets a second, and floodBurst how many at once,
+	// are too many: the Monitor starts a goroutine for each.
+	floodRate  = 1000
+	floodBurst = 2000
+	// floodRest is how long it is then switched off.
+	floodRest = 30 * time.Second
+)
+
+// listener hears announcements. Only one goroutine may call it, but hear and
+// count, which the Monitor's goroutines call.
+type listener struct {
+	gate  *gate
+	env   discovery.Env
+	flood chan struct{} // told when too much comes in
+
+	monitor *ssdp.Monitor
+	rest    time.Time
+	problem string
+
+	mu      sync.Mutex
+	packets *rate.Limiter
+}
+
+// start listens on the networks' interfaces, unless it does so already.
+func (l *listener) start(networks []discovery.Network) {
+	if l.monitor != nil || len(networks) == 0 || time.Now().Before(l.rest) {
+		return
+	}
+	var interfaces []net.Interface
+	for _, w := range networks {
+		ifi, err := net.InterfaceByIndex(w.Index)
+		if err == nil && !slices.ContainsFunc(interfaces, func(i net.Interface) bool { return i.Index == ifi.Index }) {
+			interfaces = append(interfaces, *ifi)
+		}
+	}
+	if len(interfaces) == 0 {
+		return
+	}
+	l.mu.Lock()
+	l.packets = rate.NewLimiter(floodRate, floodBurst)
+	l.mu.Unlock()
+	// The package knows no other way; it reads this in Start and nowhere else.
+	ssdp.Interfaces = interfaces
+	m := &ssdp.Monitor{
+		Alive:  func(m *ssdp.AliveMessage) { l.hear(m.From, m.Type, m.Location) },
+		Bye:    func(*ssdp.ByeMessage) { l.count() },
+		Search: func(*ssdp.SearchMessage) { l.count() },
+	}
+	err := m.Start()
+	ssdp.Interfaces = nil
+	if err != nil {
+		l.tell("Announcements of UPnP devices are not heard: the system does not let Thingwarden listen on UDP port 1900.")
+		l.env.Log.Debug("SSDP monitor did not start", "error", err)
+		return
+	}
+	l.monitor = m
+	l.tell("")
+}
+
+// stop stops listening; what is being handled may still be passed on.
+func (l *listener) stop() {
+	if l.monitor != nil {
+		_ = l.monitor.Close()
+		l.monitor = nil
+	}
+}
+
+// flooded stops listening for a while. Searches go on.
+func (l *listener) flooded() {
+	l.stop()
+	l.rest = time.Now().Add(floodRest)
+	l.tell("Something on the network floods it with UPnP announcements, so these are not listened to for the moment.")
+}
+
+func (l *listener) tell(problem string) {
+	if problem == l.problem {
+		return
+	}
+	l.problem = problem
+	if problem == "" {
+		l.env.Health(discovery.OK, "")
+		return
+	}
+	l.env.Health(discovery.Degraded, problem)
+}
+
+func (l *listener) hear(from net.Addr, kind, location string) {
+	if !l.count() {
+		return
+	}
+	if sender, ok := l.gate.admits(from); ok {
+		l.gate.pass(message{from: sender, kind: kind, location: location})
+	}
+}
+
+// count counts a packet and reports whether there is time for it.
+func (l *listener) count() bool {
+	l.mu.Lock()
+	ok := l.packets.Allow()
+	l.mu.Unlock()
+	if !ok {
+		select {
+		case l.flood <- struct{}{}:
+		default:
+		}
+	}
+	return ok
+}
+
+func isClosed(err error) bool { return errors.Is(err, net.ErrClosed) }

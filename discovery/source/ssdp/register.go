@@ -1,0 +1,183 @@
+package ssdp
+
+import (
+	"context"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+const (
+	// maxLocations is how many descriptions of a device are remembered.
+	maxLocations = 8
+	// tellEvery is the shortest time between two reports on a device.
+	tellEvery = 5 * time.Second
+	// presentEvery is how often a device that is heard and says nothing new is reported.
+	presentEvery = 5 * time.Minute
+	// forgetAfter is how long a device must be silent until it counts as gone: a
+	// dozen searches unanswered, or the longest that announcements are valid.
+	forgetAfter         = time.Hour
+	forgetAfterUnasked  = 24 * time.Hour
+	locationForgotten   = 30 * time.Minute
+	roundsUntilNoAnswer = 3
+)
+
+// register keeps what each sender announced. One goroutine owns it.
+type register struct {
+	env    discovery.Env
+	report func(discovery.Observation)
+	forget time.Duration
+
+	senders map[netip.Addr]*sender
+	silent  map[netip.Addr]bool // gateways of which it was told that they do not answer
+}
+
+type sender struct {
+	addr      netip.Addr
+	last      time.Time            // heard
+	locations map[string]time.Time // valid ones, and when each was last heard
+	gateway   string               // the location at which it is an Internet gateway
+
+	told        []string // locations
+	toldGateway string
+	toldAt      time.Time
+	refused     bool // a location was refused, and that was logged
+}
+
+func newRegister(env discovery.Env, listenOnly bool, report func(discovery.Observation)) *register {
+	r := &register{env: env, report: report, forget: forgetAfter, senders: map[netip.Addr]*sender{}, silent: map[netip.Addr]bool{}}
+	if listenOnly {
+		r.forget = forgetAfterUnasked
+	}
+	return r
+}
+
+func (r *register) run(ctx context.Context, in <-chan message, rounds <-chan int) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case m := <-in:
+			r.receive(m, time.Now())
+		case n := <-rounds:
+			// By the time the next one is due the answers to the one before are in.
+			if n > roundsUntilNoAnswer {
+				r.tellSilent()
+			}
+		case <-tick.C:
+			r.work(time.Now())
+		}
+	}
+}
+
+// receive takes a message in. Nothing in it is trusted; the sender's address is
+// all that is known.
+func (r *register) receive(m message, now time.Time) {
+	if _, _, err := discovery.DeviceURL("", m.location, []netip.Addr{m.from}); err != nil || fact.Clean(m.location, fact.MaxText) != m.location {
+		if s := r.senders[m.from]; s != nil && !s.refused {
+			s.refused = true
+			r.env.Log.Debug("an SSDP location is not used", "from", m.from, "error", err)
+		}
+		return
+	}
+	s := r.senders[m.from]
+	if s == nil {
+		if len(r.senders) >= maxSenders {
+			return
+		}
+		s = &sender{addr: m.from, locations: map[string]time.Time{}}
+		r.senders[m.from] = s
+	}
+	s.last = now
+	s.locations[m.location] = now
+	if len(s.locations) > maxLocations {
+		delete(s.locations, s.oldest())
+	}
+	if strings.HasPrefix(m.kind, gatewayType) {
+		s.gateway = m.location
+	}
+}
+
+func (s *sender) oldest() (out string) {
+	for l, at := range s.locations {
+		if out == "" || at.Before(s.locations[out]) || at.Equal(s.locations[out]) && l < out {
+			out = l
+		}
+	}
+	return out
+}
+
+// work reports what has changed, and forgets who is silent.
+func (r *register) work(now time.Time) {
+	for addr, s := range r.senders {
+		if now.Sub(s.last) >= r.forget {
+			delete(r.senders, addr)
+			r.report(discovery.Observation{About: s.about(), Gone: true, Quiet: true})
+			continue
+		}
+		if now.Sub(s.toldAt) >= tellEvery {
+			r.tell(s, now)
+		}
+	}
+}
+
+func (s *sender) about() []discovery.Identifier { return []discovery.Identifier{discovery.IP(s.addr)} }
+
+// tell reports a sender if something is new, and now and then that it is there.
+func (r *register) tell(s *sender, now time.Time) {
+	maps.DeleteFunc(s.locations, func(l string, at time.Time) bool {
+		return l != s.gateway && s.last.Sub(at) > locationForgotten
+	})
+	locations := slices.Sorted(maps.Keys(s.locations))
+	same := slices.Equal(locations, s.told) && s.gateway == s.toldGateway
+	o := discovery.Observation{About: s.about(), Quiet: now.Sub(s.last) > 2*tellEvery}
+	switch {
+	case !same:
+		o.Facts = fact.New(name, r.env.Now())
+		fact.UPnPLocations.Set(o.Facts, locations, "SSDP")
+		if s.gateway != "" {
+			fact.IGDLocation.Set(o.Facts, s.gateway, "SSDP InternetGatewayDevice")
+			delete(r.silent, s.addr)
+		}
+		o.Services = s.services(locations)
+		s.told, s.toldGateway = locations, s.gateway
+	case now.Sub(s.toldAt) < presentEvery || o.Quiet:
+		return
+	}
+	s.toldAt = now
+	r.report(o)
+}
+
+func (s *sender) services(locations []string) []discovery.Service {
+	out := []discovery.Service{}
+	for _, l := range locations {
+		port, _, err := discovery.DeviceURL("", l, []netip.Addr{s.addr})
+		service := discovery.Service{Proto: "tcp", Port: int(port), Name: "upnp"}
+		if err == nil && !slices.Contains(out, service) {
+			out = append(out, service)
+		}
+	}
+	slices.SortFunc(out, discovery.CompareServices)
+	return out
+}
+
+// tellSilent says of the home's gateways which of them do not answer as one by
+// UPnP. That is not the same as having UPnP switched off.
+func (r *register) tellSilent() {
+	for _, a := range r.env.Networks().Gateways {
+		if s := r.senders[a]; !a.Is4() || r.silent[a] || s != nil && s.gateway != "" {
+			continue
+		}
+		r.silent[a] = true
+		e := fact.New(name, r.env.Now())
+		fact.IGDOn.Unknown(e, fact.NoAnswer)
+		r.report(discovery.Observation{About: []discovery.Identifier{discovery.IP(a)}, Facts: e, Quiet: true})
+	}
+}
