@@ -1,0 +1,43 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery/lab"
+)
+
+// TestPictures takes the pictures of the README, when PICTURES names the folder
+// for them; pictures.mjs says what else is needed.
+func TestPictures(t *testing.T) {
+	folder := os.Getenv("PICTURES")
+	if folder == "" {
+		t.Skip("PICTURES names no folder")
+	}
+	w := newWorld(t)
+	camera := w.lab.Host("porch", lab.WithMAC("24:0a:c4:00:53:02"))
+	camera.Telnetd(t, 23)
+	camera.Lighttpd(t, 80, "admin")
+	w.agent = startAgent(t, w.lab.Hub(), w.config+`
+learning_period: 1h
+devices: [{match: "`+camera.MAC().String()+`", name: Porch camera, class: camera}]
+`)
+	s := w.ha.connect(t)
+	id := macID(camera)
+	s.waitState(time.Minute, id+"_telnet_open", "on")
+	s.waitState(time.Minute, id+"_http_basic_clear", "on")
+	w.settled(s)
+	devices := s.devices()
+	page, hub := "/config/devices/device/"+devices[id].ID, "/config/devices/device/"+devices["hub"].ID
+	cmd := exec.Command("node", "pictures.mjs", haURL, folder,
+		"homeassistant-device", "740", page, "",
+		"homeassistant-hub", "1260", hub, "",
+		"homeassistant-finding", "1100", page, s.entities()[id+"_telnet_open"].ID)
+	cmd.Env = append(os.Environ(), "TOKEN="+w.ha.token)
+	p := w.lab.Hub().StartCmd(t, cmd)
+	if err := p.Wait(3 * time.Minute); err != nil {
+		t.Fatalf("%v\n%s", err, p.Output())
+	}
+}
