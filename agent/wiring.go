@@ -1,8 +1,10 @@
 package agent
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/thingwarden/thingwarden/agent/config"
@@ -65,7 +67,7 @@ func staticConfig(c config.Config) source.StaticConfig {
 func (a *Agent) proberOptions() discovery.ProberOptions {
 	c := a.opt.Config
 	return discovery.ProberOptions{
-		Probes: probe.All, Touch: c.Touch, DeviceTouch: a.deviceTouch,
+		Probes: gentlestFirst(probe.All), Touch: c.Touch, DeviceTouch: a.deviceTouch,
 		PerDevice: c.Network.ConnectionsPerSecond.Device, PerHouse: c.Network.ConnectionsPerSecond.House,
 		Dial: a.opt.Dial, Networks: a.networks, Now: a.now,
 		Report: func(o discovery.Observation) {
@@ -96,4 +98,11 @@ func (a *Agent) deviceTouch(d discovery.Device) (discovery.Touch, bool) {
 func listenOnly(c config.Config) bool {
 	pace := c.Network.ConnectionsPerSecond
 	return c.Touch == discovery.Listen || pace.Device == 0 || pace.House == 0
+}
+
+// gentlestFirst orders the probes of a pass: those that only listen to what a
+// service says come before those that ask, so that a host that drops what it does
+// not offer has been asked for Telnet before the pass gives up.
+func gentlestFirst(probes []*discovery.Probe) []*discovery.Probe {
+	return slices.SortedStableFunc(slices.Values(probes), func(a, b *discovery.Probe) int { return cmp.Compare(a.Touch, b.Touch) })
 }
