@@ -9,6 +9,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/policy"
 )
 
 // maxConnections bounds the addresses by which Home Assistant links a device to
@@ -89,11 +90,12 @@ func (n names) deviceMessage(d report.Device) message {
 	return newMessage(n.state(d.ID), b)
 }
 
-// aggregate is ON while a finding is a problem, and unknown while nothing has
-// been checked: what nobody looked at is not well.
+// aggregate is ON while a finding is a problem that asks for something to be
+// done, which one of severity info does not; and unknown while nothing has been
+// checked: what nobody looked at is not well.
 func aggregate(d report.Device) string {
 	for _, f := range d.Findings {
-		if f.Problem() {
+		if f.Problem() && f.Severity > policy.Info {
 			return on
 		}
 	}
