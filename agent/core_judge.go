@@ -105,7 +105,7 @@ func (c *core) heardSince(d discovery.Device) bool {
 // seen reports whether somebody else than the owner's configuration and the
 // agent itself tells of the device.
 func seen(d discovery.Device) bool {
-	return slices.ContainsFunc(d.Sources, func(by string) bool { return by != "static" && by != "agent" })
+	return slices.ContainsFunc(d.Sources, func(by string) bool { return by != "static" && by != "agent" && by != "derive" })
 }
 
 // follow notices that a device went away for long, and when it came back.

@@ -18,8 +18,13 @@ const (
 	MaxDevices = 2000
 	maxPending = 512
 	maxIDs     = 32 // identifiers of one device, so that nobody owns every address
-	// pendingFor is how long facts about an address wait for its owner's MAC.
-	pendingFor = 3 * time.Second
+	// pendingFor is how long facts about an address wait for its owner's MAC: a
+	// kernel that remembers who had it waits five seconds, asks three times a
+	// second apart, and a device that is known must not seem new.
+	pendingFor = 10 * time.Second
+	// addrKept is how long an address stays with a device that is there and does
+	// not have it any more.
+	addrKept = time.Hour
 )
 
 // Inventory merges observations into devices: it decides which device an
@@ -36,7 +41,8 @@ type Inventory struct {
 
 type record struct {
 	id          ID
-	ids         map[Identifier]bool // value: the address is only claimed
+	ids         map[Identifier]bool      // value: the address is only claimed
+	named       map[Identifier]time.Time // when an address was last told to be its
 	via         Identifier
 	by          map[string]*contribution
 	first, last time.Time
@@ -122,7 +128,10 @@ func (inv *Inventory) Observe(o Observation) Outcome {
 		inv.bind(r, i)
 	}
 	for _, i := range weak {
-		inv.bindAddr(r, i, &out)
+		inv.bindAddr(r, i, o.At, &out)
+	}
+	if len(weak) > 0 {
+		inv.dropOldAddrs(r, o.At, &out)
 	}
 	inv.apply(r, o, &out)
 	return out
@@ -164,10 +173,10 @@ func (inv *Inventory) observeWeak(o Observation, weak []Identifier, out *Outcome
 		}
 	}
 	addr, err := netip.ParseAddr(weak[0].Value)
-	if err != nil || o.Gone {
-		return
+	if err != nil || o.Gone || inv.networks().Own(addr) {
+		return // what the hub says on one interface is heard on another
 	}
-	if _, onLink := inv.networks().OnLink(addr); !onLink {
+	if _, onLink := inv.networks().OnLink(addr); !onLink || o.By == learner {
 		inv.observeRouted(o, addr, out)
 		return
 	}
@@ -179,13 +188,13 @@ func (inv *Inventory) observeWeak(o Observation, weak []Identifier, out *Outcome
 }
 
 func (inv *Inventory) observeRouted(o Observation, addr netip.Addr, out *Outcome) {
-	if !addr.IsPrivate() && !addr.IsLinkLocalUnicast() {
+	if inv.isOpinion(o.By) || !addr.IsPrivate() && !addr.IsLinkLocalUnicast() {
 		return
 	}
 	r := inv.add(idOf(IP(addr)), o.At)
 	out.Appeared = append(out.Appeared, r.id)
 	inv.makeRoom(r.id, out)
-	inv.bindAddr(r, IP(addr), out)
+	inv.bindAddr(r, IP(addr), o.At, out)
 	inv.apply(r, o, out)
 }
 
@@ -209,7 +218,7 @@ func (inv *Inventory) Tick(now time.Time) (Outcome, time.Time) {
 			inv.observeWeak(o, weak, &out)
 			continue
 		}
-		if addr, err := netip.ParseAddr(weak[0].Value); err == nil && !inv.isOpinion(o.By) {
+		if addr, err := netip.ParseAddr(weak[0].Value); err == nil {
 			inv.observeRouted(o, addr, &out)
 		}
 	}
@@ -217,7 +226,7 @@ func (inv *Inventory) Tick(now time.Time) (Outcome, time.Time) {
 }
 
 func (inv *Inventory) add(id ID, at time.Time) *record {
-	r := &record{id: id, ids: map[Identifier]bool{}, by: map[string]*contribution{}, first: at, last: at}
+	r := &record{id: id, ids: map[Identifier]bool{}, named: map[Identifier]time.Time{}, by: map[string]*contribution{}, first: at, last: at}
 	inv.records[id] = r
 	return r
 }
@@ -232,45 +241,65 @@ func (inv *Inventory) bind(r *record, i Identifier) {
 
 // bindAddr gives an address to a device. The kernel's word moves it from
 // another device; a claim takes only what nobody has (threat T12).
-func (inv *Inventory) bindAddr(r *record, i Identifier, out *Outcome) {
+func (inv *Inventory) bindAddr(r *record, i Identifier, at time.Time, out *Outcome) {
 	key := Identifier{IPID, i.Value}
 	claimed := i.Kind == ClaimedIP
 	old, taken := inv.owner[key]
 	switch {
 	case taken && old == r.id:
+		r.named[key] = at
 		if !claimed && r.ids[key] {
 			r.ids[key] = false
 		}
 		return
-	case taken && isWeak(old):
-		inv.promote(inv.records[old], r, out)
-		delete(r.ids, key)
 	case taken && claimed && !inv.records[old].ids[key]:
 		return
+	case taken && isWeak(old):
+		inv.promote(inv.records[old], r, out)
+		r.unbind(key)
 	case taken:
-		delete(inv.records[old].ids, key)
+		inv.records[old].unbind(key)
 		delete(inv.records[old].by, "static") // may have meant the address; it is told again
 		out.Changed = append(out.Changed, old)
 	}
-	inv.dropOldestAddr(r, key)
+	inv.dropOldestAddr(r)
 	inv.owner[key] = r.id
-	r.ids[key] = claimed
+	r.ids[key], r.named[key] = claimed, at
 	out.Changed = append(out.Changed, r.id)
 	inv.release(i.Value, out)
 }
 
+func (r *record) unbind(addr Identifier) {
+	delete(r.ids, addr)
+	delete(r.named, addr)
+}
+
+// dropOldAddrs takes from a device the addresses that it has had no more for a
+// while, by which it would be asked in vain.
+func (inv *Inventory) dropOldAddrs(r *record, now time.Time, out *Outcome) {
+	for i, at := range r.named {
+		if now.Sub(at) >= addrKept {
+			r.unbind(i)
+			delete(inv.owner, i)
+			out.Changed = append(out.Changed, r.id)
+		}
+	}
+}
+
 // dropOldestAddr makes room for an address: temporary IPv6 addresses come and go.
-func (inv *Inventory) dropOldestAddr(r *record, add Identifier) {
+func (inv *Inventory) dropOldestAddr(r *record) {
 	if len(r.ids) < maxIDs {
 		return
 	}
-	for i := range r.ids {
-		if i.Kind == IPID && i != add {
-			delete(r.ids, i)
-			delete(inv.owner, i)
-			return
+	var worst Identifier
+	for i, at := range r.named {
+		six, worstSix := strings.Contains(i.Value, ":"), strings.Contains(worst.Value, ":")
+		if worst.Value == "" || six && !worstSix || six == worstSix && at.Before(r.named[worst]) {
+			worst = i
 		}
 	}
+	r.unbind(worst)
+	delete(inv.owner, worst)
 }
 
 // release applies what waited for the owner of an address.
@@ -295,6 +324,9 @@ func (inv *Inventory) promote(old, r *record, out *Outcome) {
 	for i, claimed := range old.ids {
 		inv.owner[i] = r.id
 		r.ids[i] = claimed
+		if at, ok := old.named[i]; ok {
+			r.named[i] = at
+		}
 	}
 	for name, c := range old.by {
 		if _, ok := r.by[name]; !ok {

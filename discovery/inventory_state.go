@@ -63,6 +63,9 @@ func (inv *Inventory) Restore(saved []SavedDevice) {
 			}
 			inv.owner[key] = r.id
 			r.ids[key] = claimed
+			if key.Kind == IPID {
+				r.named[key] = s.Last
+			}
 		}
 		if len(r.ids) == 0 {
 			delete(inv.records, s.ID) // nobody could ever speak of it

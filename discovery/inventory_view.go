@@ -105,6 +105,10 @@ func (inv *Inventory) withdraw(r *record, by string, out *Outcome) {
 	out.Removed = append(out.Removed, r.id)
 }
 
+// learner is the source that learns hardware addresses; where it names none,
+// none can be had.
+const learner = "neighbours"
+
 // isOpinion reports whether a contributor can speak of a device that is not
 // there: the owner's own words and what the agent derived.
 func (inv *Inventory) isOpinion(by string) bool {
