@@ -22,23 +22,31 @@ func Derive(evidence map[ID]*fact.Evidence, now time.Time) Observation {
 }
 
 // anyOf sets a word of the home to whether any device has the word of a
-// device. When no device has the word it stays unknown: there is nothing of
-// that sort in the home, or nobody said.
+// device. It is unknown when no device has the word (there is nothing of that
+// sort in the home, or nobody said), and when one that is not known to be away
+// may have it: that another network is closed says nothing of this one.
 func anyOf(home *fact.Evidence, of, word fact.Fact[bool], evidence map[ID]*fact.Evidence) {
-	seen := false
+	seen, missing := false, fact.Why("")
 	for _, id := range slices.Sorted(maps.Keys(evidence)) {
 		e := evidence[id]
-		open, ok := word.Get(e)
-		if open {
-			n, _ := e.Entry(word.Name())
+		n, had := e.Entry(word.Name())
+		online, told := fact.DeviceOnline.Get(e)
+		switch open, known := word.Get(e); {
+		case open:
 			of.Set(home, true, n.Proof)
 			return
+		case known:
+			seen = true
+		case had && (online || !told) && missing == "":
+			missing = n.Why
 		}
-		seen = seen || ok
 	}
-	if seen {
+	switch {
+	case missing != "":
+		of.Unknown(home, missing)
+	case seen:
 		of.Set(home, false, "")
-		return
+	default:
+		of.Unknown(home, fact.NotTold)
 	}
-	of.Unknown(home, fact.NotTold)
 }

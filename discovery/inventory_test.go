@@ -326,7 +326,10 @@ func TestSaveRestore(t *testing.T) {
 }
 
 func TestDerive(t *testing.T) {
-	open, closed, silent := fact.New("x", noon), fact.New("x", noon), fact.New("x", noon)
+	open, closed, silent, down, away := fact.New("x", noon), fact.New("x", noon), fact.New("x", noon), fact.New("x", noon), fact.New("x", noon)
+	fact.ZigbeeJoinOpen.Unknown(down, fact.SourceDown)
+	fact.ZigbeeJoinOpen.Unknown(away, fact.NotTold)
+	fact.DeviceOnline.Set(away, false, "")
 	fact.ZigbeeJoinOpen.Set(open, true, "permit_join=true")
 	fact.ZigbeeJoinOpen.Set(closed, false, "")
 	for _, tt := range []struct {
@@ -337,6 +340,12 @@ func TestDerive(t *testing.T) {
 		{"one of two open", map[ID]*fact.Evidence{"a": closed, "b": open},
 			fact.Entry{Name: "home.zigbee_join_open", Value: true, Proof: "permit_join=true", By: "derive", At: noon}},
 		{"all closed", map[ID]*fact.Evidence{"a": closed, "b": silent},
+			fact.Entry{Name: "home.zigbee_join_open", Value: false, By: "derive", At: noon}},
+		{"one of two can't be reached", map[ID]*fact.Evidence{"a": closed, "b": down},
+			fact.Entry{Name: "home.zigbee_join_open", Why: fact.SourceDown, By: "derive", At: noon}},
+		{"one can't be reached, another is open", map[ID]*fact.Evidence{"a": down, "b": open},
+			fact.Entry{Name: "home.zigbee_join_open", Value: true, Proof: "permit_join=true", By: "derive", At: noon}},
+		{"one is away", map[ID]*fact.Evidence{"a": closed, "b": away},
 			fact.Entry{Name: "home.zigbee_join_open", Value: false, By: "derive", At: noon}},
 		{"nobody says", map[ID]*fact.Evidence{"b": silent},
 			fact.Entry{Name: "home.zigbee_join_open", Why: fact.NotTold, By: "derive", At: noon}},
