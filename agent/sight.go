@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -91,8 +92,9 @@ func (a *Agent) blind(c *core, now time.Time) string {
 	if now.Sub(c.started) < firstSight && a.opt.Mode == ModeRun {
 		return ""
 	}
-	for _, d := range c.shown {
-		if d.Kind == "lan" && len(d.Sources) > 0 {
+	for id, shown := range c.shown {
+		// What an earlier run saw, or the owner wrote down, shows nothing now.
+		if d, _ := c.inv.Device(id); shown.Kind == "lan" && seen(d) && !d.LastSeen.Before(c.started) {
 			return ""
 		}
 	}
@@ -105,13 +107,13 @@ func describeNetworks(n discovery.Networks) string {
 	if len(n.Looked) == 0 {
 		b.WriteString("no network")
 	}
-	for i, w := range n.Looked {
-		if i > 0 {
-			b.WriteString(", ")
+	var looked []string // one for each prefix: the hub may have several addresses in it
+	for _, w := range n.Looked {
+		if s := fmt.Sprintf("%s on %s", w.Prefix, w.Interface); !slices.Contains(looked, s) {
+			looked = append(looked, s)
 		}
-		fmt.Fprintf(&b, "%s on %s", w.Prefix, w.Interface)
 	}
-	b.WriteString(".")
+	b.WriteString(strings.Join(looked, ", ") + ".")
 	for _, s := range n.Skipped {
 		fmt.Fprintf(&b, " Not %s: %s.", skippedName(s), strings.TrimSuffix(s.Reason, "."))
 	}
