@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/control"
@@ -79,13 +80,17 @@ type Agent struct {
 	prober   *discovery.Prober
 	outlets  *outlets
 	newest   atomic.Pointer[report.Snapshot]
+	// resolving paces the questions for hardware addresses: who sends packets
+	// from many addresses must not make us flood the home.
+	resolving *rate.Limiter
 }
 
 // New loads policies and state. Every error of the configuration and of the
 // policies is in the error that it returns; nothing has been started then.
 func New(o Options) (*Agent, error) {
 	a := &Agent{opt: o, log: o.Log, now: time.Now, inputs: make(chan input, 4*batch), mail: newMailbox(),
-		kinds: o.Sources, networks: o.Networks}
+		resolving: rate.NewLimiter(resolvePerSec, resolveBurst),
+		kinds:     o.Sources, networks: o.Networks}
 	if a.kinds == nil {
 		a.kinds = source.All
 	}
@@ -234,9 +239,14 @@ func (a *Agent) serveControl(ctx context.Context) {
 	}
 }
 
+// recheck looks again at a device, or at all of the home for the hub. To ask for
+// one device is the owner's word that it may be asked, even if it fell silent
+// when it was.
 func (a *Agent) recheck(c *core, id discovery.ID) {
 	if id != discovery.Hub {
+		a.prober.Clear(id)
 		a.prober.Recheck(id)
+		a.tellFragile(c)
 		return
 	}
 	for _, id := range c.inv.IDs() {
@@ -281,10 +291,14 @@ func (a *Agent) passOn(c *core) {
 			a.prober.Update(d, c.evidence[id])
 		}
 	}
-	if !listenOnly(a.opt.Config) {
-		for _, addr := range c.resolve[:min(len(c.resolve), batch)] {
-			a.resolve(addr)
+	if len(c.judged) > 0 {
+		a.tellFragile(c)
+	}
+	for _, addr := range c.resolve {
+		if listenOnly(a.opt.Config) || !a.resolving.Allow() {
+			break
 		}
+		a.resolve(addr)
 	}
 	c.gone, c.judged, c.resolve = c.gone[:0], c.judged[:0], c.resolve[:0]
 }

@@ -67,7 +67,7 @@ func staticConfig(c config.Config) source.StaticConfig {
 func (a *Agent) proberOptions() discovery.ProberOptions {
 	c := a.opt.Config
 	return discovery.ProberOptions{
-		Probes: gentlestFirst(probe.All), Touch: c.Touch, DeviceTouch: a.deviceTouch,
+		Probes: gentlestFirst(probe.All), Touch: c.Touch, DeviceTouch: a.deviceTouch, NeverProbe: a.neverProbe,
 		PerDevice: c.Network.ConnectionsPerSecond.Device, PerHouse: c.Network.ConnectionsPerSecond.House,
 		Dial: a.opt.Dial, Networks: a.networks, Now: a.now,
 		Report: func(o discovery.Observation) {
