@@ -15,7 +15,7 @@ RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH GOARM=${TARGETVARIANT#v} \
     && setcap cap_net_raw=p /out/thingwarden
 RUN mkdir -p /out/data && chown 65532:65532 /out/data && chmod 700 /out/data
 
-FROM scratch
+FROM scratch AS agent
 ARG VERSION=unknown
 LABEL org.opencontainers.image.title="Thingwarden" \
       org.opencontainers.image.description="Finds the devices of your home, checks how well they are protected and tells Home Assistant" \
@@ -33,3 +33,15 @@ USER 65532:65532
 HEALTHCHECK --interval=1m --timeout=5s --start-period=30s CMD ["/usr/bin/thingwarden", "health"]
 ENTRYPOINT ["/usr/bin/thingwarden"]
 CMD ["run"]
+
+# The image of both apps of Home Assistant (--target app). Their options are in
+# /data/options.json, which the Supervisor lets only root read; the apps' AppArmor
+# profiles take from root what the program does not need.
+FROM agent AS app
+ARG VERSION=unknown
+USER 0:0
+LABEL io.hass.type="app" \
+      io.hass.version="$VERSION" \
+      io.hass.arch="aarch64|amd64"
+
+FROM agent

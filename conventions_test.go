@@ -69,6 +69,7 @@ func TestImports(t *testing.T) {
 		{"discovery/source/...", []string{"discovery", "discovery/fact", "discovery/oui", "discovery/source/..."}},
 		{"discovery/probe/...", []string{"discovery", "discovery/fact", "discovery/oui", "discovery/probe/...", "discovery/source/loosejson"}},
 		{"policy/...", []string{"discovery/fact", "policy/..."}},
+		{"ha-addon", nil}, // tests only
 		{"agent/broker/...", []string{"agent/broker/..."}},
 		{"agent/report", []string{"discovery", "discovery/fact", "policy"}},
 		{"agent/hass/...", []string{"agent/report", "discovery", "discovery/fact", "policy", "agent/hass/..."}},
