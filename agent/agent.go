@@ -171,7 +171,11 @@ func (a *Agent) Run(ctx context.Context) error {
 	loopDone := make(chan error, 1)
 	go func() { loopDone <- a.loop.run(loopCtx) }()
 
-	g, gctx := errgroup.WithContext(ctx)
+	// Nothing ends before the last look: what ends says that it is down.
+	watchCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, gctx := errgroup.WithContext(watchCtx)
+	g.Go(func() error { a.lastLook(ctx, gctx); stop(); return nil })
 	for _, k := range a.kinds {
 		a.startSource(gctx, g, k)
 	}
@@ -185,6 +189,21 @@ func (a *Agent) Run(ctx context.Context) error {
 	err := g.Wait()
 	stopLoop()
 	return errors.Join(err, <-loopDone)
+}
+
+// lastLook waits for the end of ctx and has the last snapshot made, with all that
+// was reported until then; unless everything has ended before.
+func (a *Agent) lastLook(ctx, ended context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-ended.Done():
+		return
+	}
+	done := make(chan struct{})
+	if err := a.send(ended, func(*core, time.Time) { a.loop.lastLook(); close(done) }); err != nil {
+		return
+	}
+	<-done
 }
 
 // Snapshot returns the newest snapshot; it is never nil.

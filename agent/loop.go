@@ -48,6 +48,7 @@ type loop struct {
 	held    time.Time // until when no snapshot is shown, for want of the disk's answer
 	unsaved bool      // the last save failed
 	touched bool      // something changed since the state was saved
+	final   bool      // the last snapshot was shown
 }
 
 // run takes inputs until ctx is done, then saves everything.
@@ -93,6 +94,8 @@ func (l *loop) settle() time.Duration {
 	l.a.passOn(l.core)
 	if l.core.changed {
 		l.touched = true
+	}
+	if l.core.changed && !l.final {
 		due := l.shownAt.Add(snapshotEvery)
 		if l.held.After(due) {
 			due = l.held
@@ -115,6 +118,17 @@ func (l *loop) settle() time.Duration {
 		return time.Hour
 	}
 	return max(next.Sub(now), time.Millisecond)
+}
+
+// lastLook shows what is known now, and nothing any more after that.
+func (l *loop) lastLook() {
+	now := l.a.now()
+	l.a.mail.empty(l.core)
+	l.core.tick(now)
+	if l.core.changed && now.After(l.held) {
+		l.a.show(l.core, now)
+	}
+	l.final = true
 }
 
 // save starts writing what is due; the disk never holds up the loop.

@@ -2,12 +2,15 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/report"
@@ -48,6 +51,7 @@ func runAgent(t *testing.T, dir string, onSnapshot func(*report.Snapshot)) *Agen
 		if err := <-ended; err != nil {
 			t.Errorf("Run: %v", err)
 		}
+		goleak.VerifyNone(t)
 	})
 	for deadline := time.Now().Add(10 * time.Second); a.Snapshot().Device(cameraID) == nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -114,6 +118,49 @@ func TestDecisionThatCannotBeSavedIsNotAcknowledged(t *testing.T) {
 	for deadline := time.Now().Add(10 * time.Second); problem() != ""; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("health of the state still says %q", problem())
+		}
+	}
+}
+
+// lateSource reports a device at the very end, and then that it is down.
+type lateSource struct {
+	env discovery.Env
+	end func()
+}
+
+func (s lateSource) Run(ctx context.Context, report func(discovery.Observation)) error {
+	for n := range 3 { // faster than snapshots are made
+		mac, _ := discovery.MAC(fmt.Sprintf("000c43%06x", n+1))
+		report(discovery.Observation{About: []discovery.Identifier{mac}})
+	}
+	s.end()
+	<-ctx.Done()
+	s.env.Health(discovery.Down, "It ended.")
+	return nil
+}
+
+func TestLastSnapshotHasAllAndNothingOfTheEnd(t *testing.T) {
+	ctx, end := context.WithCancel(t.Context())
+	a, err := New(Options{
+		Config: config.Default(), Mode: ModeScan, Log: slog.New(slog.DiscardHandler),
+		Networks: func() discovery.Networks { return discovery.Networks{} },
+		Sources: []discovery.SourceKind{{Name: "late", New: func(_ any, env discovery.Env) (discovery.Source, error) {
+			return lateSource{env, end}, nil
+		}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s := a.Snapshot()
+	if n := len(s.Devices); n != 4 {
+		t.Errorf("%d devices, want the hub and three", n)
+	}
+	for _, h := range s.Health {
+		if h.Name == "late" && h.Status != discovery.OK {
+			t.Errorf("health %+v is that of the end", h)
 		}
 	}
 }
