@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -325,7 +324,7 @@ func TestStateFolderThatCannotBeWritten(t *testing.T) {
 // TestSignals ends run and scan cleanly, whatever they are doing.
 func TestSignals(t *testing.T) {
 	l := lab.New(t)
-	l.Host("lamp")
+	lamp := l.Host("lamp")
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run("run "+sig.String(), func(t *testing.T) {
 			a := startAgent(t, l.Hub(), "mqtt: {url: \"mqtt://10.99.0.77\"}\ndevices:\n  - {match: \"24:0a:c4:00:00:01\", name: Camera}\n")
@@ -357,14 +356,14 @@ func TestSignals(t *testing.T) {
 		t.Run("scan "+sig.String(), func(t *testing.T) {
 			a := &agent{t: t, hub: l.Hub(), dir: t.TempDir(), file: filepath.Join(t.TempDir(), "thingwarden.yaml")}
 			a.configure("")
-			cmd := exec.Command(binary(t), "scan", "--for", "10m", "--config", a.file)
-			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
-			defer cancel()
-			stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Signal(sig) })
-			defer stop()
-			stdout, _, code := command(t, cmd)
-			if code != 0 || !strings.Contains(stdout, "10.99.0.10") {
-				t.Errorf("exit code %d, want 0 and what it has, the lamp:\n%s", code, stdout)
+			asked := lamp.Capture(t)
+			scan := l.Hub().Start(t, binary(t), "scan", "--for", "10m", "--config", a.file)
+			lab.WaitFor(t, 20*time.Second, "the lamp to be asked", func() bool { return asked.Connections() > 0 })
+			if err := scan.Signal(sig); err != nil {
+				t.Fatal(err)
+			}
+			if err := scan.Wait(10 * time.Second); err != nil || !strings.Contains(scan.Output(), lamp.IP().String()) {
+				t.Errorf("end %v, want a clean one and what it has, the lamp:\n%s", err, scan.Output())
 			}
 		})
 	}

@@ -116,6 +116,12 @@ func TestBrokerThatDoesNotTakeUs(t *testing.T) {
 			o := look(t, startBroker(t, l))
 			lab.WaitFor(t, 30*time.Second, "the lamp on the broker", func() bool { c, _ := o.device(macID(lamp)); return c != nil })
 			a.waitProblem(t, "mqtt", "")
+			for range 5 {
+				stdout, _, _ = program(t, "scan", "--for", "500ms", "--format", "json", "--config", a.file)
+				if h := scanHealth(t, stdout, "mqtt"); h != "ok: " {
+					t.Errorf("scan: health of mqtt is %q, want that it is well", h)
+				}
+			}
 		})
 	}
 }
