@@ -128,7 +128,7 @@ func describeSkipped(skipped []discovery.Skipped) string {
 	for _, s := range skipped {
 		parts = append(parts, skippedName(s)+" ("+strings.TrimSuffix(s.Reason, ".")+")")
 	}
-	return "left out are " + strings.Join(parts, ", ") + ". In a container, use host networking; or name your network under network.prefixes in the configuration."
+	return "left out are " + strings.Join(parts, ", ") + ". In a container, use host networking; among the apps of Home Assistant, take “Thingwarden for the whole network”; or name your network under network.prefixes in the configuration."
 }
 
 func skippedName(s discovery.Skipped) string {
