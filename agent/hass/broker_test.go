@@ -233,7 +233,8 @@ func startAgent(t testing.TB, b server, m Memory, change func(*Options)) *agent 
 	a.session, endSession = runSession(t, cfg, "thingwarden-home-1")
 	o := Options{
 		Site: "home", Memory: m, Now: func() time.Time { return noon }, Jitter: func() time.Duration { return 0 },
-		Log: slog.New(slog.NewTextHandler(a, nil)),
+		Settle: func() time.Duration { return 0 },
+		Log:    slog.New(slog.NewTextHandler(a, nil)),
 		Remember: func(m Memory) {
 			a.mu.Lock()
 			defer a.mu.Unlock()

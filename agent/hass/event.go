@@ -14,6 +14,10 @@ import (
 // eventsFor is how long after it happened an event is still sent.
 const eventsFor = 10 * time.Minute
 
+// returnsWithin is how long events wait for a Home Assistant that said that it
+// ends: its restart takes a minute or two.
+const returnsWithin = 5 * time.Minute
+
 type event struct {
 	Type       string `json:"event_type"`
 	Seq        uint64 `json:"seq"`
@@ -68,6 +72,9 @@ func (p *Publisher) sendEvents(ctx context.Context, s *report.Snapshot) error {
 		}
 		known := slices.Contains([]string{report.DeviceAppeared, report.DeviceReturned, report.DeviceGone, report.DeviceTrusted}, e.Type)
 		if (known || e.Policy != "") && p.o.Now().Sub(e.At) <= eventsFor {
+			if !p.heard() {
+				return nil
+			}
 			m := p.n.eventMessage(s, e)
 			if err := p.session.Publish(ctx, discovery.Message{Topic: m.topic, Payload: m.payload}); err != nil {
 				return fmt.Errorf("sending event %d: %w", e.Seq, err)
@@ -76,4 +83,20 @@ func (p *Publisher) sendEvents(ctx context.Context, s *report.Snapshot) error {
 		p.event = e.Seq
 	}
 	return nil
+}
+
+// heard reports whether Home Assistant listens to events now, which are not
+// retained; if not, it sees to it that they are tried again.
+func (p *Publisher) heard() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	until := p.deaf
+	if !p.away.IsZero() {
+		until = p.away.Add(returnsWithin)
+	}
+	if !p.o.Now().Before(until) {
+		return true
+	}
+	p.due(until)
+	return false
 }

@@ -66,6 +66,9 @@ type Options struct {
 	// Jitter is how long to wait after Home Assistant's birth message; default
 	// one to five seconds, so that not all publishers answer at once.
 	Jitter func() time.Duration
+	// Settle is how long Home Assistant takes to listen to our event entities once
+	// it knows of them; default three seconds. What is sent before is lost.
+	Settle func() time.Duration
 	// Linger is how long a removed component stays in its device's configuration
 	// in the form that removes its entity, so that a Home Assistant that is just
 	// starting sees it; default ten minutes.
@@ -90,6 +93,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Jitter == nil {
 		o.Jitter = func() time.Duration { return time.Second + rand.N(4*time.Second) }
+	}
+	if o.Settle == nil {
+		o.Settle = func() time.Duration { return 3 * time.Second }
 	}
 	if o.Linger == 0 {
 		o.Linger = 10 * time.Minute

@@ -44,7 +44,9 @@ type Publisher struct {
 	read      bool   // the mirror is complete
 	unread    func() // ends the subscriptions that feed the mirror
 	birth     time.Time
-	offline   bool // somebody said that we are not there
+	away      time.Time // when Home Assistant said that it ends; zero while it is there
+	deaf      time.Time // until when it does not listen to our events
+	offline   bool      // somebody said that we are not there
 	published map[discovery.ID]bool
 	deleted   map[discovery.ID]bool
 	foreign   map[string]*meddling
@@ -226,6 +228,9 @@ func (p *Publisher) follow() (cancel func()) {
 func (p *Publisher) connected(up bool) {
 	p.mu.Lock()
 	p.up, p.told = up, true
+	if !up {
+		p.away = time.Time{} // its return may escape us
+	}
 	p.mu.Unlock()
 	if up {
 		p.poke()
@@ -247,11 +252,17 @@ func (p *Publisher) forget() {
 
 // born is called with what Home Assistant says of itself.
 func (p *Publisher) born(m discovery.Message) {
-	if m.Retained || string(m.Payload) != Online {
+	if m.Retained {
 		return
 	}
 	p.mu.Lock()
-	p.birth = p.o.Now().Add(p.o.Jitter())
-	p.mu.Unlock()
-	p.poke()
+	defer p.mu.Unlock()
+	now := p.o.Now()
+	switch string(m.Payload) {
+	case Online:
+		p.birth, p.away, p.deaf = now.Add(p.o.Jitter()), time.Time{}, now.Add(p.o.Settle())
+		p.poke()
+	case Offline:
+		p.away = now
+	}
 }

@@ -56,6 +56,9 @@ func (p *Publisher) plan(w deviceMessages) (out []outgoing) {
 	if !p.waits(w.config.topic) {
 		m, keys := p.target(w)
 		if !p.mirror.holds(m) {
+			if _, had := p.mirror.topics[m.topic]; w.id == discovery.Hub && !had {
+				p.deaf = p.o.Now().Add(p.o.Settle()) // the event entities are new
+			}
 			out = append(out, outgoing{m, keys, w.id})
 		} else {
 			p.published[w.id] = true
