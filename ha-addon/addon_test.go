@@ -161,6 +161,7 @@ func TestOptions(t *testing.T) {
 			source := map[string]*bool{
 				"THINGWARDEN_SOURCES_MDNS_ENABLED":       &want.Sources.MDNS.Enabled,
 				"THINGWARDEN_SOURCES_NEIGHBOURS_ENABLED": &want.Sources.Neighbours.Enabled,
+				"THINGWARDEN_SOURCES_SSDP_ENABLED":       &want.Sources.SSDP.Enabled,
 			}[name]
 			if err != nil || source == nil {
 				t.Fatalf("environment: %s: %q is not tested", name, value)

@@ -107,7 +107,7 @@ func part(name string) string {
 	}
 	known := map[string]string{
 		"homeassistant": "Home Assistant", "mdns": "Announcements (mDNS)", "mqtt": "MQTT broker", "neighbours": "Addresses in the network",
-		"network": "Home network", "zigbee2mqtt": "Zigbee2MQTT", "zwavejs": "Z-Wave JS", "static": "Your device list", "web": "This page",
+		"network": "Home network", "ssdp": "Announcements (SSDP)", "zigbee2mqtt": "Zigbee2MQTT", "zwavejs": "Z-Wave JS", "static": "Your device list", "web": "This page",
 	}
 	return cmp.Or(known[name], fact.Clean(name, maxName))
 }
