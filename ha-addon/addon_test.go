@@ -482,7 +482,7 @@ func TestRepository(t *testing.T) {
 		t.Skipf("not a git clone: %v", err)
 	}
 	known := []string{"config.example.yaml", "ha-addon/thingwarden/config.yaml", "ha-addon/thingwarden-lan/config.yaml"}
-	for _, file := range strings.Fields(string(out)) {
+	for file := range strings.FieldsSeq(string(out)) {
 		base, ext := filepath.Base(file), filepath.Ext(file)
 		if strings.HasPrefix(base, "config.") && slices.Contains([]string{".yaml", ".yml", ".json"}, ext) &&
 			!strings.HasPrefix(file, ".") && !strings.Contains(file, "/.") && !slices.Contains(known, file) {
