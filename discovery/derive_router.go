@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery/fact"
@@ -98,7 +99,7 @@ func (r *router) doors(routers []ID) (map[ID][]Door, fact.Why) {
 				stale = append(stale, s)
 			}
 		}
-		fact.WANDoorsStale.Set(r.of(id), stale, "")
+		fact.WANDoorsStale.Set(r.of(id), stale, strings.Join(stale, "; "))
 	}
 	return byClient, why
 }
@@ -143,7 +144,7 @@ func (r *router) tellDoors(byClient map[ID][]Door, why fact.Why) {
 			continue // a router's word on its own doors only
 		}
 		list, tcp := describeDoors(doors)
-		fact.WANOpenPorts.Set(e, list, "")
+		fact.WANOpenPorts.Set(e, list, strings.Join(list, "; "))
 		fact.WANOpenTCP.Set(e, tcp, "")
 	}
 }
