@@ -46,6 +46,9 @@ func (cmd Command) validate(set *policy.Set, now time.Time) error {
 		if cmd.Action == Accept && !cmd.Until.IsZero() && !cmd.Until.After(now) {
 			return fmt.Errorf("the date until which to accept, %s, has passed", cmd.Until.Format(time.DateOnly))
 		}
+		if cmd.Until.UTC().Year() > 9999 { // RFC 3339, in which times stand in files, ends there
+			return errors.New("the date until which to accept is too far away; leave it out to accept without an end")
+		}
 	default:
 		return fmt.Errorf("unknown action %q: want trust, untrust, accept, unaccept or recheck", cmd.Action)
 	}

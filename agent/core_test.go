@@ -274,6 +274,9 @@ func TestCommandsThatMakeNoSense(t *testing.T) {
 		{"unknown policy", Command{Action: Accept, Device: cameraID, Policy: "no-such"}, `there is no policy "no-such"`},
 		{"date in the past", Command{Action: Accept, Device: cameraID, Policy: "telnet-open", Until: noon.Add(-time.Hour)},
 			"the date until which to accept, 2026-11-23, has passed"},
+		{"a date that no file can hold", Command{Action: Accept, Device: cameraID, Policy: "telnet-open",
+			Until: time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -7200))},
+			"the date until which to accept is too far away; leave it out to accept without an end"},
 		{"the hub", Command{Action: Trust, Device: discovery.Hub}, "the hub is Thingwarden itself: there is nothing to trust"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
