@@ -34,11 +34,15 @@ func (f Fact[T]) Name() string { return f.word.Name }
 // shows it, such as "tcp/23: login:", never a sentence; it may hold bytes that
 // a device sent and is cleaned and cut to MaxText runes here, as are strings in v.
 // Of []string at most MaxItems are kept.
-// A value outside the closed list of a word (Word.Values) is no value: the word
-// becomes unknown (Unreadable).
+// A value outside the closed list of a word (Word.Values), or a time that RFC
+// 3339 cannot write, is no value: the word becomes unknown (Unreadable).
 func (f Fact[T]) Set(e *Evidence, v T, proof string) {
 	if s, ok := any(v).(string); ok && f.word.Values != nil && !slices.Contains(f.word.Values, s) {
 		f.Unknown(e, Unreadable)
+		return
+	}
+	if t, ok := any(v).(time.Time); ok && (t.UTC().Year() < 0 || t.UTC().Year() > 9999) {
+		f.Unknown(e, Unreadable) // one such time would keep all that is known from being saved
 		return
 	}
 	e.put(Entry{Name: f.word.Name, Value: clean(v), Proof: Clean(proof, MaxText)})

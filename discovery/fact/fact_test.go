@@ -42,6 +42,19 @@ func TestSetOutsideTheClosedListIsUnknown(t *testing.T) {
 	}
 }
 
+func TestTimeThatNoFileCanHoldIsUnknown(t *testing.T) {
+	for _, year := range []int{-1, 10000} {
+		e := New("x", noon)
+		DeviceFirstSeen.Set(e, time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC), "")
+		if n, _ := e.Entry("device.first_seen"); n.Why != Unreadable {
+			t.Errorf("year %d: %+v, want unreadable", year, n)
+		}
+		if _, err := json.Marshal(e.Entries()); err != nil {
+			t.Errorf("year %d: %v", year, err)
+		}
+	}
+}
+
 func TestExpire(t *testing.T) {
 	e := New("telnet", noon)
 	TelnetOpen.Set(e, true, "tcp/23: login:")
