@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -82,7 +83,7 @@ func runCLI(t testing.TB, args ...string) (stdout string, code int) {
 	var errOut lockedBuffer
 	cmd.Stderr = &errOut
 	out, err := cmd.Output()
-	if _, failed := err.(*exec.ExitError); err != nil && !failed {
+	if failed := new(exec.ExitError); err != nil && !errors.As(err, &failed) {
 		t.Fatal(err)
 	}
 	if errOut.String() != "" {

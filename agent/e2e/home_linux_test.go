@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sort"
 	"strings"
 	"syscall"
 	"testing"
@@ -205,7 +204,7 @@ func TestNewHostIsPublishedWithinASecond(t *testing.T) {
 		_, since := o.get("homeassistant/device/thingwarden_home_" + id + "/config")
 		took = append(took, since.Sub(start))
 	}
-	sort.Slice(took, func(i, j int) bool { return took[i] < took[j] })
+	slices.Sort(took)
 	p95 := took[len(took)*95/100-1]
 	t.Logf("from the packet to the retained device, 20 hosts: median %v, p95 %v, most %v", took[len(took)/2], p95, took[len(took)-1])
 	if p95 > time.Second {
@@ -288,7 +287,7 @@ func TestScan(t *testing.T) {
 		}
 	}
 	table, _ := a.cli("scan", "--for", "10s")
-	for _, line := range strings.Split(table, "\n") {
+	for line := range strings.SplitSeq(table, "\n") {
 		if n := len([]rune(line)); n > 80 {
 			t.Errorf("line of %d columns: %q", n, line)
 		}
