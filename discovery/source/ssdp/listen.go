@@ -20,6 +20,9 @@ const (
 	floodBurst = 2000
 	// floodRest is how long it is then switched off.
 	floodRest = 30 * time.Second
+	// startFor is how long a Monitor has to start before it is closed: its
+	// goroutine reads what Close takes away, and would crash the program.
+	startFor = 100 * time.Millisecond
 )
 
 // listener hears announcements. Only one goroutine may call it, but hear and
@@ -30,6 +33,7 @@ type listener struct {
 	flood chan struct{} // told when too much comes in
 
 	monitor *ssdp.Monitor
+	started time.Time
 	rest    time.Time
 	problem string
 
@@ -69,13 +73,14 @@ func (l *listener) start(networks []discovery.Network) {
 		l.env.Log.Debug("SSDP monitor did not start", "error", err)
 		return
 	}
-	l.monitor = m
+	l.monitor, l.started = m, time.Now()
 	l.tell("")
 }
 
 // stop stops listening; what is being handled may still be passed on.
 func (l *listener) stop() {
 	if l.monitor != nil {
+		time.Sleep(time.Until(l.started.Add(startFor)))
 		_ = l.monitor.Close()
 		l.monitor = nil
 	}
