@@ -430,7 +430,7 @@ func askKnown(p *discovery.Probe, d discovery.Device, known *fact.Evidence, lan 
 		return describe(prober.Pending(d, known), nil, 0)
 	}
 	name := ""
-	timeout := time.After(time.Minute)
+	timeout := time.After(3 * time.Minute)
 	var services []discovery.Service
 	for {
 		select {
@@ -452,7 +452,7 @@ func askKnown(p *discovery.Probe, d discovery.Device, known *fact.Evidence, lan 
 				return said
 			}
 		case <-timeout:
-			return "not finished within a minute"
+			return "not finished within three minutes"
 		}
 	}
 }
