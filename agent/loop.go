@@ -196,7 +196,7 @@ func (l *loop) wrote(s saved) {
 		}
 		l.waiting = nil
 		if len(l.queued) == 0 {
-			l.held = time.Time{}
+			l.held, l.shownAt = time.Time{}, time.Time{} // show it now
 		}
 	}
 }
