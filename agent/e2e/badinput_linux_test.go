@@ -212,13 +212,10 @@ func TestDecisionsThatCannotBeRead(t *testing.T) {
 
 func checkTrusted(t testing.TB, a *agent) {
 	t.Helper()
-	s, err := control.NewClient(a.dir).Snapshot(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := s.Device(cameraID); d == nil || !d.Trusted {
-		t.Errorf("the device is %+v, want that it is trusted", d)
-	}
+	lab.WaitFor(t, 5*time.Second, "the device to be trusted", func() bool {
+		s, err := control.NewClient(a.dir).Snapshot(t.Context())
+		return err == nil && s.Device(cameraID) != nil && s.Device(cameraID).Trusted
+	})
 }
 
 // TestStateThatCannotBeRead starts without what was learned, keeps the file, and
