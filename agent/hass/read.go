@@ -102,7 +102,9 @@ func (p *Publisher) received(m discovery.Message) {
 		return
 	}
 	if isConfig && len(m.Payload) == 0 {
-		p.markDeleted(id)
+		if p.published[id] { // else anybody could fill the decisions with made-up devices
+			p.markDeleted(id)
+		}
 	} else {
 		p.meddled(m.Topic)
 	}

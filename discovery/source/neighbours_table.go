@@ -17,6 +17,7 @@ const (
 	maxNeighbours  = discovery.MaxDevices
 	maxUnconfirmed = 500 // of them: seen in packets only
 	maxAddrs       = 24  // of one device
+	leftAfter      = 3   // unanswered questions, after which a device has left an address
 )
 
 // timing holds the periods of the source.
@@ -78,6 +79,7 @@ type addrState struct {
 	reachable bool      // and considers it fresh
 	heard     time.Time // last sign of it
 	asked     int       // questions since it was claimed
+	failed    int       // questions of the kernel without an answer since the last one
 	again     time.Time // when to ask next, while it is only claimed
 }
 
@@ -169,7 +171,7 @@ func (t *neighbourTable) resolved(ifindex int, addr netip.Addr, mac hwaddr, now 
 		n.proof = a.proof
 		t.owner[addr] = n
 	}
-	a.reachable, a.heard = true, now
+	a.reachable, a.heard, a.failed = true, now, 0
 	t.tell(n, now)
 }
 
@@ -200,10 +202,22 @@ func (t *neighbourTable) remembered(ifindex int, addr netip.Addr, mac hwaddr, ag
 	t.tell(n, now)
 }
 
-// unresolved takes in that the kernel does not know, or no longer, who has an address.
+// unresolved takes in that the kernel does not know, or no longer, who has an
+// address. A neighbour that is present by another address has then left this one,
+// as after a new lease: kept, it would be the one that is asked, in vain.
 func (t *neighbourTable) unresolved(ifindex int, addr netip.Addr) {
-	if n := t.owner[t.place(addr, ifindex)]; n != nil {
-		n.addrs[t.place(addr, ifindex)].reachable = false
+	addr = t.place(addr, ifindex)
+	n := t.owner[addr]
+	if n == nil {
+		return
+	}
+	a := n.addrs[addr]
+	a.reachable = false
+	a.failed++
+	elsewhere := slices.ContainsFunc(slices.Collect(maps.Values(n.addrs)), func(b *addrState) bool { return b.reachable })
+	if a.failed >= leftAfter && n.state == present && elsewhere {
+		t.forget(n, addr)
+		n.changed = true
 	}
 }
 

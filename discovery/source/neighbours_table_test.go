@@ -104,6 +104,24 @@ func TestNeighbourTable(t *testing.T) {
 			d.packet(macA, "192.168.1.7")
 			d.answers(macA, "192.168.1.7")
 		}, "ask 192.168.1.7 in 0s; " + a + " claimed-ip:192.168.1.7 online=true; " + a + " ip:192.168.1.7 online=true ip_reachable=true"},
+		{"an address left for another is given up after three questions", func(d *desk) {
+			d.answers(macA, "192.168.1.7")
+			d.answers(macA, "192.168.1.20")
+			d.out = nil
+			d.fails("192.168.1.7")
+			d.fails("192.168.1.7")
+			d.pass(time.Second)
+			d.fails("192.168.1.7")
+			d.pass(2 * time.Second)
+		}, a + " ip:192.168.1.20 online=true ip_reachable=true"},
+		{"the only address is kept, however silent", func(d *desk) {
+			d.answers(macA, "192.168.1.7")
+			d.out = nil
+			for range 5 {
+				d.fails("192.168.1.7")
+			}
+			d.pass(5 * time.Second)
+		}, ""},
 		{"link-local address keeps its zone", func(d *desk) { d.answers(macA, "fe80::7") },
 			a + " ip:fe80::7%lan0 online=true ip_reachable=true"},
 		{"packet without address", func(d *desk) { d.packet(macA, "") }, a + " online=true"},

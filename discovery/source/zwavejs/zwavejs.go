@@ -151,11 +151,11 @@ func (s *source) follow(ctx context.Context, n *network, report func(discovery.O
 func (s *source) log(n *network, err error) {
 	switch {
 	case n.connected:
-		s.env.Log.Warn("zwave-js lost", "url", n.name, "err", err)
+		s.env.Log.Warn("zwave-js lost", "url", n.name, "err", plain(err))
 	case n.err == nil && !n.expected:
 		s.env.Log.Info("no zwave-js found", "url", n.name)
 	case n.err == nil:
-		s.env.Log.Warn("zwave-js not reached", "url", n.name, "err", err)
+		s.env.Log.Warn("zwave-js not reached", "url", n.name, "err", plain(err))
 	}
 }
 
