@@ -30,20 +30,22 @@ func TestHomeAssistant(t *testing.T) {
 		{"kill of the agent", w.testKill},
 		{"restart of the broker", w.testBroker},
 		{"broker that forgets", w.testForgetfulBroker},
-		{"restart of Home Assistant", w.testRestart},
+		{"new device while Home Assistant restarts", w.testNewDeviceMeanwhile},
 		{"trusted switch", w.testTrusted},
 		{"check now", w.testCheck},
 		{"accept", w.testAccept},
 		{"policy that goes", w.testPolicyGone},
 		{"entity that the user deletes", w.testDeleteEntity},
 		{"device that the user deletes", w.testDeleteDevice},
+		{"restart of Home Assistant", w.testRestart},
+		{"deleted device that the user asks for", w.testRestore},
 		{"device that the user deletes while we are away", w.testDeleteDeviceAway},
 	} {
 		if !t.Run(step.name, step.run) {
 			break // the next ones build on it
 		}
 	}
-	w.checkAlerts(t, macID(w.newcomer))
+	w.checkAlerts(t, macID(w.newcomer), macID(w.visitor))
 	w.ha.checkLog(t)
 }
 
@@ -70,16 +72,21 @@ func (w *world) testStop(t *testing.T) {
 	w.checkAlerts(t)
 }
 
-const newcomerIP = "10.99.0.150"
+// arrive has a host send its first and only packet, and returns when.
+func arrive(t testing.TB, h *lab.Host, ip string) time.Time {
+	t.Helper()
+	h.Run(t, "ip", "addr", "add", ip+"/24", "dev", "lan0")
+	start := time.Now()
+	h.Start(t, "arping", "-U", "-c", "1", "-w", "1", "-I", "lan0", ip)
+	return start
+}
 
 // testNewDevice brings a host into the home, which sends one packet.
 func (w *world) testNewDevice(t *testing.T) {
 	s := w.ha.connect(t)
 	w.settled(s)
 	id := macID(w.newcomer)
-	w.newcomer.Run(t, "ip", "addr", "add", newcomerIP+"/24", "dev", "lan0")
-	start := time.Now()
-	w.newcomer.Start(t, "arping", "-U", "-c", "1", "-w", "1", "-I", "lan0", newcomerIP)
+	start := arrive(t, w.newcomer, "10.99.0.150")
 	lab.WaitFor(t, 10*time.Second, "the alert", func() bool { return w.onlooker.count("alert") > 0 })
 	took := time.Since(start)
 	t.Logf("the automation ran %v after the first packet", took.Round(time.Millisecond))
@@ -130,10 +137,19 @@ func (w *world) testForgetfulBroker(t *testing.T) {
 	w.waitShows(s, time.Minute, before)
 }
 
-func (w *world) testRestart(t *testing.T) {
-	before := w.settled(w.ha.connect(t))
-	w.ha.restart(t)
-	w.waitShows(w.ha.connect(t), time.Minute, before)
+// testNewDeviceMeanwhile brings a host into the home while Home Assistant does
+// not run: the news waits for it.
+func (w *world) testNewDeviceMeanwhile(t *testing.T) {
+	w.ha.stop(t)
+	w.ha.checkLog(t)
+	id := macID(w.visitor)
+	arrive(t, w.visitor, "10.99.0.151")
+	lab.WaitFor(t, 10*time.Second, "the visitor", func() bool { c, _ := w.onlooker.device(id); return c != nil })
+	w.ha.run()
+	w.ha.waitRunning(t)
+	lab.WaitFor(t, 30*time.Second, "the alert", func() bool { return w.onlooker.count("alert") > 1 })
+	w.settled(w.ha.connect(t))
+	w.checkAlerts(t, macID(w.newcomer), id)
 }
 
 func (w *world) testTrusted(t *testing.T) {

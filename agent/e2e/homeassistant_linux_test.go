@@ -78,6 +78,8 @@ type homeAssistant struct {
 	dir   string   // its configuration as we see it
 	proc  *lab.Proc
 	token string // long-lived
+
+	sockets []*haSocket
 }
 
 // startHomeAssistant starts a fresh Home Assistant, takes it through its
@@ -171,6 +173,11 @@ func (ha *homeAssistant) waitRunning(t testing.TB) {
 func (ha *homeAssistant) stop(t testing.TB) {
 	t.Helper()
 	ha.waitRunning(t)
+	// It waits ten seconds for each that is still there.
+	for _, s := range ha.sockets {
+		_ = s.conn.CloseNow()
+	}
+	ha.sockets = nil
 	if err := ha.proc.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

@@ -104,27 +104,36 @@ func without(all map[string]entity, device string) map[string]entity {
 func (w *world) testDeleteDevice(t *testing.T) {
 	s := w.ha.connect(t)
 	id := macID(w.plug)
-	before := w.settled(s)
-	want := without(before, id)
+	want := without(w.settled(s), id)
 	s.call("config/device_registry/remove", map[string]any{"device_id": s.devices()[id].ID})
 	w.stays(s, want)
 	w.restart(t, judged...)
 	w.stays(s, want)
+}
+
+func (w *world) testRestart(t *testing.T) {
+	want := w.settled(w.ha.connect(t))
 	w.ha.restart(t)
-	s = w.ha.connect(t)
-	// Home Assistant has read the configuration of the entity again that the
-	// user deleted.
-	before[macID(w.camera)+"_score"] = entity{}
-	w.stays(s, without(before, id))
-	if b, _ := w.onlooker.get("homeassistant/device/thingwarden_home_" + id + "/config"); b != nil {
-		t.Errorf("the configuration is on the broker: %s", b)
+	s := w.ha.connect(t)
+	// It reads the configuration again of the entity that the user deleted.
+	score := macID(w.camera) + "_score"
+	want[score] = s.wait(time.Minute, score, "back", func(e entity) bool { return e.State != "unknown" && e.State != "unavailable" })
+	w.waitShows(s, time.Minute, want)
+	w.stays(s, want)
+	if b, _ := w.onlooker.get("homeassistant/device/thingwarden_home_" + macID(w.plug) + "/config"); b != nil {
+		t.Errorf("the configuration of the deleted device is on the broker: %s", b)
 	}
+}
+
+func (w *world) testRestore(t *testing.T) {
+	s := w.ha.connect(t)
+	id := macID(w.plug)
 	w.command(s, "restore", map[string]any{"action": "recheck", "device": id})
 	e := s.waitState(30*time.Second, id+"_homekit_unpaired", "on")
-	if was := before[id+"_homekit_unpaired"]; e.ID != was.ID {
-		t.Errorf("the entity is %s now, and was %s", e.ID, was.ID)
+	if want := "binary_sensor.thingwarden_home_" + id + "_homekit_unpaired"; e.ID != want {
+		t.Errorf("the entity is %s now, want %s as it was", e.ID, want)
 	}
-	w.stays(s, before)
+	w.settled(s)
 }
 
 // testDeleteDeviceAway deletes a device while the agent does not run.

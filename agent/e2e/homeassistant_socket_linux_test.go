@@ -28,9 +28,10 @@ func (ha *homeAssistant) connect(t testing.TB) *haSocket {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.CloseNow() })
 	conn.SetReadLimit(64 << 20)
 	s := &haSocket{t: t, conn: conn}
+	ha.sockets = append(ha.sockets, s)
+	t.Cleanup(func() { _ = conn.CloseNow() })
 	s.read(ctx) // auth_required
 	if err := wsjson.Write(ctx, conn, map[string]any{"type": "auth", "access_token": ha.token}); err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ type world struct {
 	config   string // of the agent, without learning period and policies
 
 	camera, plug, clean *lab.Host
-	newcomer            *lab.Host // says nothing yet
+	newcomer, visitor   *lab.Host // say nothing yet
 }
 
 // newWorld builds the home: a camera with Telnet open, a plug that waits for
@@ -52,6 +52,7 @@ func newWorld(t *testing.T) *world {
 		"sf=1", "md=Lab plug", "ci=7", "id=00:11:22:33:44:55", "c#=1", "s#=1", "pv=1.1", "ff=0"}})
 	w.clean = w.lab.Host("clean")
 	w.newcomer = w.lab.Host("newcomer", lab.WithMAC("b8:27:eb:00:53:99"), lab.WithAddrs(), lab.Silent())
+	w.visitor = w.lab.Host("visitor", lab.WithMAC("b8:27:eb:00:53:98"), lab.WithAddrs(), lab.Silent())
 
 	start := time.Now()
 	w.ha = startHomeAssistant(t, hub, w.broker, w.camera.MAC().String())
@@ -98,14 +99,15 @@ func (w *world) shows(s *haSocket) map[string]entity {
 	return out
 }
 
-// settled waits until Home Assistant shows the same for two seconds.
+// settled waits until Home Assistant shows the same for two seconds, and knows of
+// every device whether there is a problem.
 func (w *world) settled(s *haSocket) map[string]entity {
 	s.t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	last, since := w.shows(s), time.Now()
-	for time.Since(since) < 2*time.Second {
+	for time.Since(since) < 2*time.Second || !judgedAll(last) {
 		if time.Now().After(deadline) {
-			s.t.Fatal("what Home Assistant shows changes all the time")
+			s.t.Fatalf("what Home Assistant shows changes all the time, or a device is not checked: %+v", last)
 		}
 		time.Sleep(100 * time.Millisecond)
 		if now := w.shows(s); !cmp.Equal(now, last) {
@@ -113,6 +115,15 @@ func (w *world) settled(s *haSocket) map[string]entity {
 		}
 	}
 	return last
+}
+
+func judgedAll(shows map[string]entity) bool {
+	for key, e := range shows {
+		if strings.HasSuffix(key, "_problem") && e.State == "unknown" {
+			return false
+		}
+	}
+	return true
 }
 
 // waitShows waits until Home Assistant shows what it showed before.
