@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"syscall"
 	"testing"
 	"time"
@@ -193,9 +194,7 @@ func (w *world) testCheck(t *testing.T) {
 func (w *world) command(s *haSocket, request string, rest map[string]any) {
 	s.t.Helper()
 	payload := map[string]any{"request": request}
-	for k, v := range rest {
-		payload[k] = v
-	}
+	maps.Copy(payload, rest)
 	s.action("mqtt.publish", map[string]any{"topic": "thingwarden/home/command", "payload": string(mustJSON(s.t, payload))})
 	want := fmt.Sprintf(`{"request":%q,"ok":true}`, request)
 	var last []byte

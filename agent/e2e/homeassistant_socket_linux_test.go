@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -78,9 +79,7 @@ func (s *haSocket) call(kind string, args map[string]any) result {
 	defer cancel()
 	s.id++
 	msg := map[string]any{"id": s.id, "type": kind}
-	for k, v := range args {
-		msg[k] = v
-	}
+	maps.Copy(msg, args)
 	if err := wsjson.Write(ctx, s.conn, msg); err != nil {
 		s.t.Fatal(err)
 	}

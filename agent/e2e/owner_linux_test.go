@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -74,9 +75,7 @@ func (o *owner) do(ctx context.Context, command map[string]any) error {
 	o.waiting[request] = ch
 	o.mu.Unlock()
 	with := map[string]any{"request": request}
-	for k, v := range command {
-		with[k] = v
-	}
+	maps.Copy(with, command)
 	o.client.Publish("thingwarden/home/command", 1, false, mustJSON(o.t, with))
 	select {
 	case a := <-ch:
