@@ -23,6 +23,7 @@ func TestEventsWaitForHomeAssistant(t *testing.T) {
 		{name: "it listens", settle: time.Second, later: time.Second, want: 43},
 		{name: "it has ended", messages: []string{"offline"}, want: 41},
 		{name: "it has ended for good", messages: []string{"offline"}, later: returnsWithin, want: 43},
+		{name: "it says once more that it is there", settle: time.Second, messages: []string{"online"}, want: 43},
 		{name: "it is back", messages: []string{"offline", "online"}, want: 43},
 		{name: "it is back and does not listen yet", settle: time.Second, messages: []string{"offline", "online"}, want: 41},
 	}
@@ -30,7 +31,9 @@ func TestEventsWaitForHomeAssistant(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			now := noon
 			p := New(nil, Options{Site: "home", Now: func() time.Time { return now }, Settle: func() time.Duration { return tt.settle }})
-			p.deaf = now.Add(tt.settle)
+			if tt.messages == nil {
+				p.deaf = now.Add(tt.settle)
+			}
 			sent := 0
 			p.session = sessionFunc(func(...discovery.Message) error { sent++; return nil })
 			for _, m := range tt.messages {

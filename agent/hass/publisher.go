@@ -260,7 +260,10 @@ func (p *Publisher) born(m discovery.Message) {
 	now := p.o.Now()
 	switch string(m.Payload) {
 	case Online:
-		p.birth, p.away, p.deaf = now.Add(p.o.Jitter()), time.Time{}, now.Add(p.o.Settle())
+		p.birth = now.Add(p.o.Jitter())
+		if !p.away.IsZero() {
+			p.away, p.deaf = time.Time{}, now.Add(p.o.Settle())
+		}
 		p.poke()
 	case Offline:
 		p.away = now
