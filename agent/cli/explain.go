@@ -130,7 +130,7 @@ func (e *explanation) device() {
 // fact prints a word, its value, and who says so, when and by what proof.
 func (e *explanation) fact(f fact.Entry) {
 	if !f.Known() {
-		fmt.Fprint(e.w, paragraph("  "+f.Name+": ", "not known, "+why(f.Why)))
+		fmt.Fprint(e.w, paragraph("  "+f.Name+": ", "not known, "+f.Why.Plain()))
 		return
 	}
 	fmt.Fprint(e.w, paragraph("  "+f.Name+" = ", value(f.Value, 300)))
@@ -181,7 +181,7 @@ func (e *explanation) outcome(v policy.Verdict) (sev policy.Severity, what, reas
 	case policy.Unknown:
 		var missing []string
 		for _, m := range v.Missing {
-			missing = append(missing, m.Word+": "+why(m.Why))
+			missing = append(missing, m.Word+": "+m.Why.Plain())
 		}
 		return 0, "not checked", strings.Join(missing, "; ")
 	default:

@@ -195,7 +195,7 @@ func writeNotChecked(w screen, s *report.Snapshot) {
 	})
 	for _, reason := range reasons {
 		ids := slices.Sorted(maps.Keys(policies[reason]))
-		fmt.Fprint(w, paragraph(fmt.Sprintf("%5d  ", times[reason]), why(reason)+": "+strings.Join(ids, ", ")))
+		fmt.Fprint(w, paragraph(fmt.Sprintf("%5d  ", times[reason]), reason.Plain()+": "+strings.Join(ids, ", ")))
 	}
 }
 

@@ -9,32 +9,6 @@ import (
 	"github.com/thingwarden/thingwarden/policy"
 )
 
-// why says in plain words why something is unknown.
-func why(w fact.Why) string {
-	switch w {
-	case fact.NotAsked:
-		return "nothing has looked yet"
-	case fact.TouchLevel:
-		return "looking would go further than `touch` allows"
-	case fact.Refused:
-		return "the device will not tell"
-	case fact.NoAnswer:
-		return "the device did not answer"
-	case fact.Unreadable:
-		return "its answer could not be understood"
-	case fact.SourceDown:
-		return "what knows it can't be reached at present"
-	case fact.Stale:
-		return "what was known is too old"
-	case fact.NotTold:
-		return "what knows the device does not say"
-	case fact.PolicyErr:
-		return "the policy itself failed"
-	default:
-		return fact.Clean(string(w), 40)
-	}
-}
-
 // state says in plain words where a finding is in its life; empty for open.
 func state(f policy.Finding) string {
 	switch f.Status {

@@ -99,8 +99,8 @@ func (w *world) shows(s *haSocket) map[string]entity {
 	return out
 }
 
-// settled waits until Home Assistant shows the same for two seconds, and knows of
-// every device whether there is a problem.
+// settled waits until Home Assistant shows the same for two seconds, and a verdict
+// on every device: after a start of the agent they are looked at anew.
 func (w *world) settled(s *haSocket) map[string]entity {
 	s.t.Helper()
 	deadline := time.Now().Add(time.Minute)
@@ -119,7 +119,7 @@ func (w *world) settled(s *haSocket) map[string]entity {
 
 func judgedAll(shows map[string]entity) bool {
 	for key, e := range shows {
-		if strings.HasSuffix(key, "_problem") && e.State == "unknown" {
+		if (strings.HasSuffix(key, "_problem") || strings.HasSuffix(key, "_score")) && e.State == "unknown" {
 			return false
 		}
 	}

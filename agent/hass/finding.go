@@ -101,7 +101,7 @@ func first[T any](s []T, n int) []T { return s[:min(len(s), n)] }
 func missing(ms []policy.Missing, limit int) []string {
 	var out []string
 	for _, m := range first(ms, limit) {
-		out = append(out, fact.Clean(m.Word, maxInfo)+": "+because(m.Why))
+		out = append(out, fact.Clean(m.Word, maxInfo)+": "+m.Why.Plain())
 	}
 	return out
 }

@@ -15,7 +15,6 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -334,15 +333,5 @@ func TestNothingCheckedIsNotWell(t *testing.T) {
 	}
 	if got.Score != nil || got.Worst != "None" || got.CriticalOpen != "None" || got.Health != "ON" || got.HealthDetails.Severity != "critical" {
 		t.Errorf("got %+v", got)
-	}
-}
-
-func TestWhyIsSaidInWords(t *testing.T) {
-	for _, w := range []fact.Why{
-		fact.NotAsked, fact.TouchLevel, fact.Refused, fact.NoAnswer, fact.Unreadable, fact.SourceDown, fact.Stale, fact.NotTold, fact.PolicyErr,
-	} {
-		if got := because(w); got == string(w) || !strings.Contains(got, " ") {
-			t.Errorf("%s is said as %q", w, got)
-		}
 	}
 }

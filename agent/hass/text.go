@@ -73,29 +73,3 @@ func cut(s string, limit int) string {
 	}
 	return s + mark
 }
-
-// because says a reason for not knowing in plain words.
-func because(w fact.Why) string {
-	switch w {
-	case fact.NotAsked:
-		return "nobody has looked yet"
-	case fact.TouchLevel:
-		return "looking would need a closer look than you allow"
-	case fact.Refused:
-		return "the device will not tell"
-	case fact.NoAnswer:
-		return "the device did not answer"
-	case fact.Unreadable:
-		return "the answer could not be understood"
-	case fact.SourceDown:
-		return "what knows it cannot be reached"
-	case fact.Stale:
-		return "what was known is too old"
-	case fact.NotTold:
-		return "nothing says so"
-	case fact.PolicyErr:
-		return "the check itself failed"
-	default:
-		return fact.Clean(string(w), maxInfo)
-	}
-}

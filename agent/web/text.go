@@ -33,32 +33,6 @@ func due(s policy.Severity) string {
 	}
 }
 
-// because says in plain words why something is not known.
-func because(w fact.Why) string {
-	switch w {
-	case fact.NotAsked:
-		return "nobody has looked yet"
-	case fact.TouchLevel:
-		return "looking would go further than you allow"
-	case fact.Refused:
-		return "the device will not tell"
-	case fact.NoAnswer:
-		return "the device did not answer"
-	case fact.Unreadable:
-		return "its answer could not be understood"
-	case fact.SourceDown:
-		return "what knows it can't be reached at present"
-	case fact.Stale:
-		return "what was known is too old"
-	case fact.NotTold:
-		return "what knows the device does not say"
-	case fact.PolicyErr:
-		return "the check itself failed"
-	default:
-		return fact.Clean(string(w), maxInfo)
-	}
-}
-
 // remark says where a finding is in its life; empty for open.
 func remark(f policy.Finding) string {
 	switch f.Status {

@@ -223,7 +223,7 @@ func openChecks(devices []report.Device) []unchecked {
 			}
 			g.devices++
 			for _, m := range n.Missing {
-				g.why[because(m.Why)] = true
+				g.why[m.Why.Plain()] = true
 			}
 		}
 	}
@@ -252,14 +252,14 @@ func viewDevice(s *report.Snapshot, d report.Device) detail {
 	for _, n := range d.NotChecked {
 		u := unchecked{Title: fact.Clean(n.Policy.Title, 200)}
 		for _, m := range n.Missing {
-			u.Why = append(u.Why, "“"+wordDoc(m.Word)+"”: "+because(m.Why))
+			u.Why = append(u.Why, "“"+wordDoc(m.Word)+"”: "+m.Why.Plain())
 		}
 		v.Open = append(v.Open, u)
 	}
 	for _, e := range d.Facts {
 		k := known{Doc: wordDoc(e.Name), Name: e.Name, Proof: fact.Clean(e.Proof, maxText), By: fact.Clean(e.By, maxInfo), At: moment(e.At)}
 		if e.Why != "" {
-			k.Value = "not known: " + because(e.Why)
+			k.Value = "not known: " + e.Why.Plain()
 		} else {
 			k.Value = value(e.Value)
 		}

@@ -83,6 +83,32 @@ const (
 	PolicyErr  Why = "policy-error" // the policy's expression failed
 )
 
+// Plain says the reason in words for the owner, to stand after "not checked:".
+func (w Why) Plain() string {
+	switch w {
+	case NotAsked:
+		return "nobody has looked yet"
+	case TouchLevel:
+		return "looking would go further than you allow (touch)"
+	case Refused:
+		return "the device will not tell"
+	case NoAnswer:
+		return "the device did not answer"
+	case Unreadable:
+		return "its answer could not be understood"
+	case SourceDown:
+		return "what knows it can't be reached at present"
+	case Stale:
+		return "what was known is too old"
+	case NotTold:
+		return "what knows the device does not say"
+	case PolicyErr:
+		return "the check itself failed"
+	default:
+		return Clean(string(w), 40)
+	}
+}
+
 // Entry is one word's value in the evidence on one device.
 type Entry struct {
 	Name  string    // the word

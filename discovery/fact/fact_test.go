@@ -156,3 +156,14 @@ func TestVocabulary(t *testing.T) {
 		}
 	}
 }
+
+func TestWhyIsSaidInWords(t *testing.T) {
+	for _, w := range []Why{NotAsked, TouchLevel, Refused, NoAnswer, Unreadable, SourceDown, Stale, NotTold, PolicyErr} {
+		if got := w.Plain(); got == string(w) || !strings.Contains(got, " ") {
+			t.Errorf("%s is said as %q", w, got)
+		}
+	}
+	if got := Why("made\x1bup").Plain(); got != "madeup" {
+		t.Errorf("an unknown reason is said as %q", got)
+	}
+}
