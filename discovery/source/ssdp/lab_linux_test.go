@@ -219,7 +219,7 @@ func TestHostileHost(t *testing.T) {
 	own := fmt.Sprintf("http://%s:1234/d.xml", evil.IP())
 	answered := answer(t, evil, append(places, own))
 	announce(t, evil, append(places, own))
-	lab.WaitFor(t, 10*time.Second, "the hostile host's own place, and answers to two searches", func() bool {
+	lab.WaitFor(t, 40*time.Second, "the hostile host's own place, and answers to two searches", func() bool {
 		_, locations := f.at(evil)
 		return len(locations) > 0 && answered.Load() > 2*int64(len(targets))
 	})
