@@ -18,6 +18,7 @@ func TestHomeAssistant(t *testing.T) {
 	w.startAgent(t)
 	w.ha.connect(t).waitState(time.Minute, macID(w.camera)+"_telnet_open", "on")
 	t.Logf("the first finding came %v after the agent's start", time.Since(start).Round(100*time.Millisecond))
+	w.ha.connect(t).waitState(time.Minute, macID(w.plug)+"_homekit_unpaired", "on")
 
 	for _, step := range []struct {
 		name string

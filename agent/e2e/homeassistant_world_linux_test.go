@@ -122,6 +122,9 @@ func judgedAll(shows map[string]entity) bool {
 		if (strings.HasSuffix(key, "_problem") || strings.HasSuffix(key, "_score")) && e.State == "unknown" {
 			return false
 		}
+		if n, _ := e.Attr["not_checked"].(float64); n > 0 && e.Attr["reachable"] == true {
+			return false // nobody has looked yet: a device that just came must be found first
+		}
 	}
 	return true
 }

@@ -47,12 +47,16 @@ install() {
 	local ours=$1 theirs=$2
 	shift 2
 	say "installing Home Assistant $version"
+	# What was interrupted is half there, and pip would take it for whole.
+	[ ! -f "$ours/installing" ] || rm -rf "$ours/hass"
+	touch "$ours/installing"
 	"$@" python3.14 -m venv "$theirs/hass"
 	try "$@" "$theirs/hass/bin/pip" install --quiet wheel "homeassistant==$version"
 	cp "$here/requirements.py" "$ours/requirements.py"
 	"$@" "$theirs/hass/bin/python" "$theirs/requirements.py" >"$ours/requirements.txt"
 	try "$@" "$theirs/hass/bin/pip" install --quiet -r "$theirs/requirements.txt"
 	"$@" "$theirs/hass/bin/hass" --version >/dev/null
+	rm "$ours/installing"
 }
 
 # finish COMMAND says that all is there, and removes what other versions left.
