@@ -67,7 +67,8 @@ type Options struct {
 	// one to five seconds, so that not all publishers answer at once.
 	Jitter func() time.Duration
 	// Settle is how long Home Assistant takes to listen to our event entities once
-	// it knows of them; default three seconds. What is sent before is lost.
+	// it knows of them, and to set up what a configuration names before it can take
+	// the device's next one; default three seconds. What is sent before is lost.
 	Settle func() time.Duration
 	// Linger is how long a removed component stays in its device's configuration
 	// in the form that removes its entity, so that a Home Assistant that is just

@@ -37,19 +37,20 @@ type Publisher struct {
 	next       time.Time                  // when something is to be done by time alone; zero for never
 	warnedAt   time.Time
 
-	mu        sync.Mutex
-	mirror    *mirror
-	up, told  bool   // the broker is there; we heard so from the session
-	reading   int    // counts readings of the broker, so that one knows it was overtaken
-	read      bool   // the mirror is complete
-	unread    func() // ends the subscriptions that feed the mirror
-	birth     time.Time
-	away      time.Time // when Home Assistant said that it ends; zero while it is there
-	deaf      time.Time // until when it does not listen to our events
-	offline   bool      // somebody said that we are not there
-	published map[discovery.ID]bool
-	deleted   map[discovery.ID]bool
-	foreign   map[string]*meddling
+	mu         sync.Mutex
+	mirror     *mirror
+	up, told   bool   // the broker is there; we heard so from the session
+	reading    int    // counts readings of the broker, so that one knows it was overtaken
+	read       bool   // the mirror is complete
+	unread     func() // ends the subscriptions that feed the mirror
+	birth      time.Time
+	away       time.Time // when Home Assistant said that it ends; zero while it is there
+	deaf       time.Time // until when it does not listen to our events
+	offline    bool      // somebody said that we are not there
+	published  map[discovery.ID]bool
+	configured map[discovery.ID]time.Time // when the last configuration was sent
+	deleted    map[discovery.ID]bool
+	foreign    map[string]*meddling
 }
 
 type request struct {
@@ -66,6 +67,7 @@ func New(s Session, o Options) *Publisher {
 		session: s, o: o, n: n, kick: make(chan struct{}, 1), requests: make(chan request), jobs: make(chan job, maxWaiting),
 		event: o.Memory.Event, drawn: drawings{}, linger: map[discovery.ID]time.Time{}, mirror: newMirror(n), unread: func() {},
 		published: map[discovery.ID]bool{}, deleted: map[discovery.ID]bool{}, foreign: map[string]*meddling{},
+		configured: map[discovery.ID]time.Time{},
 	}
 	for _, id := range o.Memory.Published {
 		p.published[id] = true

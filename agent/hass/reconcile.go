@@ -3,6 +3,7 @@ package hass
 import (
 	"context"
 	"maps"
+	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
 )
@@ -29,6 +30,7 @@ func (p *Publisher) reconcile(ctx context.Context, want []deviceMessages) error 
 	}
 	out = append(out, p.clearing(wanted)...)
 	maps.DeleteFunc(p.published, func(id discovery.ID, _ bool) bool { return !wanted[p.n.config(id)] })
+	maps.DeleteFunc(p.configured, func(id discovery.ID, _ time.Time) bool { return !wanted[p.n.config(id)] })
 	p.tellMeddling()
 	p.mu.Unlock()
 	for i := 0; i < len(out); i += batchSize {
@@ -55,12 +57,12 @@ type outgoing struct {
 func (p *Publisher) plan(w deviceMessages) (out []outgoing) {
 	if !p.waits(w.config.topic) {
 		m, keys := p.target(w)
-		if !p.mirror.holds(m) {
+		if !p.mirror.holds(m) && !p.tooSoon(w) {
 			if _, had := p.mirror.topics[m.topic]; w.id == discovery.Hub && !had {
 				p.deaf = p.o.Now().Add(p.o.Settle()) // the event entities are new
 			}
 			out = append(out, outgoing{m, keys, w.id})
-		} else {
+		} else if p.mirror.holds(m) {
 			p.published[w.id] = true
 		}
 	}
@@ -70,6 +72,19 @@ func (p *Publisher) plan(w deviceMessages) (out []outgoing) {
 		}
 	}
 	return out
+}
+
+// tooSoon reports whether Home Assistant may still be busy with the device's last
+// configuration, and has the next one wait if so: a component that comes while it
+// loads a platform for the first time is lost for good (seen with 2026.11).
+func (p *Publisher) tooSoon(w deviceMessages) bool {
+	at, sent := p.configured[w.id]
+	due := at.Add(p.o.Settle())
+	if _, held := p.mirror.topics[w.config.topic]; !sent || !held || !p.o.Now().Before(due) {
+		return false
+	}
+	p.due(due)
+	return true
 }
 
 // target is the configuration that the broker should hold now: while it lingers,
@@ -118,6 +133,9 @@ func (p *Publisher) send(ctx context.Context, batch []outgoing) error {
 	p.mu.Lock()
 	for i, m := range batch {
 		p.mirror.send(m.message, m.keys, p.o.Now())
+		if m.device != "" {
+			p.configured[m.device] = p.o.Now()
+		}
 		ms[i] = discovery.Message{Topic: m.topic, Payload: m.payload, Retained: true}
 	}
 	p.mu.Unlock()
