@@ -118,6 +118,9 @@ func New(o Options) (*Agent, error) {
 		networks: a.networks, precedence: precedence, dec: dec, state: st,
 	}, now)
 	a.loop = &loop{a: a, core: c, saved: make(chan saved, 1)}
+	if a.store != nil {
+		c.setHealth("state", discovery.OK, "")
+	}
 	if err := a.connect(dec, st); err != nil {
 		return nil, errors.Join(err, a.close())
 	}

@@ -104,16 +104,15 @@ const (
 )
 
 // Score is 100 − 40·critical − 20·high − 8·medium − 2·low over the findings that
-// are problems, at least 0; nil when nothing was checked.
+// are problems, at least 0; nil when nothing was checked and nothing is known to
+// be wrong. A device that is away keeps what was found.
 func (d Device) Score() *int {
-	if d.Checked == 0 {
-		return nil
-	}
-	score := 100
+	score, known := 100, d.Checked > 0
 	for _, f := range d.Findings {
 		if !f.Problem() {
 			continue
 		}
+		known = true
 		switch f.Severity {
 		case policy.Critical:
 			score -= 40
@@ -124,6 +123,9 @@ func (d Device) Score() *int {
 		case policy.Low:
 			score -= 2
 		}
+	}
+	if !known {
+		return nil
 	}
 	score = max(score, 0)
 	return &score
