@@ -19,16 +19,19 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-// badRouter is a router that describes itself well and answers SOAP as the test wants.
+// badRouter is a router that describes itself well and answers SOAP as the test
+// wants. Its connections have ended when the test has.
 func badRouter(t *testing.T, soap func(c net.Conn, r *bufio.Reader)) discovery.DialFunc {
 	description := string(soapAnswer(t, "/ x", `HTTP/1.1 200 OK
 Connection: close
 
 <root><device><deviceType>urn:schemas-upnp-org:device:InternetGatewayDevice:1</deviceType><serviceList><service><serviceType>urn:schemas-upnp-org:service:WANIPConnection:1</serviceType><SCPDURL>/s</SCPDURL><controlURL>/c</controlURL></service></serviceList></device></root>
 `))
+	var open sync.WaitGroup
+	t.Cleanup(open.Wait)
 	return func(context.Context, netip.AddrPort) (net.Conn, error) {
 		client, server := net.Pipe()
-		go func() {
+		open.Go(func() {
 			defer server.Close()
 			r := bufio.NewReader(server)
 			if first, err := r.Peek(3); err != nil || string(first) == "GET" {
@@ -37,7 +40,7 @@ Connection: close
 				return
 			}
 			soap(server, r)
-		}()
+		})
 		return client, nil
 	}
 }
