@@ -10,9 +10,9 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG TARGETOS TARGETARCH TARGETVARIANT VERSION=unknown
-RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH GOARM=${TARGETVARIANT#v} \
-    go build -trimpath -ldflags "-s -w -X main.version=$VERSION" -o /out/thingwarden . \
-    && setcap cap_net_raw=p /out/thingwarden
+RUN GOOS=$TARGETOS GOARCH=$TARGETARCH GOARM=${TARGETVARIANT#v} make build VERSION="$VERSION" OUT=/out/thingwarden \
+    && setcap cap_net_raw=p /out/thingwarden \
+    && go run ./packaging/notices > /out/THIRD_PARTY_NOTICES
 RUN mkdir -p /out/data && chown 65532:65532 /out/data && chmod 700 /out/data
 
 FROM scratch AS agent
@@ -24,6 +24,8 @@ LABEL org.opencontainers.image.title="Thingwarden" \
       org.opencontainers.image.version="$VERSION"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /usr/share/zoneinfo /usr/share/zoneinfo
+COPY LICENSE /licenses/
+COPY --from=build /out/THIRD_PARTY_NOTICES /licenses/
 COPY --from=build /out/thingwarden /usr/bin/thingwarden
 COPY --from=build --chown=65532:65532 /out/data /data
 # The agent starts no broker of its own in a container: nobody could reach it.

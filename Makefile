@@ -1,7 +1,8 @@
 # What is built, tested and checked here. "make help" lists the targets.
 
 GO      ?= go
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --always --dirty 2>/dev/null)),unknown)
+OUT     ?= thingwarden
 PKG     ?= ./...
 FUZZTIME ?= 30s
 IMAGE   ?= thingwarden:$(VERSION)
@@ -15,7 +16,7 @@ OUI_DATA := $(CACHE)/oui-data-$(OUI_DATA_VERSION)/package/index.json
 # Daemons that the tests start are here on Debian, also for ordinary users.
 export PATH := $(PATH):/usr/sbin:/sbin
 
-.PHONY: help build test lint generate fuzz bench e2e e2e-ha image lab-deps
+.PHONY: help build release test lint generate fuzz bench e2e e2e-ha image lab-deps
 
 help:
 	@echo 'build     one static program, ./thingwarden'
@@ -27,10 +28,15 @@ help:
 	@echo 'e2e       the built program against real daemons and a real Home Assistant'
 	@echo 'e2e-ha    only those with Home Assistant, which is installed first (minutes, once)'
 	@echo 'image     the container image $(IMAGE)'
+	@echo 'release   all files of a release, in dist/'
 	@echo 'lab-deps  install what lab and e2e need (Debian, as root)'
 
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o thingwarden .
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $(OUT) .
+
+# A tag asks for the strict checks of a release: make release TAG=v1.2.3
+release:
+	packaging/release.sh $(if $(TAG),--tag $(TAG)) dist
 
 # The race detector needs a C compiler.
 test:

@@ -70,6 +70,7 @@ func TestImports(t *testing.T) {
 		{"discovery/probe/...", []string{"discovery", "discovery/fact", "discovery/oui", "discovery/probe/...", "discovery/source/loosejson"}},
 		{"policy/...", []string{"discovery/fact", "policy/..."}},
 		{"ha-addon", nil}, // tests only
+		{"packaging/...", nil},
 		{"agent/broker/...", []string{"agent/broker/..."}},
 		{"agent/report", []string{"discovery", "discovery/fact", "policy"}},
 		{"agent/hass/...", []string{"agent/report", "discovery", "discovery/fact", "policy", "agent/hass/..."}},
