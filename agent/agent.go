@@ -49,10 +49,12 @@ type Options struct {
 	OnSnapshot func(*report.Snapshot)
 	// OnNotice is called with plain lines for the person who started the agent.
 	OnNotice func(string)
-	// Sources and Dial replace the built-in sources and the network; nil means
-	// the real ones. The simulated home of `demo` uses them.
+	// Sources, Dial and DialUDP replace the built-in sources and the network; nil
+	// means the real ones. The simulated home of `demo` uses them. With a Dial
+	// nothing at all is sent to the real network.
 	Sources []discovery.SourceKind
 	Dial    discovery.DialFunc
+	DialUDP discovery.DialFunc
 	// Supervisor is set inside the app of Home Assistant: it knows the broker if
 	// none is configured, and where our page is to be shown.
 	Supervisor *supervisor.Client

@@ -142,8 +142,12 @@ func skippedName(s discovery.Skipped) string {
 }
 
 // resolve asks the kernel for the hardware address of an on-link address. It
-// sends one datagram and does not wait.
+// sends one datagram and does not wait; and none where the network is not the
+// real one, but somebody else's could have that address.
 func (a *Agent) resolve(addr netip.Addr) {
+	if a.opt.Dial != nil {
+		return
+	}
 	if err := source.Resolve(context.Background(), addr); err != nil {
 		a.log.Debug("address not resolved", "addr", addr, "err", err)
 		return

@@ -69,7 +69,7 @@ func (a *Agent) proberOptions() discovery.ProberOptions {
 	return discovery.ProberOptions{
 		Probes: gentlestFirst(probe.All), Touch: c.Touch, DeviceTouch: a.deviceTouch, NeverProbe: a.neverProbe,
 		PerDevice: c.Network.ConnectionsPerSecond.Device, PerHouse: c.Network.ConnectionsPerSecond.House,
-		Dial: a.opt.Dial, Networks: a.networks, Now: a.now,
+		Dial: a.opt.Dial, DialUDP: a.opt.DialUDP, Networks: a.networks, Now: a.now,
 		Report: func(o discovery.Observation) {
 			a.inputs <- func(c *core, now time.Time) { c.observe(o, now) }
 		},
