@@ -67,7 +67,7 @@ func TestImports(t *testing.T) {
 		{"discovery/lab/...", []string{"discovery/lab/..."}},
 		{"discovery", []string{"discovery/fact"}},
 		{"discovery/source/...", []string{"discovery", "discovery/fact", "discovery/oui", "discovery/source/..."}},
-		{"discovery/probe/...", []string{"discovery", "discovery/fact", "discovery/oui", "discovery/probe/...", "discovery/source/loosejson"}},
+		{"discovery/probe/...", []string{"discovery", "discovery/fact", "discovery/oui", "discovery/probe/...", "discovery/source/loosejson", "discovery/source/dnssd"}},
 		{"policy/...", []string{"discovery/fact", "policy/..."}},
 		{"ha-addon", nil}, // tests only
 		{"packaging/...", nil},

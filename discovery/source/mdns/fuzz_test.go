@@ -10,6 +10,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
 )
 
 // FuzzReceive feeds the browser with any two datagrams and lets time pass. What
@@ -36,7 +37,7 @@ func FuzzReceive(f *testing.F) {
 			if len(o.About) != 1 || o.About[0] != discovery.IP(sender.Addr()) {
 				t.Errorf("observation about %v", o.About)
 			}
-			if len(o.Services) > maxServices {
+			if len(o.Services) > dnssd.MaxServices {
 				t.Errorf("%d services", len(o.Services))
 			}
 			for _, n := range o.Facts.Entries() {

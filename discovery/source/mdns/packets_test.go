@@ -18,6 +18,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/miekg/dns"
 	"golang.org/x/tools/txtar"
+
+	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
 )
 
 var update = flag.Bool("update", false, "write what the tests see into testdata")
@@ -169,7 +171,7 @@ func TestFlood(t *testing.T) {
 		for _, o := range a.seen {
 			if len(o.About) > 0 && o.About[0].Value == "10.0.0.66" {
 				flood++
-				if len(o.Services) > maxServices {
+				if len(o.Services) > dnssd.MaxServices {
 					t.Errorf("%d services reported", len(o.Services))
 				}
 			}

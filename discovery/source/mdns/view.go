@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,10 +13,8 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
 )
-
-// maxServices bounds the services of one host in an observation.
-const maxServices = 256
 
 // belief is what we make of a sender's words about a host name.
 type belief int
@@ -102,15 +99,13 @@ func (h *host) view(now, clock time.Time) view {
 	if host != "" {
 		fact.DeviceHostname.Set(v.facts, host, host+".local")
 	}
-	if types := typesOf(all); len(types) > 0 {
+	if types := dnssd.Types(all); len(types) > 0 {
 		fact.MDNSServices.Set(v.facts, types, "udp/5353 SRV")
 	}
-	read(v.facts, all)
-	setPlatform(v.facts, all, clock)
-	setHomeKit(v.facts, all)
+	dnssd.Describe(v.facts, all, clock)
 	h.setMatter(&v, all, now)
-	v.services = servicesOf(all)
-	if v.name = bestName(all); v.name == "" && speaking {
+	v.services = dnssd.Services(all)
+	if v.name = dnssd.BestName(all); v.name == "" && speaking {
 		v.name = host
 	}
 	if end := h.first.Add(finished); now.Before(end) {
@@ -122,8 +117,8 @@ func (h *host) view(now, clock time.Time) view {
 }
 
 // instances returns the services that the host has, sorted.
-func (h *host) instances(now time.Time, v *view, spelling map[string]string) []instance {
-	var out []instance
+func (h *host) instances(now time.Time, v *view, spelling map[string]string) []dnssd.Instance {
+	var out []dnssd.Instance
 	for k := range h.records {
 		if k.typ != dns.TypeSRV {
 			continue
@@ -141,14 +136,14 @@ func (h *host) instances(now time.Time, v *view, spelling map[string]string) []i
 		if spelling[srv.target] == "" {
 			spelling[srv.target] = srv.target
 		}
-		i := instance{name: inst, typ: typ, port: srv.port, target: srv.target}
+		i := dnssd.Instance{Name: inst, Type: typ, Port: srv.port}
 		if txt := h.newest(key{k.name, dns.TypeTXT}); txt != nil {
-			i.txt = txt.txt
+			i.TXT = txt.txt
 		}
 		out = append(out, i)
 	}
-	slices.SortFunc(out, func(a, b instance) int {
-		return cmp.Or(cmp.Compare(a.typ, b.typ), cmp.Compare(a.name, b.name), cmp.Compare(a.port, b.port))
+	slices.SortFunc(out, func(a, b dnssd.Instance) int {
+		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Port, b.Port))
 	})
 	return out
 }
@@ -171,68 +166,20 @@ func pickHost(names []string, spelling map[string]string) (best string, speaking
 	return best, false
 }
 
-func typesOf(all []instance) []string {
-	var out []string
-	for _, i := range all {
-		out = append(out, i.typ)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-func servicesOf(all []instance) []discovery.Service {
-	var out []discovery.Service
-	for _, i := range all {
-		if i.port == 0 {
-			continue
-		}
-		proto := "tcp"
-		if strings.HasSuffix(i.typ, "._udp") {
-			proto = "udp"
-		}
-		out = append(out, discovery.Service{Proto: proto, Port: i.port, Name: fact.Clean(i.typ, fact.MaxText)})
-	}
-	slices.SortFunc(out, discovery.CompareServices)
-	out = slices.Compact(out)
-	return out[:min(len(out), maxServices)]
-}
-
-// setHomeKit reads the status flags: bit 0 set means that no controller is
-// paired (HomeKit Accessory Protocol, non-commercial version, table 6-8). One
-// unpaired accessory among several on the host is enough.
-func setHomeKit(ev *fact.Evidence, all []instance) {
-	paired, proof := true, ""
-	for _, i := range all {
-		if !strings.HasPrefix(i.typ, "_hap.") {
-			continue
-		}
-		flags, ok := parseNumber(i.txt["sf"])
-		if !ok {
-			continue
-		}
-		if unpaired := flags&1 != 0; proof == "" || unpaired && paired {
-			paired, proof = !unpaired, fmt.Sprintf("%s sf=%s: %s", i.typ, i.txt["sf"], i.name)
-		}
-	}
-	if proof != "" {
-		fact.HomeKitPaired.Set(ev, paired, proof)
-	}
-}
-
 // setMatter reads commissionable and operational discovery (Matter core
 // specification sections 4.3.1 and 4.3.2): CM is 1 or 2 while the device accepts
 // a new controller, and each fabric has an instance <fabric>-<node>.
-func (h *host) setMatter(v *view, all []instance, now time.Time) {
+func (h *host) setMatter(v *view, all []dnssd.Instance, now time.Time) {
 	window, fabrics, seen, joining := "", map[string]bool{}, false, false
 	for _, i := range all {
-		switch i.typ {
+		switch i.Type {
 		case "_matterc._udp":
 			seen, joining = true, true
-			if cm := i.txt["cm"]; (cm == "1" || cm == "2") && window == "" {
+			if cm := i.TXT["cm"]; (cm == "1" || cm == "2") && window == "" {
 				window = "_matterc._udp CM=" + cm
 			}
 		case "_matter._tcp":
-			if fabric, _, ok := strings.Cut(i.name, "-"); ok && len(fabric) == 16 {
+			if fabric, _, ok := strings.Cut(i.Name, "-"); ok && len(fabric) == 16 {
 				seen = true
 				fabrics[strings.ToLower(fabric)] = true
 			}
@@ -260,13 +207,4 @@ func (h *host) setMatter(v *view, all []instance, now time.Time) {
 		fact.MatterJoined.Set(v.facts, len(fabrics) > 0, proof)
 		fact.MatterFabrics.Set(v.facts, int64(len(fabrics)), proof)
 	}
-}
-
-// parseNumber reads the decimal or 0x… numbers of TXT records.
-func parseNumber(s string) (int64, bool) {
-	if len(s) == 0 || len(s) > 18 {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(s, 0, 64)
-	return n, err == nil
 }

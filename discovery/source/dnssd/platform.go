@@ -1,4 +1,4 @@
-package mdns
+package dnssd
 
 import (
 	"strconv"
@@ -15,15 +15,15 @@ var platforms = map[string]string{"_esphomelib._tcp": "esphome", "_shelly._tcp":
 
 // setPlatform says which family of firmware a host announces, and what follows
 // from it. The device itself, when asked, knows better.
-func setPlatform(ev *fact.Evidence, all []instance, clock time.Time) {
+func setPlatform(ev *fact.Evidence, all []Instance, clock time.Time) {
 	platform, typ := "", ""
 	for _, i := range all {
-		switch p := platforms[i.typ]; {
+		switch p := platforms[i.Type]; {
 		case p == "" || p == platform:
 		case platform != "":
 			return // it claims to be two things
 		default:
-			platform, typ = p, i.typ
+			platform, typ = p, i.Type
 		}
 	}
 	if platform == "" {
@@ -46,25 +46,25 @@ const tellsSince = 2025
 
 // setEncrypted reads whether ESPHome's API has a key: api_encryption says that it
 // has one, api_encryption_supported that it could and has none yet.
-func setEncrypted(ev *fact.Evidence, all []instance) {
+func setEncrypted(ev *fact.Evidence, all []Instance) {
 	for _, i := range all {
-		if i.typ != "_esphomelib._tcp" {
+		if i.Type != "_esphomelib._tcp" {
 			continue
 		}
-		_, key := i.txt["api_encryption"]
-		_, waits := i.txt["api_encryption_supported"]
-		year, _, _ := strings.Cut(i.txt["version"], ".")
+		_, key := i.TXT["api_encryption"]
+		_, waits := i.TXT["api_encryption_supported"]
+		year, _, _ := strings.Cut(i.TXT["version"], ".")
 		n, err := strconv.Atoi(year)
 		switch {
 		case key:
 			if _, plain := fact.ControlEncrypted.Get(ev); !plain {
-				fact.ControlEncrypted.Set(ev, true, i.typ+" api_encryption")
+				fact.ControlEncrypted.Set(ev, true, i.Type+" api_encryption")
 			}
 		case waits:
-			fact.ControlEncrypted.Set(ev, false, i.typ+" api_encryption_supported")
+			fact.ControlEncrypted.Set(ev, false, i.Type+" api_encryption_supported")
 			return
 		case err == nil && n >= tellsSince:
-			fact.ControlEncrypted.Set(ev, false, i.typ+" version="+i.txt["version"]+" without api_encryption")
+			fact.ControlEncrypted.Set(ev, false, i.Type+" version="+i.TXT["version"]+" without api_encryption")
 			return
 		}
 	}

@@ -1,4 +1,4 @@
-package mdns
+package dnssd
 
 import (
 	"slices"
@@ -54,21 +54,13 @@ var names = []struct{ typ, key string }{
 	{"_http._tcp", ""},
 }
 
-// instance is a service that a host offers and that is believed.
-type instance struct {
-	name, typ string // "Hall Printer", "_ipp._tcp"
-	port      int    // 0: the type is there, nothing listens
-	target    string
-	txt       map[string]string // nil if it has not been heard
-}
-
 // shared reports whether the instance is another device's that this host passes
 // on: a CUPS server shares its printers as "printers/<name>".
-func (i instance) shared() bool { return strings.HasPrefix(i.txt["rp"], "printers/") }
+func (i Instance) shared() bool { return strings.HasPrefix(i.TXT["rp"], "printers/") }
 
 // read sets the words of the table. What instances disagree on, as those of
 // several accessories in one program do, stays unknown.
-func read(ev *fact.Evidence, all []instance) {
+func read(ev *fact.Evidence, all []Instance) {
 	type finding struct {
 		word         fact.Fact[string]
 		value, proof string
@@ -78,16 +70,16 @@ func read(ev *fact.Evidence, all []instance) {
 	for row, r := range readings {
 		first := -1 // row that gave the word
 		for _, i := range all {
-			v, ok := i.txt[r.key]
+			v, ok := i.TXT[r.key]
 			if r.values != nil {
 				v = r.values[v]
 			}
-			if v = fact.Clean(v, fact.MaxText); !ok || v == "" || i.shared() || !slices.Contains(strings.Fields(r.types), i.typ) {
+			if v = fact.Clean(v, fact.MaxText); !ok || v == "" || i.shared() || !slices.Contains(strings.Fields(r.types), i.Type) {
 				continue
 			}
 			switch f := found[r.word.Name()]; {
 			case f == nil:
-				found[r.word.Name()] = &finding{word: r.word, value: v, proof: i.typ + " " + r.key + "=" + i.txt[r.key]}
+				found[r.word.Name()] = &finding{word: r.word, value: v, proof: i.Type + " " + r.key + "=" + i.TXT[r.key]}
 				first = row
 			case f.value != v && (first == row || r.values != nil):
 				f.disputed = true // a class must be the same by all rows
@@ -101,17 +93,17 @@ func read(ev *fact.Evidence, all []instance) {
 	}
 }
 
-// bestName returns the name that people would use, from the first type of which
+// BestName returns the name that people would use, from the first type of which
 // the host has just one; empty if there is none.
-func bestName(all []instance) string {
+func BestName(all []Instance) string {
 	for _, n := range names {
 		found := map[string]bool{}
 		for _, i := range all {
-			v := i.name
+			v := i.Name
 			if n.key != "" {
-				v = i.txt[n.key]
+				v = i.TXT[n.key]
 			}
-			if i.typ == n.typ && v != "" && !i.shared() {
+			if i.Type == n.typ && v != "" && !i.shared() {
 				found[v] = true
 			}
 		}

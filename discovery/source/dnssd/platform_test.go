@@ -1,0 +1,69 @@
+package dnssd
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+func TestSetPlatform(t *testing.T) {
+	esphome := func(txt ...string) Instance {
+		i := Instance{Name: "kitchen", Type: "_esphomelib._tcp", Port: 6053, TXT: map[string]string{}}
+		for _, s := range txt {
+			k, v, _ := strings.Cut(s, "=")
+			i.TXT[k] = v
+		}
+		return i
+	}
+	shelly := Instance{Name: "shellyplus1-a8032ab12345", Type: "_shelly._tcp", Port: 80, TXT: map[string]string{"ver": "1.4.4"}}
+	for _, tt := range []struct {
+		name string
+		in   []Instance
+		want string
+	}{
+		{"neither", []Instance{{Type: "_http._tcp"}}, ""},
+		{"Shelly", []Instance{shelly}, "device.platform=shelly"},
+		{"a key is set", []Instance{esphome("version=2025.2.0", "api_encryption=Noise_NNpsk0_25519_ChaChaPoly_SHA256")},
+			"control.encrypted=true device.firmware_date=2025-02-28 device.platform=esphome"},
+		{"no key yet", []Instance{esphome("version=2024.6.1", "api_encryption_supported=Noise_NNpsk0_25519_ChaChaPoly_SHA256")},
+			"control.encrypted=false device.firmware_date=2024-06-30 device.platform=esphome"},
+		{"no word of a key", []Instance{esphome("version=2025.2.0")},
+			"control.encrypted=false device.firmware_date=2025-02-28 device.platform=esphome"},
+		{"an old build says nothing of a key", []Instance{esphome("version=2022.3.1")},
+			"device.firmware_date=2022-03-31 device.platform=esphome"},
+		{"its TXT record has not come", []Instance{{Type: "_esphomelib._tcp"}}, "device.platform=esphome"},
+		{"no version", []Instance{esphome("mac=a8032ab12346")}, "device.platform=esphome"},
+		{"two in one program, one of them plain", []Instance{esphome("version=2025.2.0"), esphome("version=2025.2.0", "api_encryption=x")},
+			"control.encrypted=false device.firmware_date=2025-02-28 device.platform=esphome"},
+		{"two in one program, the other way", []Instance{esphome("version=2025.2.0", "api_encryption=x"), esphome("version=2025.2.0")},
+			"control.encrypted=false device.firmware_date=2025-02-28 device.platform=esphome"},
+		{"claims to be both", []Instance{esphome("version=2025.2.0"), shelly}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			clock := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+			ev := fact.New("mdns", clock)
+			for _, i := range tt.in {
+				if v := i.TXT["version"]; v != "" {
+					fact.DeviceFirmware.Set(ev, v, "")
+				}
+			}
+			setPlatform(ev, tt.in, clock)
+			ev.Remove(fact.DeviceFirmware.Name())
+			var got []string
+			for _, n := range ev.Entries() {
+				if day, ok := n.Value.(time.Time); ok {
+					n.Value = day.Format(time.DateOnly)
+				}
+				got = append(got, fmt.Sprintf("%s=%v", n.Name, n.Value))
+			}
+			if d := cmp.Diff(tt.want, strings.Join(got, " ")); d != "" {
+				t.Errorf("(-want +got):\n%s", d)
+			}
+		})
+	}
+}
