@@ -59,6 +59,21 @@ func (a *Agent) startPage(ctx context.Context, g *errgroup.Group) {
 	})
 }
 
+// page is where Home Assistant shows the page; empty if nowhere. It must be known
+// before Home Assistant is told of our device: a configuration that changes a
+// moment later brings back every entity that the owner deleted.
+func (a *Agent) page() string {
+	if a.opt.Supervisor == nil {
+		return ""
+	}
+	self, err := a.opt.Supervisor.Self(context.Background()) // has a timeout
+	if err != nil {
+		a.log.Warn("no link to the page in Home Assistant", "err", err)
+		return ""
+	}
+	return "homeassistant://app/" + self.Slug
+}
+
 func (a *Agent) servePage(ctx context.Context) error {
 	self, err := a.opt.Supervisor.Self(ctx)
 	if err != nil {

@@ -42,7 +42,7 @@ func TestApp(t *testing.T) {
 			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprint(w, `{"result":"error","message":"Service not enabled"}`)
 		case r.URL.Path == "/addons/self/info":
-			fmt.Fprintf(w, `{"result":"ok","data":{"host_network":true,"ip_address":"127.0.0.1","ingress_port":%s}}`, pagePort)
+			fmt.Fprintf(w, `{"result":"ok","data":{"slug":"a0d7b954_thingwarden","host_network":true,"ip_address":"127.0.0.1","ingress_port":%s}}`, pagePort)
 		}
 	}))
 	t.Cleanup(s.Close)

@@ -152,6 +152,7 @@ func (o *outlets) addHass(dec *decisions) {
 	pub := hass.New(session{o.session}, hass.Options{
 		Site: cfg.Site, Prefix: cfg.MQTT.DiscoveryPrefix, BirthTopic: cfg.MQTT.BirthTopic,
 		Command: o.command, Memory: memory, Remember: o.rememberHass, Log: o.a.log.With("part", "hass"), Now: o.a.now,
+		Page: o.a.page(),
 	})
 	o.pubs = append(o.pubs, &outlet{name: "hass", pub: pub, newest: make(chan *report.Snapshot, 1)})
 }

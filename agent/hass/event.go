@@ -18,10 +18,18 @@ const eventsFor = 10 * time.Minute
 // ends: its restart takes a minute or two.
 const returnsWithin = 5 * time.Minute
 
+// newEvent is the template of our event entities: Home Assistant ignores an empty
+// result, and with it an event that the entity has had already. We send at least
+// once, and again when we cannot know that it listened; an automation must run
+// once. The number is counted anew when our state was lost, the time is not.
+const newEvent = "{% set seq, at = state_attr(entity_id, 'seq') or 0, state_attr(entity_id, 'at') or '' %}" +
+	"{{ value if value_json.seq > seq or value_json.at > at }}"
+
 type event struct {
 	Type       string `json:"event_type"`
 	Seq        uint64 `json:"seq"`
 	At         string `json:"at"`
+	Site       string `json:"site"`
 	Device     string `json:"device"`
 	DeviceName string `json:"device_name,omitempty"`
 	Policy     string `json:"policy,omitempty"`
@@ -35,14 +43,14 @@ type event struct {
 // eventMessage is what an event entity of Home Assistant gets.
 func (n names) eventMessage(s *report.Snapshot, e report.Event) message {
 	out := event{
-		Type: fact.Clean(e.Type, maxInfo), Seq: e.Seq, At: stamp(e.At), Device: string(e.Device),
+		Type: fact.Clean(e.Type, maxInfo), Seq: e.Seq, At: stamp(e.At), Site: n.site, Device: string(e.Device),
 		Policy: cut(fact.Clean(e.Policy, maxInfo), maxInfo),
 	}
 	d := s.Device(e.Device)
 	if d != nil {
 		out.DeviceName = deviceName(*d)
 		if d.ID == discovery.Hub {
-			out.DeviceName = n.hubInfo(s).Name
+			out.DeviceName = n.hubName()
 		}
 	}
 	if e.Policy == "" {
@@ -63,16 +71,17 @@ func (n names) eventMessage(s *report.Snapshot, e report.Event) message {
 // sendEvents sends the events that have not been acknowledged yet, in order,
 // and leaves out those that are too old to be news.
 func (p *Publisher) sendEvents(ctx context.Context, s *report.Snapshot) error {
-	if k := len(s.Events); k > 0 && s.Events[k-1].Seq < p.event {
-		p.event = 0 // they are counted anew: the state was lost
+	last := p.lastEvent()
+	if k := len(s.Events); k > 0 && s.Events[k-1].Seq < last {
+		last = 0 // they are counted anew: the state was lost
 	}
 	for _, e := range s.Events {
-		if e.Seq <= p.event {
+		if e.Seq <= last {
 			continue
 		}
 		known := slices.Contains([]string{report.DeviceAppeared, report.DeviceReturned, report.DeviceGone, report.DeviceTrusted}, e.Type)
 		if (known || e.Policy != "") && p.o.Now().Sub(e.At) <= eventsFor {
-			if !p.heard() {
+			if !p.listens() {
 				return nil
 			}
 			m := p.n.eventMessage(s, e)
@@ -80,14 +89,26 @@ func (p *Publisher) sendEvents(ctx context.Context, s *report.Snapshot) error {
 				return fmt.Errorf("sending event %d: %w", e.Seq, err)
 			}
 		}
+		p.mu.Lock()
 		p.event = e.Seq
+		p.mu.Unlock()
 	}
 	return nil
 }
 
-// heard reports whether Home Assistant listens to events now, which are not
+// lastEvent is the last event that is done with.
+func (p *Publisher) lastEvent() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.again {
+		p.event, p.again = min(p.event, p.heard), false
+	}
+	return p.event
+}
+
+// listens reports whether Home Assistant listens to events now, which are not
 // retained; if not, it sees to it that they are tried again.
-func (p *Publisher) heard() bool {
+func (p *Publisher) listens() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	until := p.deaf

@@ -54,6 +54,7 @@ type Options struct {
 	Prefix     string // of Home Assistant's discovery topics; default "homeassistant"
 	BirthTopic string // on which Home Assistant says "online"; default "homeassistant/status"
 	SupportURL string // shown in Home Assistant's log beside our name
+	Page       string // the address of our page as Home Assistant leads there; empty for none
 	// Command carries out what the owner asks for. Its error is told to them, and
 	// should be one plain sentence without a secret.
 	Command func(context.Context, Command) error

@@ -2,6 +2,7 @@ package hass
 
 import (
 	"strings"
+	"time"
 
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
@@ -17,10 +18,10 @@ const (
 
 // windows are the binary sensors for networks that let devices join, with the
 // words on the hub that they show.
-var windows = [...]struct{ key, name, word string }{
-	{"zigbee_join_open", "Zigbee open for joining", fact.HomeJoinOpen.Name()},
-	{"zwave_inclusion_open", "Z-Wave open for inclusion", fact.HomeInclusionOpen.Name()},
-	{"matter_window_open", "Matter pairing window open", fact.HomeMatterOpen.Name()},
+var windows = [...]struct{ key, name, icon, word string }{
+	{"zigbee_join_open", "Zigbee open for joining", "mdi:zigbee", fact.HomeJoinOpen.Name()},
+	{"zwave_inclusion_open", "Z-Wave open for inclusion", "mdi:z-wave", fact.HomeInclusionOpen.Name()},
+	{"matter_window_open", "Matter pairing window open", "mdi:qrcode", fact.HomeMatterOpen.Name()},
 }
 
 // hubComponents are those of our own device. They are always the same: one that
@@ -39,21 +40,25 @@ func (n names) hubComponents() map[string]component {
 		"critical_open": {Platform: binarySensor, Name: "Critical finding open", DeviceClass: "safety"},
 	}
 	for _, s := range severities {
-		out[severity(s)] = component{Platform: sensor, Name: upper(severity(s)) + " findings", StateClass: "measurement", Icon: "mdi:counter"}
+		c := component{Platform: sensor, Name: upper(severity(s)) + " findings", StateClass: "measurement", Icon: "mdi:counter"}
+		if s < policy.High { // Home Assistant sorts by name: what matters must not stand among these
+			c.EntityCategory = "diagnostic"
+		}
+		out[severity(s)] = c
 	}
 	for _, w := range windows {
-		out[w.key] = component{Platform: binarySensor, Name: w.name, DeviceClass: "opening", EntityCategory: "diagnostic"}
+		out[w.key] = component{Platform: binarySensor, Name: w.name, DeviceClass: "opening", EntityCategory: "diagnostic", Icon: w.icon}
 	}
 	for key, c := range out {
 		c.StateTopic, c.ValueTemplate = topic, "{{ value_json."+key+" }}"
 		out[key] = n.entity(discovery.Hub, key, c)
 	}
 	out["event_device"] = n.entity(discovery.Hub, "event_device", component{
-		Platform: eventEntity, Name: "New device", Icon: "mdi:new-box", StateTopic: n.event(deviceEvents),
+		Platform: eventEntity, Name: "New device", Icon: "mdi:new-box", StateTopic: n.event(deviceEvents), ValueTemplate: newEvent,
 		EventTypes: []string{report.DeviceAppeared, report.DeviceReturned, report.DeviceGone, report.DeviceTrusted},
 	})
 	out["event_finding"] = n.entity(discovery.Hub, "event_finding", component{
-		Platform: eventEntity, Name: "Finding", Icon: "mdi:shield-bug", StateTopic: n.event(findingEvents),
+		Platform: eventEntity, Name: "Finding", Icon: "mdi:shield-bug", StateTopic: n.event(findingEvents), ValueTemplate: newEvent,
 		EventTypes: []string{
 			string(policy.FindingOpened), string(policy.FindingWorsened), string(policy.FindingResolved),
 			string(policy.FindingAccepted), string(policy.FindingExpired),
@@ -111,7 +116,9 @@ func (n names) hubMessage(s *report.Snapshot) message {
 		CriticalOpen: onOff(c.by[0] > 0),
 		ZigbeeJoin:   window(s, 0), ZWaveInclude: window(s, 1), MatterWindow: window(s, 2),
 	}
-	if t := stamp(s.LastScan); t != "" {
+	// Devices are looked at all day long, and Home Assistant keeps a line in its
+	// log of activity for each change.
+	if t := stamp(s.LastScan.Truncate(time.Hour)); t != "" {
 		out.LastScan = &t
 	}
 	if out.Score == nil && c.worst == 0 {
@@ -165,18 +172,22 @@ func window(s *report.Snapshot, i int) string {
 }
 
 // hubInfo is our own device.
-func (n names) hubInfo(s *report.Snapshot) device {
+func (n names) hubInfo(s *report.Snapshot, o Options) device {
 	out := device{
-		Identifiers: []string{n.identifier(discovery.Hub)}, Name: "Thingwarden",
-		Manufacturer: "Thingwarden", Model: "Hub", SWVersion: name(s.Version, maxInfo),
-	}
-	if n.site != "home" {
-		out.Name += " " + n.site
+		Identifiers: []string{n.identifier(discovery.Hub)}, Name: n.hubName(),
+		Manufacturer: "Thingwarden", Model: "Hub", SWVersion: name(s.Version, maxInfo), ConfigurationURL: o.Page,
 	}
 	if hub := s.Device(discovery.Hub); hub != nil {
 		out.Connections = connections(hub.Device)
 	}
 	return out
+}
+
+func (n names) hubName() string {
+	if n.site != "home" {
+		return "Thingwarden " + n.site
+	}
+	return "Thingwarden"
 }
 
 // counts are findings that are problems, by severity, worst first.

@@ -63,7 +63,7 @@ func (n names) hub(s *report.Snapshot, o Options) deviceMessages {
 	if d := s.Device(discovery.Hub); d != nil {
 		states = append(states, n.findings(*d, components)...)
 	}
-	return n.finish(discovery.Hub, n.hubInfo(s), s.Version, components, states, o)
+	return n.finish(discovery.Hub, n.hubInfo(s, o), s.Version, components, states, o)
 }
 
 // device leaves our version to the hub: with it, each update of ours would

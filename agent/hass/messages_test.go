@@ -105,6 +105,8 @@ func TestConfigurationsFitTheClosedSchema(t *testing.T) {
 	schema := discoverySchema(t)
 	empty := snapshot()
 	empty.Devices = nil
+	inApp := testOptions()
+	inApp.Page = "homeassistant://app/a0d7b954_thingwarden"
 	for _, s := range []struct {
 		name string
 		in   []deviceMessages
@@ -112,6 +114,7 @@ func TestConfigurationsFitTheClosedSchema(t *testing.T) {
 		{"home", messages(snapshot(), testOptions(), nil)},
 		{"hub deleted", messages(snapshot(), testOptions(), map[discovery.ID]bool{discovery.Hub: true})},
 		{"nothing", messages(empty, testOptions(), nil)},
+		{"in the app", messages(snapshot(), inApp, nil)},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			for _, d := range s.in {

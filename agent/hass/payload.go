@@ -45,6 +45,8 @@ type device struct {
 	SWVersion    string      `json:"sw_version,omitempty"`
 	HWVersion    string      `json:"hw_version,omitempty"`
 	ViaDevice    string      `json:"via_device,omitempty"`
+	// ConfigurationURL is where Home Assistant's "Visit" leads.
+	ConfigurationURL string `json:"configuration_url,omitempty"`
 }
 
 type origin struct {

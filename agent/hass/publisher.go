@@ -31,7 +31,6 @@ type Publisher struct {
 	// Only the goroutine of Run uses these.
 	want       *report.Snapshot
 	drawn      drawings
-	event      uint64
 	remembered Memory
 	linger     map[discovery.ID]time.Time // when a configuration loses its removed components
 	next       time.Time                  // when something is to be done by time alone; zero for never
@@ -44,6 +43,10 @@ type Publisher struct {
 	read       bool   // the mirror is complete
 	unread     func() // ends the subscriptions that feed the mirror
 	birth      time.Time
+	event      uint64    // the last one that the broker has acknowledged
+	met        bool      // Home Assistant has said that it is there, and we would have seen it go
+	heard      uint64    // the last event that was sent before it went, or before we came
+	again      bool      // those after it are to be sent once more
 	away       time.Time // when Home Assistant said that it ends; zero while it is there
 	deaf       time.Time // until when it does not listen to our events
 	offline    bool      // somebody said that we are not there
@@ -230,6 +233,7 @@ func (p *Publisher) follow() (cancel func()) {
 func (p *Publisher) connected(up bool) {
 	p.mu.Lock()
 	p.up, p.told = up, true
+	p.met, p.heard = false, p.event
 	if !up {
 		p.away = time.Time{} // its return may escape us
 	}
@@ -263,11 +267,15 @@ func (p *Publisher) born(m discovery.Message) {
 	switch string(m.Payload) {
 	case Online:
 		p.birth = now.Add(p.o.Jitter())
-		if !p.away.IsZero() {
+		if !p.met {
+			// Had it been connected since we are, its going would have been told us: it
+			// has heard nothing of what we sent meanwhile.
+			p.met, p.again = true, true
 			p.away, p.deaf = time.Time{}, now.Add(p.o.Settle())
 		}
 		p.poke()
 	case Offline:
 		p.away = now
+		p.met, p.heard = false, p.event
 	}
 }

@@ -225,6 +225,14 @@ func TestBirthOfHomeAssistant(t *testing.T) {
 			}
 		}
 		o.reset()
+		// It may have missed the events.
+		o.send("homeassistant/status", "online", false)
+		for end := time.Now().Add(10 * time.Second); len(topics(o.sent(), "/event/")) < 2; time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("of two events only %v were sent again", topics(o.sent(), "/event/"))
+			}
+		}
+		o.reset()
 		o.send("homeassistant/status", "online", false)
 		// The broker is read again before the next snapshot.
 		a.publish(s)

@@ -104,6 +104,8 @@ type Self struct {
 	// of the host there, which devices of the home do not reach.
 	Address     netip.Addr
 	IngressPort int
+	// Slug is the name by which this Home Assistant knows the app, [a-z0-9_]+.
+	Slug string
 }
 
 // Self returns how the Supervisor runs this app.
@@ -112,12 +114,18 @@ func (c *Client) Self(ctx context.Context) (Self, error) {
 		HostNetwork bool       `json:"host_network"`
 		Address     netip.Addr `json:"ip_address"`
 		IngressPort port       `json:"ingress_port"`
+		Slug        string     `json:"slug"`
 	}
 	if err := c.get(ctx, "/addons/self/info", &data); err != nil {
 		return Self{}, fmt.Errorf("asking how this app runs: %w", err)
 	}
-	return Self{data.HostNetwork, data.Address, int(data.IngressPort)}, nil
+	if data.Slug == "" || strings.ContainsFunc(data.Slug, notInSlug) {
+		return Self{}, fmt.Errorf("asking how this app runs: the Supervisor calls it %q", data.Slug)
+	}
+	return Self{data.HostNetwork, data.Address, int(data.IngressPort), data.Slug}, nil
 }
+
+func notInSlug(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_' }
 
 // port is a TCP port that some apps give as a number and some as a text.
 type port int

@@ -120,10 +120,12 @@ func TestSelf(t *testing.T) {
 		err        string
 	}{
 		{"app network", `{"result":"ok","data":{"slug":"a0d7b954_thingwarden","host_network":false,"ip_address":"172.30.33.4","ingress_port":8099}}`,
-			Self{false, netip.MustParseAddr("172.30.33.4"), 8099}, ""},
-		{"host network", `{"result":"ok","data":{"host_network":true,"ip_address":"172.30.32.1","ingress_port":62311}}`,
-			Self{true, netip.MustParseAddr("172.30.32.1"), 62311}, ""},
+			Self{false, netip.MustParseAddr("172.30.33.4"), 8099, "a0d7b954_thingwarden"}, ""},
+		{"host network", `{"result":"ok","data":{"slug":"local_thingwarden","host_network":true,"ip_address":"172.30.32.1","ingress_port":62311}}`,
+			Self{true, netip.MustParseAddr("172.30.32.1"), 62311, "local_thingwarden"}, ""},
 		{"no ingress", `{"result":"ok","data":{"ip_address":"172.30.33.4","ingress_port":null}}`, Self{}, "port"},
+		{"no slug", `{"result":"ok","data":{"ip_address":"172.30.33.4","ingress_port":8099}}`, Self{}, "calls it"},
+		{"bad slug", `{"result":"ok","data":{"slug":"../config","ip_address":"172.30.33.4","ingress_port":8099}}`, Self{}, "calls it"},
 		{"no address", `{"result":"ok","data":{"ip_address":"here","ingress_port":8099}}`, Self{}, "here"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
