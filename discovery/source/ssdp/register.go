@@ -5,7 +5,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
@@ -13,8 +12,6 @@ import (
 )
 
 const (
-	// maxLocations is how many descriptions of a device are remembered.
-	maxLocations = 8
 	// tellEvery is the shortest time between two reports on a device.
 	tellEvery = 5 * time.Second
 	// presentEvery is how often a device that is heard and says nothing new is reported.
@@ -80,7 +77,7 @@ func (r *register) run(ctx context.Context, in <-chan message, rounds <-chan int
 // receive takes a message in. Nothing in it is trusted; the sender's address is
 // all that is known.
 func (r *register) receive(m message, now time.Time) {
-	if _, _, err := discovery.DeviceURL("", m.location, []netip.Addr{m.from}); err != nil || fact.Clean(m.location, fact.MaxText) != m.location {
+	if err := CheckLocation(m.location, m.from); err != nil {
 		if s := r.senders[m.from]; s != nil && !s.refused {
 			s.refused = true
 			r.env.Log.Debug("an SSDP location is not used", "from", m.from, "error", err)
@@ -97,10 +94,10 @@ func (r *register) receive(m message, now time.Time) {
 	}
 	s.last = now
 	s.locations[m.location] = now
-	if len(s.locations) > maxLocations {
+	if len(s.locations) > MaxLocations {
 		delete(s.locations, s.oldest())
 	}
-	if strings.HasPrefix(m.kind, gatewayType) {
+	if IsGateway(m.kind) {
 		s.gateway = m.location
 	}
 }
@@ -141,31 +138,16 @@ func (r *register) tell(s *sender, now time.Time) {
 	switch {
 	case !same:
 		o.Facts = fact.New(name, r.env.Now())
-		fact.UPnPLocations.Set(o.Facts, locations, "SSDP")
 		if s.gateway != "" {
-			fact.IGDLocation.Set(o.Facts, s.gateway, "SSDP InternetGatewayDevice")
 			delete(r.silent, s.addr)
 		}
-		o.Services = s.services(locations)
+		o.Services = Describe(o.Facts, s.addr, locations, s.gateway)
 		s.told, s.toldGateway = locations, s.gateway
 	case now.Sub(s.toldAt) < presentEvery || o.Quiet:
 		return
 	}
 	s.toldAt = now
 	r.report(o)
-}
-
-func (s *sender) services(locations []string) []discovery.Service {
-	out := []discovery.Service{}
-	for _, l := range locations {
-		port, _, err := discovery.DeviceURL("", l, []netip.Addr{s.addr})
-		service := discovery.Service{Proto: "tcp", Port: int(port), Name: "upnp"}
-		if err == nil && !slices.Contains(out, service) {
-			out = append(out, service)
-		}
-	}
-	slices.SortFunc(out, discovery.CompareServices)
-	return out
 }
 
 // tellSilent says of the home's gateways which of them do not answer as one by

@@ -192,7 +192,7 @@ func TestFlood(t *testing.T) {
 		other := false
 		for _, s := range a.heard() {
 			other = other || s == "192.168.1.20 upnp.locations=[http://192.168.1.20/] upnp/80"
-			if n := strings.Count(s, "http://"); n > maxLocations+1 {
+			if n := strings.Count(s, "http://"); n > MaxLocations+1 {
 				t.Errorf("%d places of one device", n)
 			}
 		}
