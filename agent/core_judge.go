@@ -20,7 +20,7 @@ func (c *core) judge(now time.Time) {
 			c.judgeDevice(id, now)
 		}
 	}
-	for _, o := range c.inv.DeriveRouter(c.evidence, now) {
+	for _, o := range c.inv.DeriveDevices(c.evidence, now) {
 		for _, id := range c.inv.Observe(o).Changed {
 			if id != discovery.Hub {
 				c.judgeDevice(id, now)

@@ -11,6 +11,63 @@ import (
 // derived is the name under which derived words stand.
 const derived = "derive"
 
+// DeriveDevices returns what follows for single devices from the evidence on all:
+// observations by "derive" that differ from the evidence given; nothing, when all
+// holds. It changes nothing.
+func (inv *Inventory) DeriveDevices(evidence map[ID]*fact.Evidence, now time.Time) []Observation {
+	return slices.Concat(inv.deriveConflicts(evidence, now), inv.deriveKeys(evidence, now), inv.deriveRouter(evidence, now))
+}
+
+// derivation is the work of deriving one sort of words.
+type derivation struct {
+	inv      *Inventory
+	evidence map[ID]*fact.Evidence
+	now      time.Time
+	new      map[ID]*fact.Evidence
+}
+
+func (inv *Inventory) derivation(evidence map[ID]*fact.Evidence, now time.Time) *derivation {
+	return &derivation{inv: inv, evidence: evidence, now: now, new: map[ID]*fact.Evidence{}}
+}
+
+// of returns the evidence in which to say something new of a device.
+func (d *derivation) of(id ID) *fact.Evidence {
+	if d.new[id] == nil {
+		d.new[id] = fact.New(derived, d.now)
+	}
+	return d.new[id]
+}
+
+// changes returns the new evidence as far as it differs from the old.
+func (d *derivation) changes() []Observation {
+	var out []Observation
+	for _, id := range slices.Sorted(maps.Keys(d.new)) {
+		differs := slices.ContainsFunc(d.new[id].Entries(), func(n fact.Entry) bool {
+			old, had := d.evidence[id].Entry(n.Name)
+			return !had || old.Why != n.Why || old.Proof != n.Proof || !fact.EqualValue(old.Value, n.Value)
+		})
+		if differs {
+			out = append(out, Observation{By: derived, At: d.now, About: d.inv.about(id), Facts: d.new[id], Quiet: true})
+		}
+	}
+	return out
+}
+
+// about returns the identifier that leads to a device; none for the hub.
+func (inv *Inventory) about(id ID) []Identifier {
+	if id == Hub {
+		return nil
+	}
+	d, _ := inv.Device(id)
+	strong, weak := split(d.IDs)
+	return append(strong, weak...)[:1]
+}
+
+func isDerived(e *fact.Evidence, word string) bool {
+	n, ok := e.Entry(word)
+	return ok && n.By == derived
+}
+
 // Derive returns what follows for the whole home from the evidence on all
 // devices: an observation about the home by "derive". It is pure.
 func Derive(evidence map[ID]*fact.Evidence, now time.Time) Observation {
@@ -18,6 +75,7 @@ func Derive(evidence map[ID]*fact.Evidence, now time.Time) Observation {
 	anyOf(e, fact.HomeJoinOpen, fact.ZigbeeJoinOpen, evidence)
 	anyOf(e, fact.HomeInclusionOpen, fact.ZWaveInclusionOpen, evidence)
 	anyOf(e, fact.HomeMatterOpen, fact.MatterWindowOpen, evidence)
+	countDevices(e, evidence)
 	return Observation{By: derived, At: now, Facts: e}
 }
 

@@ -14,20 +14,21 @@ import (
 // leads, until the door counts as forgotten.
 const staleAfter = 7 * 24 * time.Hour
 
-// DeriveRouter returns what follows for single devices from what the home's
+// deriveRouter returns what follows for single devices from what the home's
 // router says: which doors from the Internet lead to them, and whether its IPv6
 // firewall guards them. Only a device by which the hub itself reaches the
-// Internet is believed about others, since any device can claim to be a router.
+// Internet is believed about others, since any device can claim to be a router,
+// and not one that claims by turns with another to be it.
 // What it returns differs from the evidence given; nothing, when all holds, and
 // nothing while no network is looked at, when nobody can tell who the router is.
-func (inv *Inventory) DeriveRouter(evidence map[ID]*fact.Evidence, now time.Time) []Observation {
+func (inv *Inventory) deriveRouter(evidence map[ID]*fact.Evidence, now time.Time) []Observation {
 	if len(inv.networks().Looked) == 0 {
 		return nil
 	}
 	var routers []ID
 	said := map[ID]bool{} // devices of which something was derived before
 	for id, e := range evidence {
-		if gateway, _ := fact.WANGateway.Get(e); gateway {
+		if gateway, _ := fact.WANGateway.Get(e); gateway && !disputes(e) {
 			routers = append(routers, id)
 		}
 		if isDerived(e, fact.WANOpenPorts.Name()) || isDerived(e, fact.WANDoorsStale.Name()) || isDerived(e, fact.IPv6Unguarded.Name()) {
@@ -35,7 +36,7 @@ func (inv *Inventory) DeriveRouter(evidence map[ID]*fact.Evidence, now time.Time
 		}
 	}
 	slices.Sort(routers)
-	r := &router{inv: inv, evidence: evidence, now: now, new: map[ID]*fact.Evidence{}}
+	r := &router{inv.derivation(evidence, now)}
 	for id := range said {
 		r.of(id)
 	}
@@ -45,26 +46,8 @@ func (inv *Inventory) DeriveRouter(evidence map[ID]*fact.Evidence, now time.Time
 	return r.changes()
 }
 
-func isDerived(e *fact.Evidence, word string) bool {
-	n, ok := e.Entry(word)
-	return ok && n.By == derived
-}
-
-// router is the work of one DeriveRouter.
-type router struct {
-	inv      *Inventory
-	evidence map[ID]*fact.Evidence
-	now      time.Time
-	new      map[ID]*fact.Evidence
-}
-
-// of returns the evidence in which to say something new of a device.
-func (r *router) of(id ID) *fact.Evidence {
-	if r.new[id] == nil {
-		r.new[id] = fact.New(derived, r.now)
-	}
-	return r.new[id]
-}
+// router is the work of one deriveRouter.
+type router struct{ *derivation }
 
 // doors returns the doors of all routers by the device to which they lead, and
 // why they are not known if a router does not tell. It sets which are stale.
@@ -191,29 +174,4 @@ func (r *router) tellIPv6(routers []ID) {
 			fact.IPv6Unguarded.Unknown(r.of(id), fact.NotTold)
 		}
 	}
-}
-
-// changes returns the new evidence as far as it differs from the old.
-func (r *router) changes() []Observation {
-	var out []Observation
-	for _, id := range slices.Sorted(maps.Keys(r.new)) {
-		differs := slices.ContainsFunc(r.new[id].Entries(), func(n fact.Entry) bool {
-			old, had := r.evidence[id].Entry(n.Name)
-			return !had || old.Why != n.Why || old.Proof != n.Proof || !fact.EqualValue(old.Value, n.Value)
-		})
-		if differs {
-			out = append(out, Observation{By: derived, At: r.now, About: r.inv.about(id), Facts: r.new[id], Quiet: true})
-		}
-	}
-	return out
-}
-
-// about returns the identifier that leads to a device; none for the hub.
-func (inv *Inventory) about(id ID) []Identifier {
-	if id == Hub {
-		return nil
-	}
-	d, _ := inv.Device(id)
-	strong, weak := split(d.IDs)
-	return append(strong, weak...)[:1]
 }

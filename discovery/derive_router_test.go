@@ -70,10 +70,10 @@ func (h *routedHome) derive(name string) *fact.Evidence {
 		}
 		return out
 	}
-	for _, o := range h.inv.DeriveRouter(all(), h.now) {
+	for _, o := range h.inv.DeriveDevices(all(), h.now) {
 		h.inv.Observe(o)
 	}
-	if again := h.inv.DeriveRouter(all(), h.now); len(again) > 0 {
+	if again := h.inv.DeriveDevices(all(), h.now); len(again) > 0 {
 		h.t.Errorf("derived again though nothing has changed: %v", again)
 	}
 	if name == "hub" {

@@ -54,6 +54,9 @@ var (
 	HTTPBasicClear   = word[bool]("http.basic_clear", week, "The unencrypted web page asks for a password that the browser then sends readable (Basic).")
 	HTTPPasswordForm = word[bool]("http.password_form_clear", week, "The unencrypted web page has a password field and does not send the browser on to HTTPS.")
 
+	TLSKeys          = word[[]string]("tls.keys", week, "Fingerprints (SHA-256) of the public keys with which the device encrypts its web page.")
+	TLSKeySharedWith = word[[]string]("tls.key_shared_with", 0, "Other devices of the home that encrypt with a key of tls.keys.")
+
 	MDNSServices = word[[]string]("mdns.services", 0, "Service types that the device announces by multicast DNS.")
 )
 
@@ -93,6 +96,13 @@ var (
 	UPnPLocations = word[[]string]("upnp.locations", 0, "Where the device describes itself by UPnP.")
 )
 
+// Words about addresses.
+var (
+	AddressDisputed       = word[[]string]("address.disputed", 0, "Addresses that another MAC address had first and that the device claims by turns with it, each with that MAC address.")
+	AddressConflicts      = word[[]string]("address.conflicts", 0, "Addresses of address.disputed that belong to another device, not to another interface of this one.")
+	AddressConflictRouter = word[bool]("address.conflict_router", 0, "One of address.conflicts is that of the home's router.")
+)
+
 // Words about HomeKit and Matter.
 var (
 	HomeKitPaired    = word[bool]("homekit.paired", 0, "A HomeKit controller has been paired with the accessory.")
@@ -129,6 +139,11 @@ var (
 	HomeJoinOpen      = word[bool]("home.zigbee_join_open", 0, "A Zigbee network of the home lets new devices join at present.")
 	HomeInclusionOpen = word[bool]("home.zwave_inclusion_open", 0, "A Z-Wave network of the home lets new devices join at present.")
 	HomeMatterOpen    = word[bool]("home.matter_window_open", 0, "A Matter device of the home accepts a new controller at present.")
+	HomeDevices       = word[int64]("home.devices", 0, "Number of devices of the home, the hub itself not among them.")
+	HomeUntrusted     = word[int64]("home.untrusted_devices", 0, "Number of devices that came after the learning period and that the owner has not called trusted.")
+	HomeRadioDevices  = word[int64]("home.radio_devices", 0, "Number of devices in the Zigbee and Z-Wave networks of the home.")
+	HomeIPDevices     = word[int64]("home.ip_devices", 0, "Number of devices of the home that are reached by Wi-Fi or Ethernet.")
+	HomeIPThings      = word[int64]("home.ip_things", 0, "Number of simple things among home.ip_devices: lights, plugs, switches, sensors, covers, thermostats, valves.")
 )
 
 type words struct {
@@ -147,7 +162,8 @@ func newWords() *words {
 		DeviceOnline.word, DeviceFirstSeen.word, DeviceAppeared.word, DeviceTrusted.word, DeviceUpdate.word,
 		TelnetOpen.word, TelnetPort.word,
 		HTTPOpen.word, HTTPTitle.word, HTTPServer.word, HTTPRealm.word, HTTPTLS.word, HTTPToTLS.word,
-		HTTPBasicClear.word, HTTPPasswordForm.word, MDNSServices.word,
+		HTTPBasicClear.word, HTTPPasswordForm.word, TLSKeys.word, TLSKeySharedWith.word, MDNSServices.word,
+		AddressDisputed.word, AddressConflicts.word, AddressConflictRouter.word,
 		HomeKitPaired.word, MatterWindowOpen.word, MatterJoined.word, MatterFabrics.word,
 		ZigbeeJoinOpen.word, ZigbeeJoinOpenSince.word, ZigbeeJoinOpenDay.word, ZigbeeDefaultIDs.word, ZigbeeRole.word,
 		ZigbeeSupported.word, ZigbeeInterview.word, ZigbeeUninvited.word, ZigbeeBridgeVersion.word,
@@ -158,6 +174,7 @@ func newWords() *words {
 		IGDLocation.word, IGDOn.word, NATPMPOn.word, IPv6Global.word, IPv6FirewallOn.word, IPv6PinholesAllowed.word,
 		IPv6Unguarded.word, UPnPLocations.word,
 		HomeJoinOpen.word, HomeInclusionOpen.word, HomeMatterOpen.word,
+		HomeDevices.word, HomeUntrusted.word, HomeRadioDevices.word, HomeIPDevices.word, HomeIPThings.word,
 	}
 	slices.SortFunc(all, func(a, b *Word) int { return cmp.Compare(a.Name, b.Name) })
 	w := &words{byName: make(map[string]*Word, len(all)), sorted: all}

@@ -2,7 +2,9 @@ package probe
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -23,6 +25,7 @@ var HTTP = &discovery.Probe{
 	Gives: []string{
 		fact.HTTPBasicClear.Name(), fact.HTTPOpen.Name(), fact.HTTPPasswordForm.Name(), fact.HTTPRealm.Name(),
 		fact.HTTPToTLS.Name(), fact.HTTPServer.Name(), fact.HTTPSettingsOpen.Name(), fact.HTTPTitle.Name(), fact.HTTPTLS.Name(),
+		fact.TLSKeys.Name(),
 	},
 	Every:   12 * time.Hour,
 	Applies: reachable,
@@ -292,6 +295,7 @@ func (s *site) services() []discovery.Service {
 // encryption is what the ports of HTTPS answered.
 type encryption struct {
 	proof    string // of the first that speaks TLS
+	keys     []string
 	refused  []string
 	services []discovery.Service
 	why      fact.Why
@@ -302,6 +306,7 @@ func (x *encryption) add(port uint16, state *tls.ConnectionState, err error) (se
 	switch {
 	case err == nil:
 		x.proof = fmt.Sprintf("tcp/%d: %s", port, tls.VersionName(state.Version))
+		x.keys = keysOf(state)
 		x.services = []discovery.Service{{Proto: "tcp", Port: int(port), Name: "https"}}
 		x.why = ""
 		return true
@@ -319,9 +324,24 @@ func (x *encryption) tell(e *fact.Evidence) {
 	switch {
 	case x.proof != "":
 		fact.HTTPTLS.Set(e, true, x.proof)
+		fact.TLSKeys.Set(e, x.keys, x.proof)
 	case x.why != "":
 		fact.HTTPTLS.Unknown(e, x.why)
+		fact.TLSKeys.Unknown(e, x.why)
 	default:
-		fact.HTTPTLS.Set(e, false, strings.Join(x.refused, "; "))
+		none := strings.Join(x.refused, "; ")
+		fact.HTTPTLS.Set(e, false, none)
+		fact.TLSKeys.Set(e, nil, none)
 	}
+}
+
+// keysOf returns the fingerprint of the public key for which the device has just
+// shown that it holds the secret one: that of its own certificate. The keys of
+// those who signed it are not its own.
+func keysOf(state *tls.ConnectionState) []string {
+	if len(state.PeerCertificates) == 0 {
+		return nil
+	}
+	sum := sha256.Sum256(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
+	return []string{hex.EncodeToString(sum[:])}
 }

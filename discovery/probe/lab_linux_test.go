@@ -97,6 +97,7 @@ http.server = lighttpd | tcp/80: lighttpd
 http.settings_open = false | tcp/80: 401 Basic realm="Porch camera"; tcp/8080 refused
 http.title = 401 Unauthorized | tcp/80: 401 Unauthorized
 http.tls = false | tcp/443 refused; tcp/8443 refused
+tls.keys = [] | tcp/443 refused; tcp/8443 refused
 service tcp/80 http
 connections 4
 `

@@ -15,6 +15,7 @@ import (
 // tick does what is due: it reports what was held back, asks neighbours that
 // have been silent, and notices those that went away.
 func (t *neighbourTable) tick(now time.Time) {
+	t.settleOld(now)
 	for _, n := range t.sorted() {
 		for addr, a := range n.addrs {
 			if a.reachable {
@@ -118,6 +119,11 @@ func (n *neighbour) observation(now time.Time) discovery.Observation {
 		fact.DeviceHostname.Set(e, n.name, n.named)
 	}
 	n.setPresence(e, now)
+	if n.state == outOfSight {
+		fact.AddressDisputed.Unknown(e, fact.SourceDown)
+	} else {
+		fact.AddressDisputed.Set(e, n.disputes(), n.proof)
+	}
 	if n.state != present {
 		return o // its addresses may be another's by now
 	}

@@ -40,8 +40,9 @@ type neighbourTable struct {
 	own        map[hwaddr]bool
 	hosts      map[hwaddr]*neighbour
 	owner      map[netip.Addr]*neighbour // whom the kernel has confirmed
-	strangers  *rate.Limiter             // devices seen in packets only
-	dropped    time.Time                 // when one was last ignored for that limit
+	disputes   map[netip.Addr]*dispute
+	strangers  *rate.Limiter // devices seen in packets only
+	dropped    time.Time     // when one was last ignored for that limit
 
 	report func(discovery.Observation)
 	ask    func(addr netip.Addr, in time.Duration)
@@ -59,8 +60,9 @@ type neighbour struct {
 	asked       int       // rounds of questions without one
 	changed     bool      // not reported yet
 	reported    time.Time
-	limit       *rate.Limiter // of reports
-	lost        bool          // its last address went to another
+	limit       *rate.Limiter         // of reports
+	lost        bool                  // its last address went to another
+	disputed    map[netip.Addr]hwaddr // addresses that it claims by turns with another
 }
 
 // presence is whether a neighbour answers.
@@ -85,7 +87,7 @@ type addrState struct {
 
 func newNeighbourTable(t timing, report func(discovery.Observation), ask func(netip.Addr, time.Duration)) *neighbourTable {
 	return &neighbourTable{
-		timing: t, own: map[hwaddr]bool{}, hosts: map[hwaddr]*neighbour{}, owner: map[netip.Addr]*neighbour{},
+		timing: t, own: map[hwaddr]bool{}, hosts: map[hwaddr]*neighbour{}, owner: map[netip.Addr]*neighbour{}, disputes: map[netip.Addr]*dispute{},
 		strangers: rate.NewLimiter(rate.Every(2*time.Second), 128), report: report, ask: ask,
 	}
 }
@@ -114,6 +116,7 @@ func (t *neighbourTable) hear(ifindex int, s sighting, now time.Time) {
 		n.proof = s.proof
 	}
 	if addr.IsValid() {
+		t.noteClaim(n, addr, now)
 		t.claim(n, addr, s.proof, now)
 	}
 	if soon := t.place(s.soon, ifindex); soon.IsValid() && t.owner[soon] != n {
@@ -154,6 +157,7 @@ func (t *neighbourTable) resolved(ifindex int, addr netip.Addr, mac hwaddr, now 
 		}
 	}
 	t.live(n, now)
+	t.noteClaim(n, addr, now)
 	a := n.addrs[addr]
 	if a == nil {
 		if !t.room(n, true) {
@@ -187,10 +191,13 @@ func (t *neighbourTable) remembered(ifindex int, addr netip.Addr, mac hwaddr, ag
 		return
 	}
 	t.question(addr, 0)
+	n := t.hosts[mac]
+	if n != nil && ago < t.offlineAfter {
+		t.noteClaim(n, addr, now)
+	}
 	if ago >= t.offlineAfter || t.owner[addr] != nil {
 		return
 	}
-	n := t.hosts[mac]
 	if n == nil {
 		if n = t.stranger(mac, now); n == nil {
 			return

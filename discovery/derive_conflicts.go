@@ -1,0 +1,58 @@
+package discovery
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// deriveConflicts tells of each device which disputed addresses belong to another
+// device: not to another interface of the same machine, which may answer for all
+// of its addresses on each (Linux does).
+func (inv *Inventory) deriveConflicts(evidence map[ID]*fact.Evidence, now time.Time) []Observation {
+	d := inv.derivation(evidence, now)
+	for id, e := range evidence {
+		disputed, known := fact.AddressDisputed.Get(e)
+		n, had := e.Entry(fact.AddressDisputed.Name())
+		if !known {
+			if had || isDerived(e, fact.AddressConflicts.Name()) {
+				fact.AddressConflicts.Unknown(d.of(id), notKnown(n, had))
+				fact.AddressConflictRouter.Unknown(d.of(id), notKnown(n, had))
+			}
+			continue
+		}
+		var conflicts, proof []string
+		router := false
+		for _, s := range disputed {
+			addr, owner, ok := parseDisputed(s)
+			if first, known := inv.Find(owner); !ok || known && inv.oneMachine(id, first) {
+				continue
+			}
+			conflicts = append(conflicts, addr.String())
+			proof = append(proof, addr.String()+" is claimed by "+FormatMAC(owner.Value)+" too")
+			router = router || slices.Contains(inv.networks().Gateways, addr)
+		}
+		fact.AddressConflicts.Set(d.of(id), conflicts, strings.Join(proof, "; "))
+		fact.AddressConflictRouter.Set(d.of(id), router, "")
+	}
+	return d.changes()
+}
+
+// Disputed writes an item of the word address.disputed.
+func Disputed(addr netip.Addr, owner string) string { return addr.String() + " " + owner }
+
+func parseDisputed(s string) (addr netip.Addr, owner Identifier, ok bool) {
+	first, second, _ := strings.Cut(s, " ")
+	addr, err := netip.ParseAddr(first)
+	owner, ok = MAC(second)
+	return addr, owner, ok && err == nil
+}
+
+// disputes reports whether a device claims an address by turns with another.
+func disputes(e *fact.Evidence) bool {
+	list, _ := fact.AddressDisputed.Get(e)
+	return len(list) > 0
+}
