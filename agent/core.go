@@ -274,6 +274,9 @@ func (c *core) cleanUp(now time.Time) {
 	c.thinCrowd(now)
 	if now.Sub(c.started) >= unseenAfter {
 		c.take(c.inv.Left(), now)
+		for _, id := range c.inv.EndRestored() {
+			c.dirty[id] = true
+		}
 	}
 	c.events = slices.DeleteFunc(c.events, func(e report.Event) bool { return now.Sub(e.At) > eventsFor })
 }

@@ -51,6 +51,7 @@ func (c *core) thinCrowd(now time.Time) {
 	for _, id := range slices.Sorted(maps.Keys(c.overflow)) {
 		d, _ := c.inv.Device(id)
 		there, _ := fact.DeviceReachable.Get(c.evidence[id])
+		there = there && !d.LastSeen.Before(c.started)
 		switch {
 		case now.Sub(d.LastSeen) >= crowdForgotten:
 			c.inv.Forget(id)

@@ -147,6 +147,7 @@ type state struct {
 	Forgotten []discovery.ID          `json:"forgotten,omitempty"`
 	Crowd     []discovery.ID          `json:"crowd,omitempty"` // devices that are only counted
 	Fragile   []discovery.ID          `json:"fragile,omitempty"`
+	LastScan  time.Time               `json:"last_scan,omitzero"`
 	Publisher map[string][]byte       `json:"publisher,omitempty"` // what each publisher remembers
 }
 
@@ -154,12 +155,12 @@ func (c *core) save(now time.Time) *state {
 	return &state{
 		Version: stateVersion, SavedAt: now.UTC().Round(0), Seq: c.seq, Devices: c.inv.Save(), Ledger: c.ledger.Snapshot(),
 		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten),
-		Crowd: slices.Sorted(maps.Keys(c.overflow)),
+		Crowd: slices.Sorted(maps.Keys(c.overflow)), LastScan: c.lastScan.UTC().Round(0),
 	}
 }
 
 func (c *core) restore(st *state) {
-	c.seq = st.Seq
+	c.seq, c.lastScan = st.Seq, st.LastScan
 	c.inv.Restore(st.Devices)
 	c.ledger.Restore(st.Ledger)
 	c.events = slices.Clone(st.Events)

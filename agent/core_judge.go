@@ -49,7 +49,11 @@ func (c *core) judgeDevice(id discovery.ID, now time.Time) {
 	c.judged = append(c.judged, id)
 
 	online, told := fact.DeviceOnline.Get(ev)
-	away, there := told && !online, told && online || !told && c.heardSince(d)
+	away := told && !online
+	// That it was there or away before the restart is shown, and is no news.
+	said, _ := ev.Entry(fact.DeviceOnline.Name())
+	told = told && said.Why != fact.Restored
+	there := told && online || !told && c.heardSince(d)
 	verdicts, again := c.set.Evaluate(ev, now)
 	changes, again2 := c.ledger.Update(string(id), verdicts, away, now)
 	for _, ch := range changes {
@@ -58,7 +62,7 @@ func (c *core) judgeDevice(id discovery.ID, now time.Time) {
 		}
 	}
 	c.syncAcceptances(id)
-	gone := c.follow(d, away, there, now)
+	gone := c.follow(d, told && away, there, now)
 	if next := earliest(again, again2, gone, c.randomDue(d, ev, now)); !next.IsZero() {
 		c.again[id] = next
 	} else {

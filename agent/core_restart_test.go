@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -32,32 +34,106 @@ func TestRestartIsNoNewsOfDevicesThatAreAway(t *testing.T) {
 	}
 }
 
-func TestLiveWordsAreUnknownAfterARestart(t *testing.T) {
-	h := newHome(t, 24*time.Hour)
+// stick reports a Zigbee coordinator whose network is open or closed.
+func (h *home) stick(open bool) discovery.ID {
 	stick, _ := discovery.Zigbee("0x00124b00aabb0001")
-	tell := func(open bool) {
-		e := fact.New("zigbee2mqtt", h.now)
-		fact.DeviceKind.Set(e, "zigbee", "")
-		fact.ZigbeeRole.Set(e, "coordinator", "")
-		fact.ZigbeeJoinOpen.Set(e, open, "")
-		h.observe(discovery.Observation{By: "zigbee2mqtt", At: h.now, About: []discovery.Identifier{stick}, Facts: e}, h.now)
-		h.tick(h.now)
-	}
-	tell(false)
-	h.restart()
+	e := fact.New("zigbee2mqtt", h.now)
+	fact.DeviceKind.Set(e, "zigbee", "")
+	fact.ZigbeeRole.Set(e, "coordinator", "")
+	fact.ZigbeeJoinOpen.Set(e, open, "permit_join")
+	fact.ZigbeeJoinOpenSince.Set(e, h.now, "")
+	h.observe(discovery.Observation{By: "zigbee2mqtt", At: h.now, About: []discovery.Identifier{stick}, Facts: e}, h.now)
+	h.tick(h.now)
 	id, _ := h.inv.Find(stick)
+	return id
+}
+
+// shownState is of each device what entities show.
+func (h *home) shownState() map[discovery.ID]string {
+	out := map[discovery.ID]string{}
+	s := h.snapshot("home", "", "", h.now)
+	for _, d := range s.Devices {
+		score := "none"
+		if n := d.Score(); n != nil {
+			score = fmt.Sprint(*n)
+		}
+		line := fmt.Sprintf("score %s, checked %d, %d not, online %v,", score, d.Checked, len(d.NotChecked), d.Online)
+		for _, f := range d.Findings {
+			line += fmt.Sprintf(" %s=%s", f.Policy.ID, f.Status)
+		}
+		for _, n := range d.Facts {
+			if d.ID == discovery.Hub {
+				line += fmt.Sprintf(" %s=%v", n.Name, n.Value)
+			}
+		}
+		out[d.ID] = line
+	}
+	out["scan"] = s.LastScan.String()
+	return out
+}
+
+func TestRestartLeavesEveryStateAsItWas(t *testing.T) {
+	h := newHome(t, 24*time.Hour)
+	h.see(1, telnet(false))
+	h.see(2, telnet(true))
+	h.see(3, func(e *fact.Evidence) { telnet(true)(e); fact.DeviceOnline.Set(e, true, "") })
+	h.see(3, func(e *fact.Evidence) { fact.DeviceOnline.Set(e, false, "") })
+	h.stick(false)
+	h.lastScan = h.now
+	h.wait(time.Hour)
+	h.events = nil
+	before := h.shownState()
+	for _, d := range []time.Duration{0, time.Minute, unseenAfter - 2*time.Minute} {
+		if d == 0 {
+			h.restart()
+		}
+		h.wait(d)
+		if d := cmp.Diff(before, h.shownState()); d != "" {
+			t.Errorf("%v after a restart (-before +after):\n%s", h.now.Sub(h.started), d)
+		}
+		if got := h.eventTypes(); got != nil {
+			t.Errorf("events %v, want none", got)
+		}
+	}
+	h.see(2, telnet(true))
+	if got := h.status("mac_000c43000002", "telnet-open"); got != policy.Open {
+		t.Errorf("seen again, the finding is %q", got)
+	}
+	h.wait(time.Hour)
+	if n := h.snapshot("home", "", "", h.now).Device("mac_000c43000001"); n.Checked != 0 || n.Online {
+		t.Errorf("never seen again: online %v, %d policies checked", n.Online, n.Checked)
+	}
+}
+
+func TestLiveWordsOfAnEarlierRunAreNoNews(t *testing.T) {
+	h := newHome(t, 24*time.Hour)
+	id := h.stick(true)
+	h.now = h.now.Add(2 * time.Hour) // in which no agent ran: the network may have been closed long ago
+	h.events = nil
+	h.restart()
+	for _, d := range []time.Duration{0, time.Minute} {
+		h.wait(d)
+		if got := h.eventTypes(); got != nil {
+			t.Errorf("events %v: nobody knows that it was open for so long", got)
+		}
+	}
+	if n, _ := h.evidence[id].Entry(fact.ZigbeeJoinOpen.Name()); n.Why != fact.Restored {
+		t.Errorf("the word stands as %+v, want it marked", n)
+	}
+	h.wait(unseenAfter)
 	if open, known := fact.ZigbeeJoinOpen.Get(h.evidence[id]); known {
-		t.Errorf("the network is said to be open=%v, and nobody has looked", open)
+		t.Errorf("the network is said to be open=%v, and nobody has looked for long", open)
 	}
 	if _, known := fact.HomeJoinOpen.Get(h.evidence[discovery.Hub]); known {
-		t.Error("the home's word is known, and nobody has looked")
+		t.Error("the home's word is known, and nobody has looked for long")
 	}
 	if role, _ := fact.ZigbeeRole.Get(h.evidence[id]); role != "coordinator" {
 		t.Errorf("role %q: what a device is does not change while nobody looks", role)
 	}
-	tell(true)
-	if h.status(id, "zigbee-join-open") != policy.Open {
-		t.Error("it is not told when somebody has looked")
+	h.stick(true)
+	h.wait(15 * time.Minute)
+	if got := h.eventTypes(); !slices.Contains(got, "finding_worsened zigbee-join-open") {
+		t.Errorf("events %v once somebody has looked, want it told that it has been open for long", got)
 	}
 }
 

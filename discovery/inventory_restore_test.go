@@ -2,7 +2,10 @@ package discovery
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -37,19 +40,65 @@ func TestRestoredWords(t *testing.T) {
 	inv.Observe(Observation{By: "x", At: noon, About: []Identifier{mac(t, macA)}, Facts: e})
 	again := newTestInventory()
 	again.Restore(inv.Save())
-	ev := again.Evidence("mac_02000000000a", noon)
-	got := map[string]any{}
-	for _, n := range ev.Entries() {
-		got[n.Name] = n.Value
-		if !n.Known() {
-			got[n.Name] = n.Why
-		}
-	}
-	want := map[string]any{"device.model": "M", "telnet.open": true, "homekit.paired": fact.NotAsked}
-	if d := cmp.Diff(want, got); d != "" {
+	want := map[string]string{"device.model": "M", "telnet.open": "true", "homekit.paired": "true restored"}
+	if d := cmp.Diff(want, wordsOf(again)); d != "" {
 		t.Errorf("words (-want +got):\n%s", d)
 	}
-	if ev.Finished("x") {
-		t.Error("it counts as finished, and has to look again at what it lost")
+	if again.Evidence("mac_02000000000a", noon).Finished("x") {
+		t.Error("it counts as finished, and has to look again at what holds only for a while")
+	}
+	if d := cmp.Diff([]ID{"mac_02000000000a"}, again.EndRestored()); d != "" {
+		t.Errorf("changed (-want +got):\n%s", d)
+	}
+	want["homekit.paired"] = " not-asked"
+	if d := cmp.Diff(want, wordsOf(again)); d != "" {
+		t.Errorf("words that nobody told again (-want +got):\n%s", d)
+	}
+	if changed := again.EndRestored(); changed != nil {
+		t.Errorf("changed once more: %v", changed)
+	}
+}
+
+// wordsOf returns the words of the only device, each with its reason.
+func wordsOf(inv *Inventory) map[string]string {
+	out := map[string]string{}
+	for _, n := range inv.Evidence("mac_02000000000a", noon).Entries() {
+		out[n.Name] = strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%v %s", n.Value, n.Why), "<nil>"), " ")
+	}
+	return out
+}
+
+func TestRestoredWordIsHeldUntilSomebodyKnows(t *testing.T) {
+	for _, tt := range []struct {
+		name, by string
+		set      func(*fact.Evidence)
+		changed  bool
+		want     string
+	}{
+		{"confirmed", "x", func(e *fact.Evidence) { fact.HomeKitPaired.Set(e, true, "sf=0") }, true, "true"},
+		{"changed", "x", func(e *fact.Evidence) { fact.HomeKitPaired.Set(e, false, "sf=1") }, true, "false"},
+		{"not told yet", "x", func(e *fact.Evidence) { fact.HomeKitPaired.Unknown(e, fact.NotTold) }, false, "true restored"},
+		{"who knew it is lost", "x", func(e *fact.Evidence) { fact.HomeKitPaired.Unknown(e, fact.SourceDown) }, true, " source-down"},
+		{"another knows it now", "y", func(e *fact.Evidence) { fact.HomeKitPaired.Set(e, false, "sf=1") }, true, "false"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			say := func(inv *Inventory, by string, at time.Time, set func(*fact.Evidence)) Outcome {
+				e := fact.New(by, at)
+				set(e)
+				return inv.Observe(Observation{By: by, At: at, About: []Identifier{mac(t, macA)}, Facts: e})
+			}
+			old := NewInventory(func() Networks { return Networks{} }, []string{"x", "y"}, func(ID) bool { return false }, noon)
+			say(old, "x", noon, func(e *fact.Evidence) { fact.HomeKitPaired.Set(e, true, "sf=0") })
+			say(old, "y", noon, func(*fact.Evidence) {})
+			inv := NewInventory(func() Networks { return Networks{} }, []string{"x", "y"}, func(ID) bool { return false }, noon)
+			inv.Restore(old.Save())
+			out := say(inv, tt.by, noon.Add(time.Hour), tt.set)
+			if got := len(out.Changed) > 0; got != tt.changed {
+				t.Errorf("changed: %v, want %v", got, tt.changed)
+			}
+			if got := wordsOf(inv)["homekit.paired"]; got != tt.want {
+				t.Errorf("homekit.paired is %q, want %q", got, tt.want)
+			}
+		})
 	}
 }

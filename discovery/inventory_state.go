@@ -44,8 +44,8 @@ func (inv *Inventory) Save() []SavedDevice {
 }
 
 // Restore puts saved devices into an empty inventory. What does not make sense
-// any more is left out, and live words are unknown until somebody tells them
-// again: nobody has looked since.
+// any more is left out. Live words keep their values, marked fact.Restored, until
+// somebody tells them again or EndRestored is called: nobody has looked since.
 func (inv *Inventory) Restore(saved []SavedDevice) {
 	for _, s := range saved {
 		if s.ID == Hub || s.ID == "" || inv.records[s.ID] != nil || len(inv.records) > MaxDevices {
@@ -87,20 +87,54 @@ func (inv *Inventory) Restore(saved []SavedDevice) {
 	}
 }
 
-// restore takes saved words in and reports whether one that was known is not
-// known any more.
+// restore takes saved words in and reports whether one of them holds only for a
+// while.
 func (c *contribution) restore(saved []fact.Entry) (lost bool) {
 	for _, n := range saved {
 		w := fact.Lookup(n.Name)
-		if w == nil || w.Name == fact.DeviceOnline.Name() {
+		if w == nil {
 			continue
 		}
 		if n.Known() && w.MaxAge == 0 && !identityWords[n.Name] {
-			n.Value, n.Proof, n.Why, lost = nil, "", fact.NotAsked, true
+			n.Why, lost = fact.Restored, true
 		}
 		c.facts.Put(n)
 	}
 	return lost
+}
+
+// EndRestored makes the live words from before the restart unknown that nobody
+// has told again, and returns the devices that had any. Call it when sources have
+// had the time to tell of all their devices.
+func (inv *Inventory) EndRestored() (changed []ID) {
+	for id, r := range inv.records {
+		had := false
+		for _, c := range r.by {
+			had = c.endRestored() || had
+		}
+		if had {
+			changed = append(changed, id)
+		}
+	}
+	return changed
+}
+
+func (c *contribution) endRestored() (had bool) {
+	why := fact.NotTold
+	if c.restored {
+		why = fact.NotAsked
+	}
+	for _, n := range c.facts.Entries() {
+		if n.Why != fact.Restored {
+			continue
+		}
+		had = true
+		c.facts.Remove(n.Name)
+		if n.Name != fact.DeviceOnline.Name() { // whether it is there is for the agent to say
+			c.facts.Put(fact.Entry{Name: n.Name, By: n.By, At: n.At, Why: why})
+		}
+	}
+	return had
 }
 
 // Left withdraws what a source said before the restart of devices that have

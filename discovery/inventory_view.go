@@ -71,7 +71,7 @@ func mergeFacts(into *fact.Evidence, o Observation) (changed bool) {
 	for _, n := range o.Facts.Entries() {
 		n.By, n.At = o.By, o.At
 		old, had := into.Entry(n.Name)
-		if !n.Known() && old.Known() && fact.Lookup(n.Name).MaxAge > 0 {
+		if !n.Known() && old.Known() && (fact.Lookup(n.Name).MaxAge > 0 || old.Why == fact.Restored && n.Why != fact.SourceDown) {
 			continue // what was learned ages; not being told again does not undo it
 		}
 		into.Put(n)
@@ -235,8 +235,9 @@ func (inv *Inventory) ranked(r *record) []string {
 }
 
 // Evidence returns what all contributors together say of a device, as a copy.
-// For each word the strongest contributor that knows it wins; among unknown
-// ones, the first that says more than that it was not asked.
+// For each word the strongest contributor that knows it wins, one that said so
+// before the restart only if no other knows; among unknown ones, the first that
+// says more than that it was not asked.
 func (inv *Inventory) Evidence(id ID, now time.Time) *fact.Evidence {
 	out := fact.New("agent", now)
 	r := inv.records[id]
@@ -246,7 +247,7 @@ func (inv *Inventory) Evidence(id ID, now time.Time) *fact.Evidence {
 	for _, by := range inv.ranked(r) {
 		for _, n := range r.by[by].facts.Entries() {
 			old, had := out.Entry(n.Name)
-			if !had || (!old.Known() && (n.Known() || old.Why == fact.NotAsked)) {
+			if !had || weight(n) > weight(old) {
 				out.Put(n)
 			}
 		}
@@ -256,4 +257,17 @@ func (inv *Inventory) Evidence(id ID, now time.Time) *fact.Evidence {
 	}
 	r.addAddressWords(inv.networks(), out)
 	return out
+}
+
+// weight orders entries of the same word by how much they say.
+func weight(n fact.Entry) int {
+	switch {
+	case n.Known() && n.Why != fact.Restored:
+		return 3
+	case n.Known():
+		return 2
+	case n.Why != fact.NotAsked:
+		return 1
+	}
+	return 0
 }

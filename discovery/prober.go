@@ -184,7 +184,8 @@ func (p *Prober) start(ctx context.Context, passes *sync.WaitGroup) time.Duratio
 }
 
 // Update tells what is known of a device now. Call it whenever that changed;
-// the evidence is copied.
+// the evidence is copied. What nobody has confirmed since a restart is left out:
+// the device's address may be somebody else's now.
 func (p *Prober) Update(d Device, ev *fact.Evidence) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -194,7 +195,12 @@ func (p *Prober) Update(d Device, ev *fact.Evidence) {
 		p.subjects[d.ID] = s
 	}
 	s.device, s.evidence = d, ev.Clone()
-	online, ok := fact.DeviceOnline.Get(ev)
+	for _, n := range ev.Entries() {
+		if n.Why == fact.Restored {
+			s.evidence.Remove(n.Name)
+		}
+	}
+	online, ok := fact.DeviceOnline.Get(s.evidence)
 	p.noteOnline(s, ok && !online)
 	p.plan(s)
 	p.wakeUp()

@@ -19,7 +19,8 @@ import (
 // A finding opens when its policy has failed for Policy.Settle. It stays while
 // the policy fails, is stale while it can't be judged, and is resolved when it
 // passes or is false in its `when`. A policy that is not applicable only because
-// its `when` is unknown counts as one that can't be judged.
+// its `when` is unknown counts as one that can't be judged. A verdict that rests on
+// a word marked fact.Restored leaves the finding as it is.
 type Ledger struct {
 	set      *Set
 	records  map[string]map[string]Record

@@ -30,8 +30,16 @@ func entry(word string, v any) fact.Entry {
 }
 
 // verdictOf reads "fail:high", "fail:high:a,b" (items of mdns.services), "pass",
-// "unknown", "na" or "na?" (its `when` is unknown).
+// "unknown", "na" or "na?" (its `when` is unknown); "~" before it makes it rest on
+// a word from before a restart.
 func verdictOf(p *Policy, text string) Verdict {
+	if plain, ok := strings.CutPrefix(text, "~"); ok {
+		v := verdictOf(p, plain)
+		before := entry("device.ip_reachable", true)
+		before.Why = fact.Restored
+		v.Proof = append(v.Proof, before)
+		return v
+	}
 	parts := strings.Split(text, ":")
 	v := Verdict{Policy: p}
 	switch parts[0] {
@@ -115,6 +123,22 @@ func TestLifeOfAFinding(t *testing.T) {
 			{16 * minute, "unknown", false, "-", 0},
 			{17 * minute, "fail:medium", false, "-", 32 * minute},
 			{32 * minute, "fail:medium", false, "open medium 17m finding_opened", 0},
+		}},
+		{"what was told before a restart is no news", "p", []move{
+			{0, "~fail:high", false, "-", 0},
+			{minute, "fail:high", false, "open high 1m finding_opened", 0},
+			{2 * minute, "~pass", false, "open high 1m", 0},
+			{3 * minute, "~unknown", true, "open high 1m", 0},
+			{4 * minute, "~na", false, "open high 1m", 0},
+			{5 * minute, "~fail:critical", false, "open high 1m", 0},
+			{6 * minute, "pass", false, "resolved high 1m finding_resolved", 6*minute + 30*day},
+			{7 * minute, "~fail:high", false, "resolved high 1m", 6*minute + 30*day},
+		}},
+		{"decisions hold after a restart", "p", []move{
+			{0, "fail:high", false, "open high 0s finding_opened", 0},
+			{minute, "accept 1h", false, "accepted high 0s finding_accepted", 61 * minute},
+			{2 * minute, "~unknown", false, "accepted high 0s", 61 * minute},
+			{61 * minute, "~fail:high", false, "open high 0s finding_expired", 0},
 		}},
 		{"settled already when stale", "slow", []move{
 			{0, "fail:medium", false, "-", 15 * minute},

@@ -9,6 +9,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery/fact"
@@ -95,4 +96,10 @@ type Verdict struct {
 	Missing  []Missing    // of an unknown, sorted by word; also of a NotApplicable whose When lacks them
 	Proof    []fact.Entry // the known words that the policy read, sorted by name
 	Err      string       // of an expression that failed; shows in health
+}
+
+// restored reports whether the verdict rests on a word that nobody has confirmed
+// since a restart.
+func (v Verdict) restored() bool {
+	return slices.ContainsFunc(v.Proof, func(n fact.Entry) bool { return n.Why == fact.Restored })
 }

@@ -12,6 +12,7 @@ type step struct {
 	Record
 	accepted *Acceptance // nil: none
 	away     bool
+	restored bool // the verdict rests on what was told before a restart
 	now      time.Time
 
 	events []EventType
@@ -23,6 +24,9 @@ func (s *step) take(v Verdict) {
 		s.accepted = nil
 	}
 	switch {
+	case v.restored():
+		s.restored = true
+		s.unknown(s.Missing)
 	case v.Result == Fail:
 		s.fail(v)
 	case v.Result == Unknown, v.Result == NotApplicable && len(v.Missing) > 0:
@@ -86,6 +90,9 @@ func (s *step) unknown(missing []Missing) {
 			s.to(Accepted, FindingAccepted)
 			break
 		}
+		if s.restored {
+			break // neither news nor doubt
+		}
 		s.to(s.doubtful())
 		if s.Status == Stale && !s.now.Before(s.Changed.Add(StaleFor)) {
 			s.to(Lapsed)
@@ -145,8 +152,8 @@ func (s *step) present() Status {
 
 // doubtful is the status of a finding of which nothing is known now.
 func (s *step) doubtful() Status {
-	if s.away {
-		return Away
+	if s.away || s.restored {
+		return s.present()
 	}
 	return Stale
 }

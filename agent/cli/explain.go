@@ -135,6 +135,9 @@ func (e *explanation) fact(f fact.Entry) {
 	}
 	fmt.Fprint(e.w, paragraph("  "+f.Name+" = ", value(f.Value, 300)))
 	from := fmt.Sprintf("%s, %s", f.By, ago(f.At, e.now))
+	if f.Why == fact.Restored {
+		from += ", " + f.Why.Plain()
+	}
 	if f.Proof != "" {
 		from += ": " + quote(f.Proof, fact.MaxText)
 	}

@@ -258,9 +258,12 @@ func viewDevice(s *report.Snapshot, d report.Device) detail {
 	}
 	for _, e := range d.Facts {
 		k := known{Doc: wordDoc(e.Name), Name: e.Name, Proof: fact.Clean(e.Proof, maxText), By: fact.Clean(e.By, maxInfo), At: moment(e.At)}
-		if e.Why != "" {
+		switch {
+		case !e.Known():
 			k.Value = "not known: " + e.Why.Plain()
-		} else {
+		case e.Why == fact.Restored:
+			k.Value = value(e.Value) + " (" + e.Why.Plain() + ")"
+		default:
 			k.Value = value(e.Value)
 		}
 		v.Facts = append(v.Facts, k)

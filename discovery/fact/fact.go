@@ -81,6 +81,9 @@ const (
 	Stale      Why = "stale"        // what was known is too old to rely on
 	NotTold    Why = "not-told"     // the source is there and does not say
 	PolicyErr  Why = "policy-error" // the policy's expression failed
+	// Restored stands beside a value: it was told before the last restart, and
+	// nobody has confirmed it since. It is no news, and nothing to act on.
+	Restored Why = "restored"
 )
 
 // Plain says the reason in words for the owner, to stand after "not checked:".
@@ -104,6 +107,8 @@ func (w Why) Plain() string {
 		return "what knows the device does not say"
 	case PolicyErr:
 		return "the check itself failed"
+	case Restored:
+		return "not confirmed since the last restart"
 	default:
 		return Clean(string(w), 40)
 	}
@@ -116,7 +121,7 @@ type Entry struct {
 	Proof string    // protocol evidence; empty when unknown
 	By    string    // the source or probe that says so
 	At    time.Time // when it was learned
-	Why   Why       // set when Value is nil
+	Why   Why       // set when Value is nil; beside a value only Restored
 }
 
 // Known reports whether the entry holds a value.
