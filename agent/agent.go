@@ -123,6 +123,11 @@ func New(o Options) (*Agent, error) {
 	if a.store != nil {
 		c.setHealth("state", discovery.OK, "")
 	}
+	// Before the first snapshot: a device must not lose the name that the owner
+	// gave it, or its class, for a moment.
+	if err := c.hearOwner(o.Config, now); err != nil {
+		return nil, errors.Join(err, a.close())
+	}
 	if err := a.connect(dec, st); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
@@ -296,7 +301,9 @@ func (a *Agent) notice(line string) {
 
 // show makes the newest snapshot and hands it to everyone who shows it.
 func (a *Agent) show(c *core, now time.Time) {
-	c.lastScan = a.prober.LastPass()
+	if last := a.prober.LastPass(); !last.IsZero() {
+		c.lastScan = last
+	}
 	s := c.snapshot(a.opt.Config.Site, a.opt.Version, a.blind(c, now), now)
 	a.newest.Store(s)
 	a.outlets.offer(s)
