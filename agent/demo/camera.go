@@ -1,0 +1,53 @@
+package demo
+
+import (
+	"io"
+	"net"
+	"net/http"
+)
+
+const telnetPort = 23
+
+// camera is what changes of the camera. Home.mu guards it.
+type camera struct{ telnet bool }
+
+// newCamera is a camera as there are many: Telnet is open, and its page sends the
+// password readable.
+func (h *Home) newCamera() *device {
+	const kind = "urn:schemas-upnp-org:device:DigitalSecurityCamera:1"
+	log := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Basic realm="IPCAM"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	})
+	return &device{
+		addr: cameraAt, host: "porch-camera", services: []service{{name: "Porch camera", kind: "_http._tcp", port: 80}},
+		kinds: []string{kind}, locations: []string{"http://" + cameraAt.String() + ":49152/camera.xml"},
+		tcp: map[uint16]func(net.Conn){
+			telnetPort: greet("\xff\xfd\x01\xff\xfb\x01\r\nIPCAM login: "),
+			80:         serveHTTP(log),
+			554:        greet(""),
+			49152:      serveHTTP(only(map[string]http.Handler{"/camera.xml": description(kind, "Porch camera", "Oculis", "C2")})),
+		},
+	}
+}
+
+// greet says something and then only listens.
+func greet(text string) func(net.Conn) {
+	return func(c net.Conn) {
+		if _, err := io.WriteString(c, text); err == nil {
+			_, _ = io.Copy(io.Discard, c)
+		}
+	}
+}
+
+func (h *Home) telnetOn() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.camera.telnet
+}
+
+func (h *Home) switchTelnetOff() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.camera.telnet = false
+}
