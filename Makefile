@@ -9,6 +9,8 @@ IMAGE   ?= thingwarden:$(VERSION)
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/thingwarden-test
 
 GOLANGCI_VERSION := v2.15.0
+ACTIONLINT_VERSION := v1.7.12
+ACTIONLINT := $(CACHE)/actionlint-$(ACTIONLINT_VERSION)/actionlint
 GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 OUI_DATA_VERSION := 2.1.9
 OUI_DATA := $(CACHE)/oui-data-$(OUI_DATA_VERSION)/package/index.json
@@ -21,7 +23,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 help:
 	@echo 'build     one static program, ./thingwarden'
 	@echo 'test      all tests; the network lab needs root or user namespaces, else its tests skip'
-	@echo 'lint      gofmt and golangci-lint $(GOLANGCI_VERSION)'
+	@echo 'lint      gofmt, golangci-lint $(GOLANGCI_VERSION), actionlint and shellcheck'
 	@echo 'generate  all generated files and tables'
 	@echo 'fuzz      each fuzz test for FUZZTIME ($(FUZZTIME))'
 	@echo 'bench     all benchmarks'
@@ -48,10 +50,17 @@ test:
 		CGO_ENABLED=0 $(GO) test -timeout 20m $(TESTFLAGS) $(PKG); \
 	fi
 
-lint: $(GOLANGCI)
+# shellcheck, where it is installed, is also what actionlint checks scripts of workflows with.
+lint: $(GOLANGCI) $(ACTIONLINT)
 	@unformatted=$$(git ls-files -z '*.go' | xargs -0 gofmt -l); \
 	if [ -n "$$unformatted" ]; then echo "gofmt these files:"; echo "$$unformatted"; exit 1; fi
+	$(ACTIONLINT)
+	@if command -v shellcheck >/dev/null; then git ls-files -z '*.sh' .ci | xargs -0 shellcheck --severity=warning; \
+	else echo "no shellcheck: the scripts are not checked"; fi
 	$(GOLANGCI) run $(PKG)
+
+$(ACTIONLINT):
+	GOBIN=$(dir $@) $(GO) install github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION)
 
 $(GOLANGCI):
 	GOBIN=$(dir $@) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
