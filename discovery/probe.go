@@ -47,6 +47,9 @@ type Probe struct {
 	Gives []string
 	// Every is the time between two looks at a device.
 	Every time.Duration
+	// Needs are words whose value tells Run where to ask: another value makes the
+	// probe due at once, but not more often than once a minute. May be nil.
+	Needs []string
 	// Applies says whether asking makes sense. It is cheap and does no I/O.
 	Applies func(d Device, ev *fact.Evidence) bool
 	// Run asks. It sets each word of Gives to a value or to unknown with the

@@ -17,6 +17,7 @@ type pass struct {
 	device   Device
 	evidence *fact.Evidence // grows by what the probes of this pass learn
 	due      map[string]bool
+	needed   map[string]string // by probe, when the pass began
 	allowed  []*Probe
 	target   *Target // nil if the device has no address any more
 	ran      []string
@@ -26,13 +27,14 @@ type pass struct {
 
 // newPass is called with the lock held.
 func (p *Prober) newPass(s *subject) *pass {
-	w := &pass{prober: p, device: s.device, evidence: s.evidence.Clone(), due: map[string]bool{}, problems: map[string]string{}}
+	w := &pass{prober: p, device: s.device, evidence: s.evidence.Clone(), due: map[string]bool{}, needed: map[string]string{}, problems: map[string]string{}}
 	now, allowed := p.opt.Now(), p.allowed(s.device)
 	for _, probe := range p.probes() {
 		if probe.Touch > allowed {
 			continue
 		}
 		w.allowed = append(w.allowed, probe)
+		w.needed[probe.Name] = needed(probe, s.evidence)
 		due, ok := s.due[probe.Name]
 		w.due[probe.Name] = s.forced || !ok || due.Before(now.Add(together))
 	}
@@ -160,6 +162,7 @@ func (p *Prober) finish(s *subject, w *pass, complete bool) {
 	}
 	now := p.opt.Now()
 	for _, name := range w.ran {
+		s.needed[name] = w.needed[name]
 		if !s.forced {
 			s.due[name] = now.Add(interval(p.probe(name), s.device.ID))
 		}

@@ -1,8 +1,10 @@
 package discovery
 
 import (
+	"fmt"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery/fact"
@@ -63,6 +65,11 @@ func (p *Prober) plan(s *subject) {
 			due = p.firstDue(s, probe)
 			s.due[probe.Name] = due
 		}
+		if p.needChanged(s, probe) && !due.IsZero() {
+			// At the least a while after it ran.
+			due = due.Add(changeGap - interval(probe, s.device.ID))
+			s.due[probe.Name] = due
+		}
 		if s.next.IsZero() || due.Before(s.next) {
 			s.next = due
 		}
@@ -71,6 +78,33 @@ func (p *Prober) plan(s *subject) {
 			return
 		}
 	}
+}
+
+// changeGap is the least time between two looks of a probe whose needs change.
+const changeGap = time.Minute
+
+// needed returns the values of the words that a probe needs, as one text; empty
+// if it needs none or one of them is not known.
+func needed(probe *Probe, ev *fact.Evidence) string {
+	var values []string
+	for _, word := range probe.Needs {
+		n, ok := ev.Entry(word)
+		if !ok || !n.Known() {
+			return ""
+		}
+		values = append(values, fmt.Sprintf("%q", n.Value))
+	}
+	return strings.Join(values, " ")
+}
+
+// needChanged reports, once, that a probe that ran has to ask elsewhere now.
+func (p *Prober) needChanged(s *subject, probe *Probe) bool {
+	before, now := s.needed[probe.Name], needed(probe, s.evidence)
+	if before == "" || now == "" || now == before {
+		return false
+	}
+	delete(s.needed, probe.Name)
+	return true
 }
 
 // mayAsk reports whether the device may be asked anything at all, as it is now.

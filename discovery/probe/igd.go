@@ -24,6 +24,7 @@ var IGD = &discovery.Probe{
 		fact.IGDOn.Name(), fact.IPv6FirewallOn.Name(), fact.IPv6PinholesAllowed.Name(), fact.WANDoors.Name(), fact.WANNested.Name(),
 	},
 	Every: 30 * time.Minute,
+	Needs: []string{fact.IGDLocation.Name()},
 	Applies: func(d discovery.Device, ev *fact.Evidence) bool {
 		_, offers := fact.IGDLocation.Get(ev)
 		return offers && reachable(d, ev)

@@ -18,6 +18,7 @@ var UPnP = &discovery.Probe{
 	Touch:   discovery.Read,
 	Gives:   []string{fact.DeviceClass.Name(), fact.DeviceManufacturer.Name(), fact.DeviceModel.Name()},
 	Every:   24 * time.Hour,
+	Needs:   []string{fact.UPnPLocations.Name()},
 	Applies: describesItself,
 	Run:     runUPnP,
 }

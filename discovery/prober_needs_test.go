@@ -1,0 +1,54 @@
+package discovery
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+func TestChangedNeedMakesAProbeDue(t *testing.T) {
+	at := func(location string) func(*fact.Evidence) {
+		return func(e *fact.Evidence) {
+			if location != "" {
+				fact.IGDLocation.Set(e, location, "")
+			}
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		router := asks("router", 80)
+		router.Needs = []string{fact.IGDLocation.Name()}
+		router.Applies = func(_ Device, ev *fact.Evidence) bool {
+			_, ok := fact.IGDLocation.Get(ev)
+			return ok
+		}
+		h := newHouse(router)
+		defer h.run(t)()
+		for _, step := range []struct {
+			name     string
+			location string
+			after    time.Duration
+			want     []string
+		}{
+			{"told", "http://192.0.2.10:5000/a", 0, []string{"router mac_00005e00530a"}},
+			{"told again", "http://192.0.2.10:5000/a", 2 * time.Minute, nil},
+			{"another port", "http://192.0.2.10:5001/a", 0, []string{"router mac_00005e00530a"}},
+			{"and another at once", "http://192.0.2.10:5002/a", 0, nil},
+			{"has to wait a minute", "http://192.0.2.10:5002/a", time.Minute, []string{"router mac_00005e00530a"}},
+			{"not told any more", "", 2 * time.Minute, nil},
+			{"the same as before", "http://192.0.2.10:5002/a", 0, nil},
+			{"not told again", "", 0, nil},
+			{"another one", "http://192.0.2.10:5003/a", 0, []string{"router mac_00005e00530a"}},
+		} {
+			time.Sleep(step.after)
+			h.Update(device(10), evidence(at(step.location)))
+			_, got := h.take()
+			if d := cmp.Diff(step.want, got); d != "" {
+				t.Errorf("%s (-want +got):\n%s", step.name, d)
+			}
+		}
+	})
+}
