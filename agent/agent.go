@@ -119,7 +119,7 @@ func New(o Options) (*Agent, error) {
 		set: set, pending: a.prober.Pending, watch: o.Mode == ModeRun, learning: o.Config.LearningPeriod,
 		networks: a.networks, precedence: precedence, dec: dec, state: st,
 	}, now)
-	a.loop = &loop{a: a, core: c, saved: make(chan saved, 1)}
+	a.loop = newLoop(a, c)
 	if a.store != nil {
 		c.setHealth("state", discovery.OK, "")
 	}

@@ -64,6 +64,7 @@ type core struct {
 	gone     []discovery.ID // likewise
 	decDirty bool           // decisions differ from the file
 	changed  bool           // a new snapshot is due
+	eventful bool           // there is an event that is not saved
 }
 
 type coreOptions struct {
@@ -207,7 +208,7 @@ func (c *core) event(kind string, id discovery.ID, policyID string, now time.Tim
 		c.events = slices.Delete(c.events, 0, n)
 	}
 	c.events = append(c.events, report.Event{Seq: c.seq, At: now.UTC().Round(0), Type: kind, Device: id, Policy: policyID})
-	c.changed = true
+	c.changed, c.eventful = true, true
 }
 
 func (c *core) setHealth(name string, status discovery.Status, problem string) {

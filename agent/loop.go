@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
@@ -18,6 +20,15 @@ const (
 	// stateEvery is the shortest time between two saves of what can be learned
 	// again; memory cards wear out.
 	stateEvery = time.Minute
+	// earlyAfter is how soon an event has the state saved, so that a crash makes
+	// nobody hear it twice: time enough to be sent. Between two minutes that
+	// happens at most earlySaves times, and in the long run once a minute: what
+	// happens in the home must not wear the card out.
+	earlyAfter = time.Second
+	earlySaves = 10
+	// decisionsEvery is the shortest time between two saves of decisions that
+	// nobody waits for, such as that a device is known.
+	decisionsEvery = time.Second
 	// retrySave is how long a failed save waits before it is tried again.
 	retrySave = 10 * time.Second
 	// holdShow is how long a snapshot waits at most for the disk to have what the
@@ -44,11 +55,17 @@ type loop struct {
 	saved   chan saved
 	stateAt time.Time // of the last save of the state
 	shownAt time.Time // of the last snapshot
-	retryAt time.Time // after a failed save
+	decAt   time.Time // from when on decisions are saved that nobody waits for
+	eventAt time.Time // of the first event that is not saved; zero if all are
+	early   *rate.Limiter
 	held    time.Time // until when no snapshot is shown, for want of the disk's answer
 	unsaved bool      // the last save failed
 	touched bool      // something changed since the state was saved
 	final   bool      // the last snapshot was shown
+}
+
+func newLoop(a *Agent, c *core) *loop {
+	return &loop{a: a, core: c, saved: make(chan saved, 1), early: rate.NewLimiter(rate.Every(stateEvery), earlySaves)}
 }
 
 // run takes inputs until ctx is done, then saves everything.
@@ -95,6 +112,9 @@ func (l *loop) settle() time.Duration {
 	if l.core.changed {
 		l.touched = true
 	}
+	if l.core.eventful && l.eventAt.IsZero() {
+		l.eventAt = now
+	}
 	if l.core.changed && !l.final {
 		due := l.shownAt.Add(snapshotEvery)
 		if l.held.After(due) {
@@ -109,10 +129,10 @@ func (l *loop) settle() time.Duration {
 	}
 	l.save(now)
 	if l.touched && !l.writing && l.a.store != nil {
-		next = earliest(next, l.stateAt.Add(stateEvery))
+		next = earliest(next, l.stateDue(now))
 	}
 	if l.core.decDirty && !l.writing {
-		next = earliest(next, l.retryAt)
+		next = earliest(next, l.decAt)
 	}
 	if next.IsZero() {
 		return time.Hour
@@ -138,16 +158,29 @@ func (l *loop) save(now time.Time) {
 		return
 	}
 	switch {
-	case len(l.queued) > 0, l.core.decDirty && !now.Before(l.retryAt):
-		l.core.decDirty = false
+	case len(l.queued) > 0, l.core.decDirty && !now.Before(l.decAt):
+		l.core.decDirty, l.decAt = false, now.Add(decisionsEvery)
 		l.waiting, l.queued = l.queued, nil
 		b, err := json.MarshalIndent(l.core.dec, "", " ")
 		l.write(decisionsFile, b, err)
-	case l.touched && now.Sub(l.stateAt) >= stateEvery:
+	case l.touched && !now.Before(l.stateDue(now)):
+		if now.Sub(l.stateAt) < stateEvery {
+			l.early.AllowN(now, 1)
+		}
 		l.touched, l.stateAt = false, now
+		l.core.eventful, l.eventAt = false, time.Time{}
 		b, err := json.Marshal(l.a.saveState(l.core, now))
 		l.write(stateFile, b, err)
 	}
+}
+
+// stateDue is when the state is to be saved, if anything has changed.
+func (l *loop) stateDue(now time.Time) time.Time {
+	due := l.stateAt.Add(stateEvery)
+	if !l.eventAt.IsZero() && l.early.TokensAt(now) >= 1 {
+		due = earliest(due, l.eventAt.Add(earlyAfter))
+	}
+	return due
 }
 
 // answerUnsaved answers commands of an agent that keeps no state (a scan).
@@ -182,7 +215,7 @@ func (l *loop) wrote(s saved) {
 		l.core.setHealth("state", discovery.Down, fmt.Sprintf("What you decide can't be saved: %v.", s.err))
 		l.core.decDirty = l.core.decDirty || s.decisions
 		l.touched = l.touched || !s.decisions
-		l.retryAt = l.a.now().Add(retrySave)
+		l.decAt = l.a.now().Add(retrySave)
 	case !l.core.decDirty || s.decisions:
 		if l.unsaved {
 			l.a.log.Info("state saved again")

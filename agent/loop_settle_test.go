@@ -22,7 +22,8 @@ func TestLoopRestsWhenThereIsNothingToDo(t *testing.T) {
 			h.changed, h.decDirty = false, false
 			a := &Agent{store: tt.store, mail: newMailbox(), now: func() time.Time { return h.now.Add(2 * stateEvery) }}
 			a.prober = discovery.NewProber(discovery.ProberOptions{Networks: h.o.networks, Now: a.now})
-			l := &loop{a: a, core: h.core, writing: tt.writing, touched: true, stateAt: h.now}
+			l := newLoop(a, h.core)
+			l.writing, l.touched, l.stateAt = tt.writing, true, h.now
 			if wait := l.settle(); wait < time.Second {
 				t.Errorf("the loop rests for %v", wait)
 			}
