@@ -1,8 +1,10 @@
 package source
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -72,7 +74,7 @@ func TestParseFrame(t *testing.T) {
 				t.Errorf("sighting (-want +got):\n%s", diff)
 			}
 			for n := range b {
-				if s, ok := parseFrame(b[:n]); ok && len(s.name) > len(got.name) {
+				if s, ok := parseFrame(b[:n:n]); ok && len(s.name) > len(got.name) {
 					t.Errorf("cut at %d: %+v", n, s)
 				}
 			}
@@ -81,6 +83,18 @@ func TestParseFrame(t *testing.T) {
 	}
 	for name := range want {
 		t.Errorf("no frame %q in testdata", name)
+	}
+}
+
+// Threat T5: a length that lies is not believed.
+func TestFalseUDPLength(t *testing.T) {
+	const at = etherHeader + 20 + 4
+	for length, want := range map[uint16]bool{0: false, 7: false, 8: true, 0xffff: false} {
+		b := slices.Clip(slices.Clone(frames(t)["mdns"]))
+		binary.BigEndian.PutUint16(b[at:], length)
+		if s, ok := parseFrame(b); ok != want {
+			t.Errorf("length %d: %+v, %v", length, s, ok)
+		}
 	}
 }
 
