@@ -1,0 +1,117 @@
+package agent
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/thingwarden/thingwarden/agent/hass"
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/policy"
+)
+
+// TestUpgrade: what 0.1.0 left on the disk is read whole by this version. The
+// files in testdata/state-v1 were written by it, and never change: a new format
+// gets a folder of its own. (A device that is gone, a hidden one and a list of
+// items in an acceptance were added by hand.)
+func TestUpgrade(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "state-v1"))); err != nil {
+		t.Fatal(err)
+	}
+	s, err := openStore(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	later := time.Date(2026, 11, 23, 5, 29, 0, 0, time.UTC) // events are kept for ten minutes
+	dec, err := s.readDecisions(later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, notice, err := s.readState(later)
+	if err != nil || notice != "" {
+		t.Fatalf("error %v, notice %q", err, notice)
+	}
+
+	if d := cmp.Diff(fields(t, decisionsFile), decoded(t, mustJSON(t, dec))); d != "" {
+		t.Errorf("%s is not kept whole:\n%s", decisionsFile, d)
+	}
+	if d := cmp.Diff(fields(t, stateFile), decoded(t, mustJSON(t, st))); d != "" {
+		t.Errorf("%s is not kept whole:\n%s", stateFile, d)
+	}
+
+	h := newHome(t, 0)
+	h.o.dec, h.o.state = dec, st
+	h.core, h.now = newCore(h.o, later), later
+	h.tick(h.now)
+	checkUpgraded(t, h)
+	h.restart() // in the format of today
+	checkUpgraded(t, h)
+
+	var m hass.Memory
+	if err := json.Unmarshal(st.Publisher["hass"], &m); err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Published) != 11 || m.Event == 0 {
+		t.Errorf("%d devices in Home Assistant up to event %d; want 11 and the last event", len(m.Published), m.Event)
+	}
+}
+
+// checkUpgraded looks at what the owner would miss.
+func checkUpgraded(t *testing.T, h *home) {
+	t.Helper()
+	const coordinator = discovery.ID("zigbee_00124b00aabb0001")
+	snap := h.snapshot("home", "", "", h.now)
+	type device struct {
+		Name    string
+		Trusted bool
+		Since   string
+	}
+	got := map[discovery.ID]device{}
+	for _, d := range snap.Devices {
+		got[d.ID] = device{d.Name, d.Trusted, d.FirstSeen.Format("15:04:05")}
+	}
+	want := map[discovery.ID]device{
+		discovery.Hub: {"", false, "05:29:00"}, "mac_000c43000001": {"", false, "05:19:42"},
+		coordinator: {"Coordinator", false, "05:19:42"}, "zigbee_00158d0001000001": {"hall_bulb", true, "05:19:42"},
+		"zigbee_00158d0001000002": {"kitchen_plug", false, "05:19:42"}, "zigbee_00158d0001000003": {"bath_climate", false, "05:19:42"},
+		"zigbee_00158d0001000004": {"front_lock", true, "05:19:42"}, "zigbee_00158d0001000005": {"mystery_gadget", false, "05:19:42"},
+		"zigbee_00158d0001000006": {"", false, "05:19:42"}, "zigbee_0017880101000007": {"attic_bulb", false, "05:19:42"},
+		"zigbee_a4c1380001000008": {"smoke_hall", false, "05:19:42"},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if got := h.status(coordinator, "zigbee-default-key"); got != policy.Accepted {
+		t.Errorf("the accepted finding is %q", got)
+	}
+	if got := h.status("zigbee_00158d0001000005", "zigbee-unknown-device"); got != policy.Open {
+		t.Errorf("the open finding is %q", got)
+	}
+	if n := h.eventTypes(); len(n) != 28 {
+		t.Errorf("%d events, want the 28 of before and no more: %q", len(n), n)
+	}
+}
+
+// fields returns what a file of the fixture says.
+func fields(t *testing.T, name string) any {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", "state-v1", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return decoded(t, b)
+}
+
+func decoded(t *testing.T, b []byte) (v any) {
+	t.Helper()
+	if err := json.Unmarshal(b, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
