@@ -1,0 +1,50 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Threat T13: what a device says of itself in one place does not hide what was
+// seen in another.
+func TestClaimsHideNothing(t *testing.T) {
+	s := core(t)
+	says := map[string]any{
+		"control.open": false, "control.encrypted": true, "http.redirects_to_tls": true, "http.tls": true,
+		"homekit.paired": true, "device.trusted": true, "mqtt.anonymous": false, "zigbee.supported": true,
+		"zwave.security": "s2-access-control", "device.update_available": false, "device.manufacturer": "Trustworthy",
+	}
+	for _, tt := range []struct {
+		want string
+		seen map[string]any
+	}{
+		{"web-admin-open", map[string]any{"http.open": true, "http.settings_open": true}},
+		{"http-basic-clear", map[string]any{"http.open": true, "http.basic_clear": true}},
+		{"telnet-open", map[string]any{"device.ip_reachable": true, "telnet.open": true}},
+		{"shelly-open-ap", map[string]any{"device.platform": "shelly", "wifi.access_point_open": true}},
+		{"esphome-web-open", map[string]any{"device.platform": "esphome", "http.controls_open": true}},
+		{"wan-port-mapping", map[string]any{"wan.open_ports": []string{"tcp 23 to 23, for good"}}},
+		{"tls-shared-key", map[string]any{"tls.key_shared_with": []string{"00:00:5e:00:53:01"}}},
+		{"device-identity-conflict", map[string]any{"address.conflicts": []string{"192.0.2.1"}}},
+	} {
+		t.Run(tt.want, func(t *testing.T) {
+			all := map[string]any{}
+			for _, m := range []map[string]any{says, tt.seen} {
+				for k, v := range m {
+					all[k] = v
+				}
+			}
+			vs, _ := s.Evaluate(facts(all), noon)
+			var failed []string
+			for _, v := range vs {
+				if v.Result == Fail {
+					failed = append(failed, v.Policy.ID)
+				}
+			}
+			if !slices.Contains(failed, tt.want) {
+				t.Errorf("fails %q only", strings.Join(failed, " "))
+			}
+		})
+	}
+}
