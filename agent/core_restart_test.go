@@ -218,3 +218,31 @@ func TestWhatTheOwnerWroteBringsNobodyBack(t *testing.T) {
 		t.Errorf("after it returned (-want +got):\n%s", d)
 	}
 }
+
+func TestUninvitedStaysSoAfterARestart(t *testing.T) {
+	h := newHome(t, 24*time.Hour)
+	lamp, _ := discovery.Zigbee("0x00124b00aabb0003")
+	tell := func(how func(*fact.Evidence)) {
+		e := fact.New("zigbee2mqtt", h.now)
+		fact.DeviceKind.Set(e, "zigbee", "")
+		fact.ZigbeeRole.Set(e, "router", "")
+		fact.ZigbeeSupported.Set(e, true, "")
+		fact.ZigbeeInterview.Set(e, "successful", "")
+		how(e)
+		e.Finish("zigbee2mqtt")
+		h.observe(discovery.Observation{By: "zigbee2mqtt", At: h.now, About: []discovery.Identifier{lamp}, Facts: e}, h.now)
+		h.tick(h.now)
+	}
+	id := discovery.ID("zigbee_00124b00aabb0003")
+	tell(func(e *fact.Evidence) { fact.ZigbeeUninvited.Set(e, true, "device_joined while closed") })
+	h.restart()
+	tell(func(e *fact.Evidence) { fact.ZigbeeUninvited.Unknown(e, fact.NotTold) }) // the source begins anew
+	h.wait(24 * time.Hour)
+	if got := h.status(id, "zigbee-unknown-device"); got != policy.Open {
+		t.Errorf("the finding is %q: who joined uninvited stays so", got)
+	}
+	h.do(Command{Action: Trust, Device: id})
+	if got := h.status(id, "zigbee-unknown-device"); got != policy.Resolved {
+		t.Errorf("trusted, the finding is %q", got)
+	}
+}

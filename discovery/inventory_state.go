@@ -77,30 +77,26 @@ func (inv *Inventory) Restore(saved []SavedDevice) {
 			}
 			c := r.contribution(by, s.Last)
 			c.name, c.services, c.restored = said.Name, slices.Clone(said.Services), true
-			lost := c.restore(said.Facts)
-			for _, done := range said.Finished {
-				if !lost || done != by { // who lost something has to look again
-					c.facts.Finish(done)
-				}
-			}
+			c.restore(said)
 		}
 	}
 }
 
-// restore takes saved words in and reports whether one of them holds only for a
-// while.
-func (c *contribution) restore(saved []fact.Entry) (lost bool) {
-	for _, n := range saved {
+// restore takes in what was saved.
+func (c *contribution) restore(said *Saved) {
+	for _, n := range said.Facts {
 		w := fact.Lookup(n.Name)
 		if w == nil {
 			continue
 		}
 		if n.Known() && w.MaxAge == 0 && !identityWords[n.Name] {
-			n.Why, lost = fact.Restored, true
+			n.Why = fact.Restored
 		}
 		c.facts.Put(n)
 	}
-	return lost
+	for _, done := range said.Finished {
+		c.facts.Finish(done)
+	}
 }
 
 // EndRestored makes the live words from before the restart unknown that nobody
@@ -130,6 +126,7 @@ func (c *contribution) endRestored() (had bool) {
 		}
 		had = true
 		c.facts.Remove(n.Name)
+		c.facts.Unfinish(n.By) // has to look again
 		if n.Name != fact.DeviceOnline.Name() { // whether it is there is for the agent to say
 			c.facts.Put(fact.Entry{Name: n.Name, By: n.By, At: n.At, Why: why})
 		}

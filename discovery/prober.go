@@ -199,6 +199,7 @@ func (p *Prober) Update(d Device, ev *fact.Evidence) {
 	for _, n := range ev.Entries() {
 		if n.Why == fact.Restored {
 			s.evidence.Remove(n.Name)
+			s.evidence.Unfinish(n.By) // has to ask again
 		}
 	}
 	online, ok := fact.DeviceOnline.Get(s.evidence)

@@ -52,3 +52,26 @@ func TestChangedNeedMakesAProbeDue(t *testing.T) {
 		}
 	})
 }
+
+func TestRestoredWordIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		update := asks("update", 80) // gives a word that does not age
+		update.Gives = []string{fact.DeviceUpdate.Name()}
+		h := newHouse(update, asks("telnet", 23))
+		defer h.run(t)()
+		before := evidence(func(e *fact.Evidence) {
+			e.Put(fact.Entry{Name: fact.TelnetOpen.Name(), Value: false, By: "telnet", At: h.start})
+			e.Put(fact.Entry{Name: fact.DeviceUpdate.Name(), Value: true, By: "update", At: h.start, Why: fact.Restored})
+			e.Finish("telnet")
+			e.Finish("update")
+		})
+		h.Update(device(10), before)
+		_, got := h.take()
+		if d := cmp.Diff([]string{"update mac_00005e00530a"}, got); d != "" {
+			t.Errorf("asked after a restart (-want +got):\n%s", d)
+		}
+		if !before.Finished("update") {
+			t.Error("the evidence of others was changed")
+		}
+	})
+}

@@ -36,7 +36,10 @@ func (p *Prober) newPass(s *subject) *pass {
 		w.allowed = append(w.allowed, probe)
 		w.needed[probe.Name] = needed(probe, s.evidence)
 		due, ok := s.due[probe.Name]
-		w.due[probe.Name] = s.forced || !ok || due.Before(now.Add(together))
+		if !ok {
+			due = p.firstDue(s, probe)
+		}
+		w.due[probe.Name] = s.forced || due.Before(now.Add(together))
 	}
 	if addr, ok := Askable(s.device, p.opt.Networks()); ok {
 		t := &Target{

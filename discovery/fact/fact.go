@@ -203,6 +203,9 @@ func (e *Evidence) Len() int {
 // wait for it ("after").
 func (e *Evidence) Finish(by string) { e.finished[by] = true }
 
+// Unfinish takes Finish back.
+func (e *Evidence) Unfinish(by string) { delete(e.finished, by) }
+
 // Finished reports whether the source or probe of that name has finished.
 func (e *Evidence) Finished(by string) bool { return e != nil && e.finished[by] }
 

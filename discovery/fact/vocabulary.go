@@ -10,6 +10,9 @@ const (
 	hours24 = 24 * time.Hour
 	week    = 7 * hours24
 	month   = 30 * hours24
+	// lasting is the age of what was seen once and stays true: who saw it may
+	// have been restarted since, and says no more of it.
+	lasting = 10 * 365 * hours24
 )
 
 // The vocabulary. A value that a live source keeps true as long as it runs
@@ -120,7 +123,7 @@ var (
 	ZigbeeRole          = word[string]("zigbee.role", 0, "Role of the device in the Zigbee network.", "coordinator", "router", "end-device", "green-power", "unknown")
 	ZigbeeSupported     = word[bool]("zigbee.supported", 0, "The bridge knows this make and model.")
 	ZigbeeInterview     = word[string]("zigbee.interview", 0, "How far the bridge got in asking the device what it is.", "pending", "in-progress", "successful", "failed")
-	ZigbeeUninvited     = word[bool]("zigbee.joined_uninvited", 0, "The device joined while the bridge said that joining was closed.")
+	ZigbeeUninvited     = word[bool]("zigbee.joined_uninvited", lasting, "The device joined while the bridge said that joining was closed.")
 	ZigbeeBridgeVersion = word[string]("zigbee.bridge_version", 0, "Version of the bridge software.")
 )
 
