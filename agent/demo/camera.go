@@ -31,12 +31,17 @@ func (h *Home) newCamera() *device {
 	}
 }
 
-// greet says something and then only listens.
+// greet says something and listens to all that the other side says.
 func greet(text string) func(net.Conn) {
 	return func(c net.Conn) {
-		if _, err := io.WriteString(c, text); err == nil {
-			_, _ = io.Copy(io.Discard, c)
-		}
+		said := make(chan struct{})
+		go func() { // at the same time: nothing between the two keeps what was sent
+			defer close(said)
+			_, _ = io.WriteString(c, text)
+		}()
+		_, _ = io.Copy(io.Discard, c)
+		_ = c.Close()
+		<-said
 	}
 }
 
