@@ -3,7 +3,6 @@ package agent
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -24,9 +23,12 @@ import (
 func LoadPolicies(cfg config.Config) (*policy.Set, error) {
 	packs := policy.Builtin()
 	for _, dir := range cfg.Policies.Packs {
-		packs = append(packs, policy.Pack{Name: dir, FS: os.DirFS(dir), Dir: dir})
+		packs = append(packs, policy.DirPack(dir))
 	}
-	set, err := policy.Load(policy.Options{Disable: cfg.Policies.Disable}, packs...)
+	set, err := policy.Load(policy.Options{
+		Disable:   cfg.Policies.Disable,
+		DisableAt: func(i int) string { return cfg.Place(fmt.Sprintf("policies.disable[%d]", i)) },
+	}, packs...)
 	if err != nil {
 		return nil, fmt.Errorf("loading policies: %w", err)
 	}

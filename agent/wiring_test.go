@@ -1,8 +1,12 @@
 package agent
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/probe"
 )
@@ -19,5 +23,21 @@ func TestTelnetIsAskedBeforeTheSilentPortsRunOut(t *testing.T) {
 	}
 	if len(got) != len(probe.All) {
 		t.Errorf("%d probes, want %d", len(got), len(probe.All))
+	}
+}
+
+func TestUnknownPolicyIsToldWithItsPlace(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.WriteFile(file, []byte("policies:\n  disable:\n    - new-device\n    - telnet-opn\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, _, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = LoadPolicies(cfg)
+	want := file + `:4: policies.disable[1]: unknown policy "telnet-opn": did you mean "telnet-open"?`
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("error %v, want %s in it", err, want)
 	}
 }

@@ -31,6 +31,8 @@ type Pack struct {
 type Options struct {
 	// Disable are ids of policies to leave out. An id that no pack has is an error.
 	Disable []string
+	// DisableAt says where the id of that index stands, for the error; may be nil.
+	DisableAt func(i int) string
 }
 
 // Builtin returns the packs that come with the program.
@@ -86,9 +88,13 @@ func Load(opt Options, packs ...Pack) (*Set, error) {
 	}
 	ids := sortedKeys(byID)
 	if len(errs) == 0 { // else a policy that is known may look unknown
-		for _, id := range opt.Disable {
+		for i, id := range opt.Disable {
 			if !slices.Contains(ids, id) {
-				errs = append(errs, fmt.Errorf("disable: unknown policy %q%s", id, didYouMean(id, ids)))
+				at := "disable"
+				if opt.DisableAt != nil {
+					at = opt.DisableAt(i)
+				}
+				errs = append(errs, fmt.Errorf("%s: unknown policy %q%s", at, id, didYouMean(id, ids)))
 			}
 			delete(byID, id)
 		}

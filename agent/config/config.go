@@ -19,7 +19,8 @@ type Config struct {
 	// File is the file that was read; empty if there was none.
 	File string `yaml:"-"`
 	// InApp is true inside the Home Assistant app.
-	InApp bool `yaml:"-"`
+	InApp bool           `yaml:"-"`
+	lines map[string]int `yaml:"-"` // of the keys that are in File
 
 	Site           string          `yaml:"site" jsonschema:"pattern=^[a-z0-9]{1\\,16}$" jsonschema_description:"Name of this home in MQTT topics; only needed when several agents share one broker."`
 	StateDir       string          `yaml:"state_dir" jsonschema_description:"Folder for decisions and what was learned. Empty: the user's state folder; /data in the app."`

@@ -92,6 +92,9 @@ func parse(file string, b []byte, inApp bool, environ []string) (Config, []strin
 		return Config{}, warnings, fmt.Errorf("reading the configuration: %w", err)
 	}
 	c.File, c.InApp = file, inApp
+	if !s.json {
+		c.lines = s.lines
+	}
 	v := &validator{strict: s, env: env}
 	v.check(&c)
 	if len(s.problems) > 0 {

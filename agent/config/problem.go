@@ -27,6 +27,12 @@ func (p Problem) String() string {
 	return s + ": " + p.Text
 }
 
+// Place is where a key such as "policies.disable[0]" stands, to begin a message
+// with: "config.yaml:12: policies.disable[0]".
+func (c Config) Place(key string) string {
+	return strings.TrimSuffix(Problem{File: c.File, Line: c.lines[key], Key: key}.String(), ": ")
+}
+
 // Problems is the error of a configuration that can't be used: every mistake
 // in it, in the order of its lines.
 type Problems []Problem
