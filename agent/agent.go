@@ -63,9 +63,10 @@ type Options struct {
 }
 
 // precedence names whose word wins where sources differ: the owner's, then
-// that of bridges, which know their devices; then probes, which asked; then what
-// a device announces; then what its address suggests.
-var precedence = []string{"static", "zigbee2mqtt", "zwavejs", "", "mdns", "neighbours", "agent"}
+// that of bridges, which know their devices; then Home Assistant's, where the owner
+// named them; then probes, which asked; then what a device announces; then what its
+// address suggests.
+var precedence = []string{"static", "zigbee2mqtt", "zwavejs", "homeassistant", "", "mdns", "neighbours", "agent"}
 
 // Agent is one running Thingwarden.
 type Agent struct {
@@ -75,6 +76,7 @@ type Agent struct {
 	set      *policy.Set
 	store    *store // nil in a scan
 	networks func() discovery.Networks
+	routed   *routed
 	kinds    []discovery.SourceKind
 	inputs   chan input
 	mail     *mailbox
@@ -92,7 +94,7 @@ type Agent struct {
 func New(o Options) (*Agent, error) {
 	a := &Agent{opt: o, log: o.Log, now: time.Now, inputs: make(chan input, 4*batch), mail: newMailbox(),
 		resolving: rate.NewLimiter(resolvePerSec, resolveBurst),
-		kinds:     o.Sources, networks: o.Networks}
+		kinds:     o.Sources, networks: o.Networks, routed: &routed{}}
 	if a.kinds == nil {
 		a.kinds = source.All
 	}
@@ -106,6 +108,7 @@ func New(o Options) (*Agent, error) {
 			return nil, err
 		}
 	}
+	a.networks = a.routed.added(a.networks)
 	dec, st, err := a.open()
 	if err != nil {
 		return nil, err

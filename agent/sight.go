@@ -12,6 +12,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/source"
+	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 )
 
 const (
@@ -57,6 +58,29 @@ func lookNetworks(prefixes []netip.Prefix, log *slog.Logger) (func() discovery.N
 	}, nil
 }
 
+// routed are the home's networks as a source knows them that is told by somebody
+// who is in them. It may be used from any goroutine.
+type routed struct {
+	mu   sync.Mutex
+	told []netip.Prefix
+}
+
+func (r *routed) set(told []netip.Prefix) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.told = slices.Clone(told)
+}
+
+// added returns networks with those that were told, where they count.
+func (r *routed) added(networks func() discovery.Networks) func() discovery.Networks {
+	return func() discovery.Networks {
+		n := networks()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return n.AddRouted(r.told)
+	}
+}
+
 // watchSight says at the start, and when it changes, which networks are looked
 // at, and judges after a while whether anything of the home can be seen.
 func (a *Agent) watchSight(ctx context.Context) {
@@ -86,25 +110,41 @@ func (a *Agent) watchSight(ctx context.Context) {
 // blind says why nothing of the home can be seen; empty when something can.
 func (a *Agent) blind(c *core, now time.Time) string {
 	n := a.networks()
-	if len(n.Looked) == 0 {
+	early := now.Sub(c.started) < firstSight && a.opt.Mode == ModeRun
+	if len(n.Looked) == 0 && len(n.Routed) == 0 && !(early && a.asksHomeAssistant()) {
 		return "Nothing of your home network can be seen from here: " + describeSkipped(n.Skipped)
 	}
-	if now.Sub(c.started) < firstSight && a.opt.Mode == ModeRun {
+	if early {
 		return ""
 	}
+	told := c.health[homeassistant.Name].Status != discovery.Down
 	for id, shown := range c.shown {
-		// What an earlier run saw, or the owner wrote down, shows nothing now.
-		if d, _ := c.inv.Device(id); shown.Kind == "lan" && seen(d) && !d.LastSeen.Before(c.started) {
+		if shown.Kind != "lan" {
+			continue
+		}
+		// What an earlier run saw, or the owner wrote down, shows nothing now. When
+		// Home Assistant saw a device that it tells of it does not always say.
+		d, _ := c.inv.Device(id)
+		if seen(d) && !d.LastSeen.Before(c.started) || told && slices.Contains(d.Sources, homeassistant.Name) {
 			return ""
 		}
 	}
+	if len(n.Looked) == 0 {
+		return "No device of your home network has answered or shown itself: Thingwarden is not in that network itself and learns of its devices from Home Assistant alone, which has told of none so far. Look at what it says of the source homeassistant."
+	}
 	return "No device of your home network has answered or shown itself, not even the router: the network may keep its devices apart (guest network), or a firewall on this machine blocks it."
+}
+
+// asksHomeAssistant reports whether Home Assistant tells what it sees of the home.
+func (a *Agent) asksHomeAssistant() bool {
+	h := a.opt.Config.Sources.HomeAssistant
+	return h.Enabled && (h.URL != "" || a.opt.Supervisor != nil)
 }
 
 func describeNetworks(n discovery.Networks) string {
 	var b strings.Builder
 	b.WriteString("Looking at: ")
-	if len(n.Looked) == 0 {
+	if len(n.Looked)+len(n.Routed) == 0 {
 		b.WriteString("no network")
 	}
 	var looked []string // one for each prefix: the hub may have several addresses in it
@@ -112,6 +152,9 @@ func describeNetworks(n discovery.Networks) string {
 		if s := fmt.Sprintf("%s on %s", w.Prefix, w.Interface); !slices.Contains(looked, s) {
 			looked = append(looked, s)
 		}
+	}
+	for _, p := range n.Routed {
+		looked = append(looked, fmt.Sprintf("%s by way of a router", p))
 	}
 	b.WriteString(strings.Join(looked, ", ") + ".")
 	for _, s := range n.Skipped {
@@ -128,7 +171,7 @@ func describeSkipped(skipped []discovery.Skipped) string {
 	for _, s := range skipped {
 		parts = append(parts, skippedName(s)+" ("+strings.TrimSuffix(s.Reason, ".")+")")
 	}
-	return "left out are " + strings.Join(parts, ", ") + ". In a container, use host networking; among the apps of Home Assistant, take “Thingwarden for the whole network”; or name your network under network.prefixes in the configuration."
+	return "left out are " + strings.Join(parts, ", ") + ". In a container, use host networking; among the apps of Home Assistant, take “Thingwarden for the whole network”; or let Thingwarden learn the devices from Home Assistant (sources.homeassistant), or name your network under network.prefixes in the configuration."
 }
 
 func skippedName(s discovery.Skipped) string {

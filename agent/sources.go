@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 )
 
 const (
@@ -20,6 +21,10 @@ const (
 // backoff when it fails.
 func (a *Agent) startSource(ctx context.Context, g *errgroup.Group, k discovery.SourceKind) {
 	cfg, enabled := sourceConfig(a.opt.Config, k.Name)
+	if h, ok := cfg.(homeassistant.Config); ok && h.URL == "" && a.opt.Supervisor != nil {
+		h.URL, h.Token = a.opt.Supervisor.HomeAssistant()
+		cfg = h
+	}
 	if !enabled {
 		a.health(k.Name, discovery.OK, "Switched off in the configuration.")
 		return
@@ -76,6 +81,7 @@ func (a *Agent) env(name string) discovery.Env {
 	return discovery.Env{
 		Log: a.log.With("source", name), Now: a.now, MQTT: a.outlets.mqtt(), Networks: a.networks,
 		Health: func(s discovery.Status, problem string) { a.health(name, s, problem) },
+		Routed: a.routed.set,
 		Sent:   a.mail.addSent,
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/probe"
 	"github.com/thingwarden/thingwarden/discovery/source"
+	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 	"github.com/thingwarden/thingwarden/discovery/source/mdns"
 	"github.com/thingwarden/thingwarden/discovery/source/ssdp"
 	"github.com/thingwarden/thingwarden/discovery/source/zigbee2mqtt"
@@ -42,6 +43,9 @@ func sourceConfig(c config.Config, name string) (cfg any, enabled bool) {
 	switch name {
 	case source.Neighbours.Name:
 		return source.NeighboursConfig{Enabled: s.Neighbours.Enabled, ListenOnly: listenOnly(c)}, s.Neighbours.Enabled
+	case homeassistant.Kind.Name:
+		h := s.HomeAssistant
+		return homeassistant.Config{Enabled: h.Enabled, URL: h.URL, Token: h.Token}, h.Enabled
 	case mdns.Kind.Name:
 		return mdns.Config{Enabled: s.MDNS.Enabled, Advertise: s.MDNS.Advertise}, s.MDNS.Enabled
 	case ssdp.Kind.Name:

@@ -118,18 +118,46 @@ func choose(links []link, named []netip.Prefix) Networks {
 		}
 		if reason := unusable(l, len(named) > 0); reason != "" {
 			n.Skipped = append(n.Skipped, Skipped{Interface: l.name, Reason: reason})
+			for _, a := range l.addrs {
+				n.near = append(n.near, a.Masked())
+			}
 			continue
 		}
 		n.chooseOn(l, named)
 	}
 	for _, p := range named {
-		if !slices.ContainsFunc(n.Looked, func(w Network) bool { return within(w.Prefix, p) }) {
+		switch {
+		case slices.ContainsFunc(n.Looked, func(w Network) bool { return within(w.Prefix, p) }):
+		case routable(p):
+			n.Routed = append(n.Routed, p)
+		default:
 			n.Skipped = append(n.Skipped, Skipped{Prefix: p, Reason: "named in the configuration, but the hub has no address in it, so it is not directly connected"})
 		}
 	}
 	slices.SortStableFunc(n.Looked, func(a, b Network) int {
 		return cmp.Or(cmp.Compare(a.Index, b.Index), a.Prefix.Addr().Compare(b.Prefix.Addr()))
 	})
+	return n
+}
+
+// routable reports whether a network may be one of the home without the hub having
+// an address in it: the ranges of RFC 1918.
+func routable(p netip.Prefix) bool { return p.Addr().Is4() && p.Addr().IsPrivate() && home(p) }
+
+// AddRouted adds networks of the home that somebody told who is in them, if nothing
+// of the home is on link and the owner named none: those of private IPv4 addresses,
+// /22 or longer, in which no interface of the hub is, as the others would be looked
+// at if the hub were in them (threat T22).
+func (n Networks) AddRouted(told []netip.Prefix) Networks {
+	if len(n.Looked) > 0 || len(n.Routed) > 0 {
+		return n
+	}
+	for _, p := range told {
+		near := slices.ContainsFunc(n.near, p.Overlaps)
+		if p.IsValid() && p == p.Masked() && routable(p) && p.Bits() >= widestIPv4 && !near && !slices.Contains(n.Routed, p) {
+			n.Routed = append(n.Routed, p)
+		}
+	}
 	return n
 }
 
@@ -232,6 +260,7 @@ func (n *Networks) addNamed(l link, own netip.Prefix, named []netip.Prefix) (add
 
 func (n *Networks) skip(l link, own netip.Prefix, reason string) {
 	n.Skipped = append(n.Skipped, Skipped{Interface: l.name, Prefix: own.Masked(), Reason: reason})
+	n.near = append(n.near, own.Masked())
 }
 
 // on returns a network of the interface in which the address lies.

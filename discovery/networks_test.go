@@ -63,8 +63,10 @@ func TestChoose(t *testing.T) {
 			"lan0 10.99.0.0/24 10.99.0.2; lan0 fd00::/64 fd00::2", "lan0 fe80::/64 not among"},
 		{"inside a named one", []link{described("eth0", 2, "", "10.1.2.3/16")}, prefixes("10.0.0.0/8"), "eth0 10.1.0.0/16 10.1.2.3", ""},
 		{"part of a wide one", []link{described("eth0", 2, "", "10.1.2.3/16")}, prefixes("10.1.7.0/24"), "eth0 10.1.7.0/24 10.1.2.3", ""},
-		{"named, not on link", []link{described("eth0", 2, "", "192.168.1.2/24")}, prefixes("192.168.7.0/24"), "",
-			"eth0 192.168.1.0/24 not among; - 192.168.7.0/24 not directly connected"},
+		{"named, not on link", []link{described("eth0", 2, "", "192.168.1.2/24")}, prefixes("192.168.7.0/24"), "routed 192.168.7.0/24",
+			"eth0 192.168.1.0/24 not among"},
+		{"named IPv6, not on link", []link{described("eth0", 2, "", "192.168.1.2/24")}, prefixes("192.168.1.0/24", "fd00::/64"),
+			"eth0 192.168.1.0/24 192.168.1.2", "- fd00::/64 not directly connected"},
 		{"named public IPv6 on link", []link{described("eth0", 2, "", "192.168.1.2/24", "2001:db8::2/64")}, prefixes("192.168.1.0/24", "2001:db8::/64"),
 			"eth0 192.168.1.0/24 192.168.1.2; eth0 2001:db8::/64 2001:db8::2", ""},
 	}
@@ -77,6 +79,9 @@ func TestChoose(t *testing.T) {
 				if own, ok := got.OnLink(w.Own); len(tt.named) == 0 && (!ok || own.Interface != w.Interface || !got.Own(w.Own)) {
 					t.Errorf("OnLink(%v) = %v, %v", w.Own, own, ok)
 				}
+			}
+			for _, p := range got.Routed {
+				looked = append(looked, "routed "+p.String())
 			}
 			if diff := cmp.Diff(tt.looked, strings.Join(looked, "; ")); diff != "" {
 				t.Errorf("looked at (-want +got):\n%s", diff)
@@ -146,5 +151,36 @@ func BenchmarkLookNetworks(b *testing.B) {
 		if _, err := LookNetworks(nil); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestAddRouted: what somebody else says of the home's networks counts only where
+// the hub itself sees nothing, and never for anybody else's network.
+func TestAddRouted(t *testing.T) {
+	container := []link{described("eth0", 2, "a container's cable (veth)", "172.30.33.2/23")}
+	tests := []struct {
+		name  string
+		links []link
+		named []netip.Prefix
+		told  []netip.Prefix
+		want  []netip.Prefix
+	}{
+		{"app on the network of the apps", container, nil, prefixes("192.168.1.0/24"), prefixes("192.168.1.0/24")},
+		{"two networks, one twice", container, nil, prefixes("192.168.1.0/24", "10.0.0.0/22", "10.0.0.0/22"), prefixes("192.168.1.0/24", "10.0.0.0/22")},
+		{"the hub sees the home itself", []link{described("eth0", 2, "", "192.168.1.2/24")}, nil, prefixes("10.0.0.0/24"), nil},
+		{"the owner named one", container, prefixes("192.168.7.0/24"), prefixes("192.168.1.0/24"), prefixes("192.168.7.0/24")},
+		{"public", container, nil, prefixes("203.0.113.0/24", "100.64.0.0/24", "169.254.0.0/24", "127.0.0.0/24"), nil},
+		{"too wide", container, nil, prefixes("10.0.0.0/8", "192.168.0.0/16"), nil},
+		{"IPv6", container, nil, prefixes("fd00::/64"), nil},
+		{"that of the containers", container, nil, prefixes("172.30.32.0/23", "172.30.33.0/24"), nil},
+		{"not a network", container, nil, []netip.Prefix{{}, netip.MustParsePrefix("192.168.1.7/24")}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := choose(tt.links, tt.named).AddRouted(tt.told)
+			if diff := cmp.Diff(tt.want, got.Routed, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+				t.Errorf("routed (-want +got):\n%s", diff)
+			}
+		})
 	}
 }

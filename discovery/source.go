@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -35,6 +36,10 @@ type Env struct {
 	// Health tells how the source is: what it cannot see, or that it is well
 	// again. It is shown to the owner: one plain sentence. Call it on change.
 	Health func(status Status, problem string)
+	// Routed tells the IPv4 networks of the home that a source knows of from
+	// somebody who is in them, in place of those told before. They may be asked if
+	// nothing of the home is directly connected.
+	Routed func(networks []netip.Prefix)
 	// Sent counts what was sent to a device; every packet and connection that a
 	// source causes is counted. An invalid address counts for the whole home.
 	Sent func(to netip.Addr, packets, connections int)
@@ -77,6 +82,12 @@ type Networks struct {
 	// they lie in networks that are looked at; empty where the system does not
 	// tell.
 	Gateways []netip.Addr
+	// Routed are private IPv4 networks of the home in which the hub has no address:
+	// their devices are asked as those of the others are, but nothing in them is
+	// heard, swept or resolved.
+	Routed []netip.Prefix
+
+	near []netip.Prefix // networks of interfaces that are not looked at
 }
 
 // Network is an on-link prefix that is looked at.
@@ -105,6 +116,11 @@ func (n Networks) OnLink(a netip.Addr) (Network, bool) {
 		}
 	}
 	return Network{}, false
+}
+
+// Routes reports whether the address lies in a network of Routed.
+func (n Networks) Routes(a netip.Addr) bool {
+	return slices.ContainsFunc(n.Routed, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // Own reports whether the address is one of the hub's own on these networks.

@@ -21,7 +21,7 @@ func neverPort(port uint16) bool {
 }
 
 // guard refuses every connection but to one of the device's own addresses, on
-// a network that is looked at (threats T1 and T22). It is never relaxed: the demo
+// a network that is looked at, be it by way of a router (threats T1 and T22). It is never relaxed: the demo
 // gives its devices addresses of a documentation prefix and a dialer of its own.
 func guard(d Device, networks Networks, a netip.Addr, port uint16) error {
 	if neverPort(port) {
@@ -43,11 +43,13 @@ func guardAddr(d Device, networks Networks, a netip.Addr) error {
 		return refuse("the hub's own, or not")
 	}
 	network, ok := networks.OnLink(a)
-	if !ok {
+	if !ok && !networks.Routes(a) {
 		return refuse("not in a network that is looked at")
 	}
-	if p := network.Prefix; a.Is4() && p.Bits() < 31 && (a == p.Masked().Addr() || a == broadcast(p)) {
-		return refuse("the network's or its broadcast")
+	for _, p := range append([]netip.Prefix{network.Prefix}, networks.Routed...) {
+		if p.Contains(a) && a.Is4() && p.Bits() < 31 && (a == p.Masked().Addr() || a == broadcast(p)) {
+			return refuse("the network's or its broadcast")
+		}
 	}
 	return nil
 }

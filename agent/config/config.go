@@ -107,9 +107,11 @@ type ZWaveJS struct {
 
 // HomeAssistant is where Home Assistant itself can be asked.
 type HomeAssistant struct {
-	Enabled bool   `yaml:"enabled" jsonschema_description:"Ask Home Assistant itself."`
-	URL     string `yaml:"url" jsonschema_description:"Address of Home Assistant: http:// or https://."`
-	Token   string `yaml:"token" secret:"true" jsonschema_description:"Long-lived access token."`
+	Enabled bool   `yaml:"enabled" jsonschema_description:"Learn from Home Assistant itself what it sees of the home; it is only read."`
+	URL     string `yaml:"url" jsonschema_description:"Address of Home Assistant: http:// or https://. Not needed in the app."`
+	Token   string `yaml:"token" secret:"true" jsonschema_description:"Long-lived access token of an administrator of Home Assistant. Better: token_file."`
+	// TokenFile is read when the configuration is.
+	TokenFile string `yaml:"token_file" jsonschema_description:"File that holds the token and nothing else."`
 }
 
 // Static takes the devices of the configuration as seen.

@@ -71,10 +71,12 @@ devices:
 				}
 			})},
 		{name: "environment over file", in: "mqtt: {url: mqtt://file, username: file}\ntouch: read",
-			environ: []string{"THINGWARDEN_MQTT_URL=mqtt://env", "THINGWARDEN_TOUCH=listen", "THINGWARDEN_SOURCES_HOMEASSISTANT_TOKEN=t",
+			environ: []string{"THINGWARDEN_MQTT_URL=mqtt://env", "THINGWARDEN_TOUCH=listen",
+				"THINGWARDEN_SOURCES_HOMEASSISTANT_URL=http://ha.local:8123", "THINGWARDEN_SOURCES_HOMEASSISTANT_TOKEN=t",
 				"THINGWARDEN_NETWORK_CONNECTIONS_PER_SECOND_DEVICE=0", "THINGWARDEN_LEARNING_PERIOD=2h", "THINGWARDEN_SITE=", "OTHER=1"},
 			want: with(func(c *Config) {
 				c.MQTT.URL, c.MQTT.Username, c.Touch = "mqtt://env", "file", discovery.Listen
+				c.Sources.HomeAssistant.URL = "http://ha.local:8123"
 				c.Sources.HomeAssistant.Token, c.Network.ConnectionsPerSecond.Device, c.LearningPeriod = "t", 0, 2*time.Hour
 			})},
 		{name: "unknown variables", environ: []string{"THINGWARDEN_MQTT_ULR=x", "THINGWARDEN_POLICIES_PACKS=x", "THINGWARDEN_PLUGINS_FOLDER=x"},
@@ -95,9 +97,10 @@ devices:
 				c.File, c.Network.Prefixes, c.Network.ConnectionsPerSecond.House = "options.json", []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24")}, 8
 				c.Sources.ZWaveJS.URLs, c.Sources.MDNS.Enabled = []string{"ws://core-zwave-js:3000"}, false
 			})},
-		{name: "a source that is not there yet", in: "sources: {homeassistant: {url: \"http://ha.local:8123\"}}",
-			want:     with(func(c *Config) { c.Sources.HomeAssistant.URL = "http://ha.local:8123" }),
-			warnings: []string{"sources.homeassistant: this version does not ask Home Assistant itself yet; the setting is not used"}},
+		{name: "Home Assistant", in: "sources: {homeassistant: {url: \"http://ha.local:8123\", token: t.o-k_en}}",
+			want: with(func(c *Config) {
+				c.Sources.HomeAssistant.URL, c.Sources.HomeAssistant.Token = "http://ha.local:8123", "t.o-k_en"
+			})},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

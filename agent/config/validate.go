@@ -60,7 +60,7 @@ func (v *validator) check(c *Config) {
 	}
 	v.mqtt(c)
 	v.network(c.Network)
-	v.sources(c.Sources)
+	v.sources(c)
 	v.policies(c)
 	v.devices(c.Devices)
 }
@@ -94,7 +94,7 @@ func (v *validator) mqtt(c *Config) {
 	}
 }
 
-// readPassword reads a file that holds a password, without the line's end.
+// readPassword reads a file that holds a password or token, without the line's end.
 func readPassword(file string) (string, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -174,13 +174,31 @@ func (v *validator) pace(key string, n, limit int) {
 	}
 }
 
-func (v *validator) sources(s Sources) {
-	for i, u := range s.ZWaveJS.URLs {
+func (v *validator) sources(c *Config) {
+	for i, u := range c.Sources.ZWaveJS.URLs {
 		v.url(fmt.Sprintf("sources.zwavejs.urls[%d]", i), u, "ws", "wss")
 	}
-	if s.HomeAssistant.URL != "" {
-		v.url("sources.homeassistant.url", s.HomeAssistant.URL, "http", "https")
-		v.warnings = append(v.warnings, "sources.homeassistant: this version does not ask Home Assistant itself yet; the setting is not used")
+	h := &c.Sources.HomeAssistant
+	if h.URL != "" {
+		v.url("sources.homeassistant.url", h.URL, "http", "https")
+	}
+	if h.Token != "" && h.TokenFile != "" {
+		v.wrong("sources.homeassistant.token_file", "there is a token too; keep one of the two")
+	} else if h.TokenFile != "" {
+		h.TokenFile = c.beside(h.TokenFile)
+		var err error
+		if h.Token, err = readPassword(h.TokenFile); err != nil {
+			v.wrong("sources.homeassistant.token_file", "%v", err)
+			return
+		}
+	}
+	switch {
+	case strings.ContainsFunc(h.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		v.wrong("sources.homeassistant.token", "a token has neither spaces nor line breaks; copy it once more")
+	case h.URL != "" && h.Token == "":
+		v.wrong("sources.homeassistant.url", "the token is missing; make one in Home Assistant (your profile, Security, long-lived access tokens)")
+	case h.URL == "" && h.Token != "":
+		v.wrong("sources.homeassistant.token", "the address of Home Assistant is missing: set url too")
 	}
 }
 

@@ -97,6 +97,13 @@ func notInHost(r rune) bool {
 	return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.:", r)
 }
 
+// HomeAssistant returns where an app reaches Home Assistant's WebSocket, and with
+// which token (docs/api/supervisor of developers.home-assistant.io; the app's
+// configuration must ask for homeassistant_api). It asks nothing.
+func (c *Client) HomeAssistant() (socket, token string) {
+	return "ws" + strings.TrimPrefix(c.base, "http") + "/core/websocket", c.token
+}
+
 // Self is how the Supervisor runs this app.
 type Self struct {
 	HostNetwork bool

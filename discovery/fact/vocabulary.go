@@ -33,6 +33,7 @@ var (
 	DeviceFirmware     = word[string]("device.firmware", month, "Version of the firmware that runs, in the maker's own spelling.")
 	DeviceHardware     = word[string]("device.hardware", 0, "Revision of the hardware.")
 	DeviceHostname     = word[string]("device.hostname", 0, "Name under which the device announces itself on the network.")
+	DeviceArea         = word[string]("device.area", 0, "Room or part of the home in which the device is, as the owner told Home Assistant.")
 	DeviceMACVendor    = word[string]("device.mac_vendor", 0, "Company to which the device's MAC address is assigned; often the maker of the radio module only.")
 	DeviceMACRandom    = word[bool]("device.mac_random", 0, "The device uses a private (randomised) MAC address.")
 	DeviceReachable    = word[bool]("device.ip_reachable", 0, "The device has an address on the home network to which the hub can connect.")
@@ -162,7 +163,7 @@ func newWords() *words {
 	all := []*Word{
 		DeviceKind.word, DeviceClass.word, DeviceManufacturer.word, DeviceModel.word, DeviceFirmware.word,
 		DeviceHardware.word, DeviceHostname.word, DeviceMACVendor.word, DeviceMACRandom.word, DeviceReachable.word,
-		DeviceOnline.word, DeviceFirstSeen.word, DeviceAppeared.word, DeviceTrusted.word, DeviceUpdate.word,
+		DeviceOnline.word, DeviceArea.word, DeviceFirstSeen.word, DeviceAppeared.word, DeviceTrusted.word, DeviceUpdate.word,
 		TelnetOpen.word, TelnetPort.word,
 		HTTPOpen.word, HTTPTitle.word, HTTPServer.word, HTTPRealm.word, HTTPTLS.word, HTTPToTLS.word,
 		HTTPBasicClear.word, HTTPPasswordForm.word, TLSKeys.word, TLSKeySharedWith.word, MDNSServices.word,

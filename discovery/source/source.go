@@ -8,6 +8,7 @@ package source
 
 import (
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 	"github.com/thingwarden/thingwarden/discovery/source/mdns"
 	"github.com/thingwarden/thingwarden/discovery/source/ssdp"
 	"github.com/thingwarden/thingwarden/discovery/source/zigbee2mqtt"
@@ -16,6 +17,7 @@ import (
 
 // All are the sources, sorted by name.
 var All = []discovery.SourceKind{
+	homeassistant.Kind,
 	mdns.Kind,
 	Neighbours,
 	ssdp.Kind,

@@ -1,0 +1,70 @@
+package homeassistant
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// tellHealth says what Home Assistant does not tell, and why.
+func (x *session) tellHealth(now time.Time) {
+	reasons := map[string][]string{}
+	var order []string
+	for _, c := range opening {
+		code := x.refused[c]
+		if code == "" || code == codeUnknown && now.Sub(x.began) < starting {
+			continue
+		}
+		why := reasonOf(code)
+		if reasons[why] == nil {
+			order = append(order, why)
+		}
+		reasons[why] = append(reasons[why], lacks[c])
+	}
+	var parts []string
+	for _, why := range order {
+		parts = append(parts, fmt.Sprintf("Home Assistant does not tell %s: %s.", strings.Join(reasons[why], ", "), why))
+	}
+	if x.teller.home.full {
+		parts = append(parts, "Home Assistant tells of more devices than are kept; some are not looked at.")
+	}
+	if len(parts) == 0 {
+		if len(x.sent) == 0 || now.Sub(x.began) >= starting {
+			x.health(discovery.OK, "")
+		}
+		return
+	}
+	parts = append(parts, "Devices that are known by that alone are not seen; what else it tells is used.")
+	x.health(discovery.Degraded, strings.Join(parts, " "))
+}
+
+// The codes of errors that Home Assistant gives (components/websocket_api/const.py),
+// and one of our own.
+const (
+	codeUnauthorized = "unauthorized"
+	codeUnknown      = "unknown_command"
+	codeUnreadable   = "unreadable"
+)
+
+func cleanCode(f frame) string {
+	if code := fact.Clean(string(f.Error.Value.Code), 40); code != "" {
+		return code
+	}
+	return "no reason given"
+}
+
+func reasonOf(code string) string {
+	switch code {
+	case codeUnauthorized:
+		return "the token belongs to a user who is no administrator there"
+	case codeUnknown:
+		return "that part is not switched on there, or this Home Assistant is too old"
+	case codeUnreadable:
+		return "its answer cannot be read"
+	default:
+		return fmt.Sprintf("it says %q", code)
+	}
+}

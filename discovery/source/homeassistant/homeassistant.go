@@ -1,0 +1,201 @@
+// Package homeassistant learns from Home Assistant itself what it sees of the
+// home: the devices that got an address (DHCP), that announce themselves (DNS-SD,
+// SSDP), the registries of devices and areas, and which firmware waits. It is how
+// an app without a way to the home's network sees the home at all.
+//
+// Home Assistant's token may do everything; commands.go lists the few reading
+// commands that are ever sent, each as a fixed text. What comes back is text of
+// devices and believed no more than if they had sent it here: an announcement
+// counts for the address that sent it, and where Home Assistant does not tell
+// which one that was, only as a hint where to ask. Our own devices, which Home
+// Assistant has from us by MQTT, are left out.
+//
+// It is not this package's job to read what MQTT discovery shows of us (package
+// hass does), to control or change anything in Home Assistant, or to ask devices.
+// The protocol is that of developers.home-assistant.io, docs/api/websocket, and
+// of homeassistant/components/{dhcp,zeroconf,ssdp,network}/websocket*.py, seen
+// with Home Assistant 2026.11.0.
+package homeassistant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+const (
+	// Name is the name of the source.
+	Name = "homeassistant"
+
+	minBackoff = time.Second
+	maxBackoff = time.Minute
+)
+
+// Config is the source's part of the configuration.
+type Config struct {
+	Enabled bool
+	// URL is where Home Assistant is: http:// or https://, or ws:// or wss:// with
+	// the path of its WebSocket. Empty: it is not asked.
+	URL string
+	// Token is a long-lived access token of an administrator, or that of an app. It
+	// is sent to URL and nowhere else, and never logged.
+	Token string
+}
+
+// Kind is the entry of the list of all sources.
+var Kind = discovery.SourceKind{
+	Name: Name,
+	Doc:  "Home Assistant: reads which devices it sees on the network, its registries of devices and areas, and which firmware waits; changes nothing there and asks no device.",
+	New: func(cfg any, env discovery.Env) (discovery.Source, error) {
+		// No proxy of the environment's: the token must go to nobody else.
+		return newSource(cfg, env, &http.Transport{MaxResponseHeaderBytes: 16 << 10, DisableKeepAlives: true})
+	},
+}
+
+func newSource(cfg any, env discovery.Env, transport http.RoundTripper) (discovery.Source, error) {
+	c, ok := cfg.(Config)
+	if !ok {
+		return nil, fmt.Errorf("configure source %q: got %T, want %T", Name, cfg, c)
+	}
+	s := &source{env: env, token: c.Token, http: &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	if c.URL == "" {
+		return s, nil
+	}
+	u, err := socketURL(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	s.url = u
+	return s, nil
+}
+
+// socketURL returns the address of the WebSocket.
+func socketURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(strings.TrimRight(raw, "/"))
+	if err != nil || u.Hostname() == "" || u.User != nil {
+		return nil, fmt.Errorf("url: want an address such as %q", "http://homeassistant.local:8123")
+	}
+	switch u.Scheme {
+	case "http", "https":
+		u.Scheme = "ws" + strings.TrimPrefix(u.Scheme, "http")
+		u.Path += "/api/websocket"
+	case "ws", "wss":
+	default:
+		return nil, fmt.Errorf("url: %q is not of the form http://host:port", u.Scheme+"://"+u.Host)
+	}
+	u.RawQuery, u.Fragment = "", ""
+	return u, nil
+}
+
+type source struct {
+	env   discovery.Env
+	url   *url.URL // nil: Home Assistant is not asked
+	token string
+	http  *http.Client
+
+	mu      sync.Mutex
+	status  discovery.Status
+	problem string
+}
+
+// Run implements discovery.Source. What was told is kept while the connection is
+// lost, and what changes by the minute becomes unknown.
+func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
+	if s.url == nil {
+		s.health(discovery.OK, "Not set up: Home Assistant's own view of the home is not used. It needs an address and a token (sources.homeassistant).")
+		<-ctx.Done()
+		return nil
+	}
+	t := newTeller(s.env, report)
+	for attempt := 0; ctx.Err() == nil; attempt++ {
+		began := time.Now()
+		s.count()
+		err := s.session(ctx, t)
+		if ctx.Err() != nil {
+			return nil
+		}
+		t.lost(ctx)
+		s.log(err)
+		s.health(discovery.Down, problemOf(err))
+		if time.Since(began) > maxBackoff {
+			attempt = 0
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(backoff(attempt, rand.Float64())):
+		}
+	}
+	return nil
+}
+
+func (s *source) log(err error) {
+	s.mu.Lock()
+	was := s.status
+	s.mu.Unlock()
+	if was != discovery.Down {
+		s.env.Log.Warn("Home Assistant lost or not reached", "url", s.url.String(), "err", plain(err))
+	}
+}
+
+// health tells how the source is, on change.
+func (s *source) health(status discovery.Status, problem string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if status != s.status || problem != s.problem {
+		s.status, s.problem = status, problem
+		s.env.Health(status, problem)
+	}
+}
+
+// problemOf is what the owner reads when there is no session.
+func problemOf(err error) string {
+	if errors.Is(err, errRefused) {
+		return "Home Assistant does not accept the token, so nothing is learned from it. Make a new long-lived access token of an administrator (your profile, Security) and set it under sources.homeassistant.token."
+	}
+	return fmt.Sprintf("Home Assistant cannot be reached (%s), so nothing is learned from it at present.", plain(err))
+}
+
+// plain shortens an error to its cause.
+func plain(err error) string {
+	var op *net.OpError
+	for _, known := range []error{errSilent, errRefused, errLost} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	return fact.Clean(err.Error(), 120)
+}
+
+// backoff returns how long to wait before the next attempt: from 1 s, doubling,
+// to 60 s, less up to half of it so that many clients don't come back as one.
+func backoff(attempt int, random float64) time.Duration {
+	d := maxBackoff
+	if attempt < 6 {
+		d = minBackoff << attempt
+	}
+	d = min(d, maxBackoff)
+	return d - time.Duration(random*float64(d)/2)
+}
+
+// count tells that a connection is opened.
+func (s *source) count() {
+	addr, _ := netip.ParseAddr(s.url.Hostname()) // of a name the home is told
+	s.env.Sent(addr, 0, 1)
+}

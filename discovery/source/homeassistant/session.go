@@ -1,0 +1,368 @@
+package homeassistant
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+const (
+	maxFrame       = 16 << 20 // bytes; a list of 2,000 devices is about 2 MB
+	connectTimeout = 10 * time.Second
+	// pingEvery is how long nothing may come before Home Assistant is asked whether
+	// it is there, and silentAfter how long until it counts as gone.
+	pingEvery   = 30 * time.Second
+	silentAfter = 75 * time.Second
+	// firstTell is how long the answers of a new session may take before what is
+	// there is told without the rest.
+	firstTell = 15 * time.Second
+	// coalesce is how long to wait for more before something is told.
+	coalesce = 200 * time.Millisecond
+	// refreshAfter is how long to wait for more changes before a list is read again.
+	refreshAfter = time.Second
+	// retryFirst and retryMost are the pauses after which a refused command is sent
+	// again: while Home Assistant starts, its parts come one by one.
+	retryFirst = 5 * time.Second
+	retryMost  = 5 * time.Minute
+	// starting is how long a part may be missing without a word about it.
+	starting = 30 * time.Second
+)
+
+var (
+	errSilent  = errors.New("it no longer answers")
+	errLost    = errors.New("the connection was lost")
+	errRefused = errors.New("it does not accept the token")
+)
+
+// session is one connection. One goroutine owns it.
+type session struct {
+	*source
+	conn   *websocket.Conn
+	teller *teller
+	began  time.Time
+	heard  time.Time
+	pinged time.Time
+
+	lastID  int64
+	sent    map[int64]command // not answered yet
+	streams map[int64]command // subscriptions
+	refused map[command]string
+	wait    time.Duration // before the next retry
+	started map[int64]bool
+
+	tellAt, retryAt, refreshAt time.Time // zero: never
+	refresh                    []command
+}
+
+// session connects to Home Assistant and follows it until the connection ends. It
+// never returns nil.
+func (s *source) session(ctx context.Context, t *teller) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return err
+	}
+	version, err := s.login(ctx, conn)
+	if err != nil {
+		_ = conn.CloseNow()
+		return err
+	}
+	s.env.Log.Info("Home Assistant connected", "url", s.url.String(), "version", fact.Clean(version, 32))
+	x := &session{
+		source: s, conn: conn, teller: t, began: time.Now(), heard: time.Now(), wait: retryFirst,
+		sent: map[int64]command{}, streams: map[int64]command{}, refused: map[command]string{}, started: map[int64]bool{},
+	}
+	frames := make(chan []byte, 64)
+	ended := make(chan error, 1)
+	go func() { ended <- read(ctx, conn, frames) }()
+	err = x.run(ctx, frames)
+	cancel()
+	_ = conn.CloseNow()
+	if e := <-ended; err == nil {
+		err = e
+	}
+	return err
+}
+
+// read passes frames on until the connection or ctx ends.
+func read(ctx context.Context, conn *websocket.Conn, frames chan<- []byte) error {
+	defer close(frames)
+	for {
+		_, b, err := conn.Read(ctx)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errLost, err)
+		}
+		select {
+		case frames <- b:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (s *source) dial(ctx context.Context) (*websocket.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	conn, resp, err := websocket.Dial(ctx, s.url.String(), &websocket.DialOptions{HTTPClient: s.http, HTTPHeader: s.header()})
+	if err != nil {
+		// The library's error quotes the address only.
+		if resp != nil && (resp.StatusCode == 401 || resp.StatusCode == 403) {
+			return nil, fmt.Errorf("%w: %s", errRefused, resp.Status)
+		}
+		return nil, fmt.Errorf("connect to %s: %w", s.url, err)
+	}
+	conn.SetReadLimit(maxFrame)
+	return conn, nil
+}
+
+// header is sent when the connection is opened: the Supervisor wants to see the
+// token of an app there too.
+func (s *source) header() map[string][]string {
+	if !strings.HasSuffix(s.url.Path, supervisorPath) {
+		return nil
+	}
+	return map[string][]string{"Authorization": {"Bearer " + s.token}}
+}
+
+// supervisorPath is where the Supervisor passes on to Home Assistant
+// (supervisor/api/proxy.py).
+const supervisorPath = "/core/websocket"
+
+// login gives the token, and returns Home Assistant's version.
+func (s *source) login(ctx context.Context, conn *websocket.Conn) (version string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	next := func() (frame, error) {
+		_, b, err := conn.Read(ctx)
+		if err != nil {
+			return frame{}, fmt.Errorf("%w: %w", errLost, err)
+		}
+		return decodeFrame(b)
+	}
+	f, err := next()
+	if err != nil {
+		return "", err
+	}
+	if f.Type != "auth_required" {
+		return "", fmt.Errorf("the first message is %.32q: this is not Home Assistant", string(f.Type))
+	}
+	b, err := json.Marshal(map[string]string{"type": "auth", "access_token": s.token})
+	if err != nil {
+		return "", fmt.Errorf("encode log-in: %w", err)
+	}
+	if err := conn.Write(ctx, websocket.MessageText, b); err != nil {
+		return "", fmt.Errorf("%w: %w", errLost, err)
+	}
+	if f, err = next(); err != nil {
+		return "", err
+	}
+	if f.Type != "auth_ok" {
+		return "", errRefused
+	}
+	return string(f.Version), nil
+}
+
+func (x *session) run(ctx context.Context, frames <-chan []byte) error {
+	x.teller.begin(x.began)
+	for _, c := range opening {
+		if err := x.send(ctx, c); err != nil {
+			return err
+		}
+	}
+	x.tellAt = x.began.Add(firstTell)
+	tick := time.NewTicker(coalesce)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case b, ok := <-frames:
+			if !ok {
+				return nil // the reader knows why
+			}
+			x.heard = time.Now()
+			x.take(b)
+		case now := <-tick.C:
+			if err := x.work(ctx, now); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// send sends a command.
+func (x *session) send(ctx context.Context, c command) error {
+	x.lastID++
+	b, err := encode(x.lastID, c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	if err := x.conn.Write(ctx, websocket.MessageText, b); err != nil {
+		return fmt.Errorf("%w: %w", errLost, err)
+	}
+	if c != ping {
+		x.sent[x.lastID] = c
+	}
+	return nil
+}
+
+// work does what is due.
+func (x *session) work(ctx context.Context, now time.Time) error {
+	if now.Sub(x.heard) >= silentAfter {
+		return errSilent
+	}
+	if now.Sub(x.heard) >= pingEvery && now.Sub(x.pinged) >= pingEvery {
+		x.pinged = now
+		if err := x.send(ctx, ping); err != nil {
+			return err
+		}
+	}
+	if due(&x.retryAt, now) {
+		for _, c := range opening {
+			if x.refused[c] != "" {
+				x.refresh = append(x.refresh, c)
+			}
+		}
+		x.refreshAt = now
+	}
+	if due(&x.refreshAt, now) {
+		again := x.refresh
+		x.refresh = nil
+		for _, c := range again {
+			if err := x.send(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+	if due(&x.tellAt, now) || x.teller.due(now) {
+		x.teller.tell(ctx, now)
+	}
+	x.tellHealth(now)
+	return ctx.Err()
+}
+
+// due reports whether a time has come, and forgets it.
+func due(t *time.Time, now time.Time) bool {
+	if t.IsZero() || now.Before(*t) {
+		return false
+	}
+	*t = time.Time{}
+	return true
+}
+
+// take takes a message in. One that cannot be read spoils itself only.
+func (x *session) take(b []byte) {
+	f, err := decodeFrame(b)
+	if err != nil {
+		x.env.Log.Debug("a message of Home Assistant can't be read", "err", err)
+		return
+	}
+	id, ok := f.ID.Int(1, 1<<53)
+	if !ok {
+		return
+	}
+	switch f.Type {
+	case "result":
+		c, asked := x.sent[id]
+		if !asked {
+			return
+		}
+		delete(x.sent, id)
+		x.answered(id, c, f)
+	case "event":
+		if c, ok := x.streams[id]; ok {
+			x.event(id, c, f.Event)
+		}
+	}
+	if len(x.sent) == 0 {
+		x.soon()
+	}
+}
+
+func (x *session) answered(id int64, c command, f frame) {
+	if !f.Success.Value {
+		x.refused[c] = cleanCode(f)
+		if x.retryAt.IsZero() {
+			x.retryAt = time.Now().Add(x.wait)
+			x.wait = min(2*x.wait, retryMost)
+		}
+		return
+	}
+	delete(x.refused, c)
+	home := &x.teller.home
+	var err error
+	switch c {
+	case readNetwork:
+		err = home.setAdapters(f.Result)
+		x.teller.tellNetworks()
+	case readAreas:
+		err = home.setAreas(f.Result)
+	case readDevices:
+		err = home.setDevices(f.Result)
+	case readEntities:
+		err = home.setEntities(f.Result)
+	case followUpdates:
+		home.updates = nil // all come again
+		x.streams[id] = c
+	default:
+		x.streams[id] = c
+	}
+	if err != nil {
+		x.refused[c] = codeUnreadable
+		x.env.Log.Debug("an answer of Home Assistant can't be read", "command", string(c), "err", err)
+	}
+}
+
+func (x *session) event(id int64, c command, b json.RawMessage) {
+	home := &x.teller.home
+	var err error
+	switch c {
+	case followAreas:
+		x.again(readAreas)
+	case followDevices:
+		x.again(readDevices)
+	case followEntities:
+		x.again(readEntities)
+	case followUpdates:
+		err = home.takeUpdates(b)
+	case followLeases:
+		// The first message is what was seen since Home Assistant started.
+		err = home.takeLeases(b, x.started[id])
+		x.started[id] = true
+	case followInstances:
+		err = home.takeInstances(b)
+	case followUPnP:
+		err = home.takeUPnP(b)
+	}
+	if err != nil {
+		x.env.Log.Debug("an event of Home Assistant can't be read", "command", string(c), "err", err)
+	}
+}
+
+// again reads a list once more, after a moment.
+func (x *session) again(c command) {
+	if !slices.Contains(x.refresh, c) {
+		x.refresh = append(x.refresh, c)
+	}
+	if x.refreshAt.IsZero() {
+		x.refreshAt = time.Now().Add(refreshAfter)
+	}
+}
+
+// soon has what changed told in a moment.
+func (x *session) soon() {
+	if next := time.Now().Add(coalesce); x.tellAt.IsZero() || x.tellAt.Sub(next) > coalesce {
+		x.tellAt = next
+	}
+}

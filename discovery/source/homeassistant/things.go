@@ -1,0 +1,311 @@
+package homeassistant
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/oui"
+	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
+	"github.com/thingwarden/thingwarden/discovery/source/ssdp"
+)
+
+// thing is one device of the home, put together of all that Home Assistant tells.
+type thing struct {
+	ids       []discovery.Identifier // that are for good; none if only an address is known
+	addrs     []netip.Addr
+	rows      []device
+	lease     *lease
+	instances []dnssd.Instance
+	box       *box
+}
+
+// key names the thing while its identifiers stay.
+func (t *thing) key() string {
+	if len(t.ids) > 0 {
+		return string(t.ids[0].Kind) + " " + t.ids[0].Value
+	}
+	return t.addrs[0].String()
+}
+
+// things puts together what is told.
+type things struct {
+	home   *home
+	all    []*thing
+	byID   map[discovery.Identifier]*thing
+	byAddr map[netip.Addr]*thing
+	byRow  map[string]*thing // by id of an entry of the device registry
+}
+
+// things returns the devices of the home as they are told now.
+func (h *home) things() *things {
+	t := &things{home: h, byID: map[discovery.Identifier]*thing{}, byAddr: map[netip.Addr]*thing{}, byRow: map[string]*thing{}}
+	// An entry that a person named, or one that knows the model, comes first.
+	rows := slices.SortedStableFunc(slices.Values(h.devices), func(a, b device) int {
+		return cmp.Or(compareBool(a.named, b.named), compareBool(a.model != "", b.model != ""), cmp.Compare(a.id, b.id))
+	})
+	for _, d := range rows {
+		t.addRow(d)
+	}
+	leases := slices.SortedFunc(maps.Values(h.leases), func(a, b lease) int { return cmp.Compare(b.turn, a.turn) })
+	for _, l := range leases {
+		x := t.of(l.mac)
+		if t.byAddr[l.addr] == nil { // else it went to another device since
+			t.byAddr[l.addr] = x
+			x.addrs = append(x.addrs, l.addr)
+		}
+		if x.lease == nil {
+			x.lease = &l
+		}
+	}
+	t.addConfigured()
+	for _, name := range slices.Sorted(maps.Keys(h.instances)) {
+		i := h.instances[name]
+		if x := t.at(i.addrs); x != nil && len(x.instances) < dnssd.MaxServices {
+			x.instances = append(x.instances, i.Instance)
+		}
+	}
+	for _, from := range slices.SortedFunc(maps.Keys(h.boxes), netip.Addr.Compare) {
+		if x := t.at([]netip.Addr{from}); x != nil {
+			x.box = h.boxes[from]
+		}
+	}
+	return t
+}
+
+// compareBool orders true before false.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	default:
+		return 1
+	}
+}
+
+func (t *things) addRow(d device) {
+	ids := slices.DeleteFunc(slices.Clone(d.ids), t.hasAddress)
+	if len(ids) == 0 {
+		return
+	}
+	var x *thing
+	for _, i := range ids {
+		if x = t.byID[i]; x != nil {
+			break
+		}
+	}
+	if x == nil {
+		x = t.of(ids[0])
+	}
+	for _, i := range ids {
+		if t.byID[i] == nil && len(x.ids) < maxIDs {
+			t.byID[i] = x
+			x.ids = append(x.ids, i)
+		}
+	}
+	x.rows = append(x.rows, d)
+	t.byRow[d.id] = x
+}
+
+// addConfigured gives devices that have a MAC address and of which no address was
+// seen the one at which an integration reaches them, unless several have the same.
+func (t *things) addConfigured() {
+	at := map[netip.Addr][]*thing{}
+	for _, x := range t.all {
+		for _, d := range x.rows {
+			if d.addr.IsValid() && len(x.addrs) == 0 && x.ids[0].Kind == discovery.MACID && !slices.Contains(at[d.addr], x) {
+				at[d.addr] = append(at[d.addr], x)
+			}
+		}
+	}
+	for a, list := range at {
+		if len(list) == 1 && t.byAddr[a] == nil && !t.home.own[a] {
+			t.byAddr[a] = list[0]
+			list[0].addrs = append(list[0].addrs, a)
+		}
+	}
+	for _, x := range t.all {
+		slices.SortFunc(x.addrs, netip.Addr.Compare)
+	}
+}
+
+// hasAddress reports whether a Matter device is on the home's network itself, where
+// it is known by its address: its Matter number must not make a second one of it.
+func (t *things) hasAddress(i discovery.Identifier) bool {
+	if i.Kind != discovery.MatterID {
+		return false
+	}
+	fabric, node, _ := strings.Cut(i.Value, "_")
+	for _, x := range t.home.instances {
+		if x.Type == "_matter._tcp" && strings.EqualFold(x.Name, fabric+"-"+node) {
+			return slices.ContainsFunc(x.addrs, netip.Addr.Is4)
+		}
+	}
+	return false
+}
+
+// of returns the thing with an identifier.
+func (t *things) of(i discovery.Identifier) *thing {
+	x := t.byID[i]
+	if x == nil {
+		x = &thing{ids: []discovery.Identifier{i}}
+		t.byID[i] = x
+		t.all = append(t.all, x)
+	}
+	return x
+}
+
+// at returns the thing that has one of the addresses, made if need be; nil if
+// that is Home Assistant's own machine.
+func (t *things) at(addrs []netip.Addr) *thing {
+	list := slices.SortedFunc(slices.Values(addrs), func(a, b netip.Addr) int {
+		return cmp.Or(compareBool(a.Is4(), b.Is4()), a.Compare(b))
+	})
+	for _, a := range list {
+		if t.home.own[a] {
+			return nil
+		}
+		if x := t.byAddr[a]; x != nil {
+			return x
+		}
+	}
+	x := &thing{addrs: list[:1]}
+	t.byAddr[list[0]] = x
+	t.all = append(t.all, x)
+	return x
+}
+
+// observation says all that is known of a thing. It is Quiet if there was no sign
+// of it since the last one.
+func (t *things) observation(x *thing, networks discovery.Networks, now time.Time) discovery.Observation {
+	ev := fact.New(Name, now)
+	o := discovery.Observation{About: slices.Clone(x.ids), Facts: ev, Quiet: true}
+	x.tellKind(ev)
+	for _, a := range x.addrs {
+		_, onLink := networks.OnLink(a)
+		switch {
+		case onLink:
+			// Here the kernel knows whose it is.
+			o.About = append(o.About, discovery.Claimed(a))
+		case a.IsPrivate():
+			o.About = append(o.About, discovery.IP(a))
+			if networks.Routes(a) {
+				fact.DeviceReachable.Set(ev, true, fmt.Sprintf("%s, told by Home Assistant", a))
+			}
+		}
+		o.Quiet = o.Quiet && !t.home.heard[a.String()]
+	}
+	for _, i := range x.ids {
+		o.Quiet = o.Quiet && !t.home.heard[i.Value]
+	}
+	t.tellRows(x, &o)
+	if x.lease != nil && x.lease.host != "" {
+		fact.DeviceHostname.Set(ev, x.lease.host, "dhcp hostname")
+		o.Name = cmp.Or(o.Name, x.lease.host)
+	}
+	if types := dnssd.Types(x.instances); len(types) > 0 {
+		// Their names and properties may be anybody's words about this address: probe
+		// dnssd asks the device itself.
+		fact.MDNSServices.Set(ev, types, "zeroconf")
+	}
+	o.Services = dnssd.Services(x.instances)
+	if x.box != nil {
+		locations := slices.Sorted(slices.Values(x.box.locations))
+		o.Services = append(o.Services, ssdp.Describe(ev, x.box.from, locations, x.box.gateway)...)
+		slices.SortFunc(o.Services, discovery.CompareServices)
+	}
+	return o
+}
+
+func (x *thing) tellKind(ev *fact.Evidence) {
+	kind, proof := "lan", "address"
+	if len(x.ids) > 0 {
+		proof = "device registry"
+		switch x.ids[0].Kind {
+		case discovery.ZigbeeID:
+			kind = "zigbee"
+		case discovery.ZWaveID:
+			kind = "zwave"
+		case discovery.MatterID:
+			kind = "matter"
+		case discovery.MACID, discovery.IPID, discovery.ClaimedIP:
+			proof = discovery.FormatMAC(x.ids[0].Value)
+			fact.DeviceMACRandom.Set(ev, oui.Random(x.ids[0].Value), proof)
+			if vendor, ok := oui.Vendor(x.ids[0].Value); ok {
+				fact.DeviceMACVendor.Set(ev, vendor, proof)
+			}
+		}
+	}
+	fact.DeviceKind.Set(ev, kind, proof)
+}
+
+// tellRows sets what the registries say. The first entry that says something counts.
+func (t *things) tellRows(x *thing, o *discovery.Observation) {
+	domains := map[string]bool{}
+	var updates []string
+	for _, d := range x.rows {
+		o.Name = cmp.Or(o.Name, d.name)
+		setText(o.Facts, fact.DeviceManufacturer, d.manufacturer, "manufacturer=")
+		setText(o.Facts, fact.DeviceModel, d.model, "model=")
+		setText(o.Facts, fact.DeviceFirmware, d.firmware, "sw_version=")
+		setText(o.Facts, fact.DeviceHardware, d.version, "hw_version=")
+		if area := t.home.areas[d.area]; area != "" {
+			setText(o.Facts, fact.DeviceArea, area, "area_id=")
+		}
+		if via := t.byRow[d.via]; via != nil && via != x && o.Via == (discovery.Identifier{}) {
+			o.Via = via.ids[0]
+		}
+		for domain := range t.home.domains[d.id] {
+			domains[domain] = true
+		}
+		updates = append(updates, t.home.updatesOf[d.id]...)
+	}
+	if class, domain := classOf(domains); class != "" {
+		fact.DeviceClass.Set(o.Facts, class, "entity "+domain)
+	}
+	t.tellUpdates(updates, o.Facts)
+}
+
+// tellUpdates says whether firmware waits. Other updates, such as those of Home
+// Assistant's own parts, are not of the device class firmware. One that the owner
+// skipped still waits.
+func (t *things) tellUpdates(ids []string, ev *fact.Evidence) {
+	none, unclear := "", false
+	for _, id := range ids {
+		u, ok := t.home.updates[id]
+		if !ok || u.class != "firmware" {
+			continue
+		}
+		proof := fmt.Sprintf("%s installed_version=%s latest_version=%s", id, u.installed, u.latest)
+		switch {
+		case u.state == "on", u.state == "off" && u.skipped != "" && u.skipped == u.latest && u.latest != u.installed:
+			fact.DeviceUpdate.Set(ev, true, proof)
+			return
+		case u.state == "off":
+			none = proof
+		default:
+			unclear = true
+		}
+	}
+	switch {
+	case unclear:
+		fact.DeviceUpdate.Unknown(ev, fact.NotTold)
+	case none != "":
+		fact.DeviceUpdate.Set(ev, false, none)
+	}
+}
+
+// setText sets a word that no entry has set before.
+func setText(ev *fact.Evidence, w fact.Fact[string], v, proof string) {
+	if _, had := w.Get(ev); !had && fact.Clean(v, fact.MaxText) != "" {
+		w.Set(ev, v, proof+v)
+	}
+}
