@@ -1,6 +1,4 @@
-// Package blueprints holds the blueprints to what a real Home Assistant would say
-// only to the user who imports one. That they work there is tested in agent/e2e.
-package blueprints
+package addon
 
 import (
 	"bytes"
@@ -17,46 +15,49 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-const source = "https://github.com/thingwarden/thingwarden/blob/main/ha-addon/blueprints/"
+const blueprintSource = "https://github.com/thingwarden/thingwarden/blob/main/ha-addon/blueprints/"
 
-// metadata is the part of a blueprint that Home Assistant shows before it runs;
+// blueprint is the part of a blueprint that Home Assistant shows before it runs;
 // any other key is an error.
-type metadata struct {
-	Name          string           `yaml:"name"`
-	Description   string           `yaml:"description"`
-	Domain        string           `yaml:"domain"`
-	Author        string           `yaml:"author"`
-	SourceURL     string           `yaml:"source_url"`
-	Input         map[string]input `yaml:"input"`
+type blueprint struct {
+	Name          string                    `yaml:"name"`
+	Description   string                    `yaml:"description"`
+	Domain        string                    `yaml:"domain"`
+	Author        string                    `yaml:"author"`
+	SourceURL     string                    `yaml:"source_url"`
+	Input         map[string]blueprintInput `yaml:"input"`
 	HomeAssistant struct {
 		MinVersion string `yaml:"min_version"`
 	} `yaml:"homeassistant"`
 }
 
-type input struct {
+type blueprintInput struct {
 	Name        string         `yaml:"name"`
 	Description string         `yaml:"description"`
 	Default     any            `yaml:"default"`
 	Selector    map[string]any `yaml:"selector"`
 }
 
+// TestBlueprints holds the blueprints to what a real Home Assistant would say only
+// to the user who imports one. That they work there is tested in agent/e2e.
 func TestBlueprints(t *testing.T) {
-	files, err := filepath.Glob("*.yaml")
+	files, err := filepath.Glob("blueprints/*.yaml")
 	if err != nil || len(files) != 6 {
 		t.Fatalf("%d blueprints, %v, want 6", len(files), err)
 	}
-	readme, err := os.ReadFile("../README.md")
+	readme, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range files {
 		t.Run(file, func(t *testing.T) {
-			m, used := load(t, file)
+			m, used := loadBlueprint(t, file)
+			file := filepath.Base(file)
 			declared := slices.Sorted(maps.Keys(m.Input))
 			if d := cmp.Diff(declared, used); d != "" {
 				t.Errorf("inputs (-declared +used):\n%s", d)
 			}
-			if m.SourceURL != source+file || m.Domain != "automation" || m.Author == "" || m.HomeAssistant.MinVersion != "2025.10.0" {
+			if m.SourceURL != blueprintSource+file || m.Domain != "automation" || m.Author == "" || m.HomeAssistant.MinVersion != "2025.10.0" {
 				t.Errorf("source_url %q, domain %q, author %q, min_version %q", m.SourceURL, m.Domain, m.Author, m.HomeAssistant.MinVersion)
 			}
 			if !strings.HasPrefix(m.Name, "Thingwarden: ") || m.Description == "" {
@@ -75,8 +76,8 @@ func TestBlueprints(t *testing.T) {
 	}
 }
 
-// load reads a blueprint, and which inputs it uses.
-func load(t *testing.T, file string) (metadata, []string) {
+// loadBlueprint reads a blueprint, and which inputs it uses.
+func loadBlueprint(t *testing.T, file string) (blueprint, []string) {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -99,7 +100,7 @@ func load(t *testing.T, file string) (metadata, []string) {
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
-	var m metadata
+	var m blueprint
 	if err := dec.Decode(&m); err != nil {
 		t.Fatal(err)
 	}
