@@ -41,6 +41,8 @@ type expr struct {
 	words   []string // read for their value, sorted
 	known   []string // asked for by known(...), sorted
 	now     bool
+	// moments are when it changes by itself; nil where that is not known.
+	moments []moment
 	// blank is the outcome while none of words is known: always the same one,
 	// and the one that most policies have for most devices. It is nil where it
 	// can depend on something else.
@@ -184,6 +186,9 @@ func (p *parser) expr(c *compiler, n *yaml.Node, key string) *expr {
 		default:
 			e.words = append(e.words, word)
 		}
+	}
+	if e.now {
+		e.moments = moments(checked.NativeRep())
 	}
 	slices.Sort(e.words)
 	slices.Sort(e.known)

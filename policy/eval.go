@@ -13,9 +13,6 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-// lookAgain is how long a verdict that depends on the time is good for.
-const lookAgain = time.Minute
-
 // Set is a number of policies, compiled. It does not change and is safe for
 // concurrent use.
 type Set struct {
@@ -76,20 +73,16 @@ func (s *Set) Policy(id string) *Policy {
 func (s *Set) Evaluate(ev *fact.Evidence, now time.Time) (vs []Verdict, again time.Time) {
 	v := &vars{ev: ev, now: now, patterns: s.patterns}
 	vs = make([]Verdict, len(s.rules))
-	later := false
 	for i, r := range s.rules {
-		var timed bool
-		vs[i], timed = r.judge(v)
-		later = later || timed
-	}
-	if later {
-		again = now.Add(lookAgain)
+		var changes time.Time
+		vs[i], changes = r.judge(v)
+		again = earliest(again, changes)
 	}
 	return vs, again
 }
 
-// judge gives the verdict, and whether time alone can change it.
-func (r *rule) judge(v *vars) (Verdict, bool) {
+// judge gives the verdict, and when time alone can change it; zero is never.
+func (r *rule) judge(v *vars) (Verdict, time.Time) {
 	j := judgement{rule: r, vars: v}
 	out := j.run()
 	if (out.Result == Pass || out.Result == Fail) && !j.finished() {
@@ -106,7 +99,7 @@ func (r *rule) judge(v *vars) (Verdict, bool) {
 			out.Proof = append(out.Proof, n)
 		}
 	}
-	return out, j.timed
+	return out, j.again
 }
 
 // judgement is one policy judging one device.
@@ -115,7 +108,8 @@ type judgement struct {
 	vars *vars
 	// pending makes known(...) of an unknown word unknown instead of false.
 	pending bool
-	timed   bool
+	// again is when time alone can change it; zero is never.
+	again time.Time
 }
 
 func (j *judgement) finished() bool {
@@ -237,7 +231,9 @@ func (j *judgement) eval(e *expr) outcome {
 		if len(o.missing) == 0 {
 			return o
 		}
-		j.timed = j.timed || !blank || len(e.words) == 0
+		if !blank || len(e.words) == 0 {
+			j.again = earliest(j.again, e.changes(j.vars))
+		}
 	}
 	return j.program(e, unknown)
 }

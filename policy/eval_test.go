@@ -167,32 +167,53 @@ func TestKnown(t *testing.T) {
 }
 
 func TestAgain(t *testing.T) {
-	const timed = "now - device.first_seen > duration('1h')"
+	const (
+		timed = "now - device.first_seen > duration('1h')"
+		never = time.Duration(0)
+		hour  = time.Hour + 1
+	)
 	seen := map[string]any{"device.first_seen": noon}
+	with := func(open bool) map[string]any {
+		return map[string]any{"telnet.open": open, "device.first_seen": noon}
+	}
 	for _, tt := range []struct {
 		name, policy string
 		facts        map[string]any
-		want         bool
+		want         time.Duration
 	}{
-		{"no time in it", "require: telnet.open", map[string]any{"telnet.open": true}, false},
-		{"require reads the time", "require: " + timed, seen, true},
-		{"its word is unknown", "require: " + timed, nil, false},
-		{"one of its words is known", "require: telnet.open || " + timed, map[string]any{"device.first_seen": noon}, true},
-		{"settled whatever the time is", "require: telnet.open || " + timed, map[string]any{"telnet.open": true, "device.first_seen": noon}, false},
-		{"when reads the time", "when: " + timed + "\nrequire: telnet.open", seen, true},
-		{"when is false: require was not asked", "when: telnet.open\nrequire: " + timed, map[string]any{"telnet.open": false, "device.first_seen": noon}, false},
-		{"severity of a fail", "severity: [{if: " + timed + ", then: high}, low]\nrequire: telnet.open", map[string]any{"telnet.open": false, "device.first_seen": noon}, true},
-		{"severity of a pass", "severity: [{if: " + timed + ", then: high}, low]\nrequire: telnet.open", map[string]any{"telnet.open": true, "device.first_seen": noon}, false},
-		{"only the time", "require: now > timestamp('2027-01-01T00:00:00Z')", nil, true},
+		{"no time in it", "require: telnet.open", map[string]any{"telnet.open": true}, never},
+		{"require reads the time", "require: " + timed, seen, hour},
+		{"its word is unknown", "require: " + timed, nil, never},
+		{"its word is unknown, another is not", "require: telnet.open || " + timed, map[string]any{"telnet.open": false}, never},
+		{"its time has come", "require: " + timed, map[string]any{"device.first_seen": noon.Add(-time.Hour)}, 1},
+		{"its time has passed", "require: " + timed, map[string]any{"device.first_seen": noon.Add(-hour)}, never},
+		{"one of its words is known", "require: telnet.open || " + timed, seen, hour},
+		{"the earlier of two", "require: " + timed + " || now - device.firmware_date < duration('30m')",
+			map[string]any{"device.first_seen": noon, "device.firmware_date": noon}, 30*time.Minute + 1},
+		{"settled whatever the time is", "require: telnet.open || " + timed, with(true), never},
+		{"when reads the time", "when: " + timed + "\nrequire: telnet.open", seen, hour},
+		{"when is false: require was not asked", "when: telnet.open\nrequire: " + timed, with(false), never},
+		{"severity of a fail", "severity: [{if: " + timed + ", then: high}, low]\nrequire: telnet.open", with(false), hour},
+		{"severity of a pass", "severity: [{if: " + timed + ", then: high}, low]\nrequire: telnet.open", with(true), never},
+		{"only the time", "require: now > timestamp('2027-01-01T00:00:00Z')", nil, time.Minute},
+		{"the time in another way too", "require: " + timed + " || now.getHours() < 6", seen, time.Minute},
+		{"a sum", "require: device.first_seen + duration('1h') < now", seen, time.Minute},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, again := single(t, tt.policy).Evaluate(facts(tt.facts), noon)
+			s := single(t, tt.policy)
+			vs, again := s.Evaluate(facts(tt.facts), noon)
 			want := time.Time{}
-			if tt.want {
-				want = noon.Add(time.Minute)
+			if tt.want != never {
+				want = noon.Add(tt.want)
 			}
 			if !again.Equal(want) {
-				t.Errorf("again = %v, want %v", again, want)
+				t.Fatalf("again = %v, want %v", again, want)
+			}
+			if again.IsZero() {
+				again = noon.AddDate(10, 0, 0)
+			}
+			if before, _ := s.Evaluate(facts(tt.facts), again.Add(-2)); before[0].Result != vs[0].Result {
+				t.Errorf("it changes before its time, from %v to %v", vs[0].Result, before[0].Result)
 			}
 		})
 	}
