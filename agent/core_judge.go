@@ -186,10 +186,12 @@ func (c *core) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.V
 		out.FirstSeen = k.FirstSeen
 	}
 	for _, v := range verdicts {
-		switch v.Result {
-		case policy.Pass, policy.Fail:
+		switch {
+		case c.ledger.Settling(string(d.ID), v.Policy.ID):
+			out.NotChecked = append(out.NotChecked, settling(v))
+		case v.Result == policy.Pass, v.Result == policy.Fail:
 			out.Checked++
-		case policy.Unknown:
+		case v.Result == policy.Unknown:
 			out.NotChecked = append(out.NotChecked, report.NotChecked{Policy: v.Policy, Missing: v.Missing})
 		}
 		if v.Err != "" {
@@ -197,4 +199,13 @@ func (c *core) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.V
 		}
 	}
 	return out
+}
+
+// settling is a policy that fails for now: neither a finding yet, nor well.
+func settling(v policy.Verdict) report.NotChecked {
+	n := report.NotChecked{Policy: v.Policy}
+	for _, e := range v.Proof {
+		n.Missing = append(n.Missing, policy.Missing{Word: e.Name, Why: fact.NotSettled})
+	}
+	return n
 }

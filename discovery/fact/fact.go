@@ -81,6 +81,7 @@ const (
 	Stale      Why = "stale"        // what was known is too old to rely on
 	NotTold    Why = "not-told"     // the source is there and does not say
 	PolicyErr  Why = "policy-error" // the policy's expression failed
+	NotSettled Why = "not-settled"  // it is known, and must last before it counts
 	// Restored stands beside a value: it was told before the last restart, and
 	// nobody has confirmed it since. It is no news, and nothing to act on.
 	Restored Why = "restored"
@@ -107,6 +108,8 @@ func (w Why) Plain() string {
 		return "what knows the device does not say"
 	case PolicyErr:
 		return "the check itself failed"
+	case NotSettled:
+		return "it looks wrong now, but counts only if it lasts; keep watching (thingwarden run)"
 	case Restored:
 		return "not confirmed since the last restart"
 	default:
