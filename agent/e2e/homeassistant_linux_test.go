@@ -55,6 +55,7 @@ zeroconf:
 ssdp:
 network:
 mobile_app:
+automation ui: !include automations.yaml
 automation:
   - id: alert
     alias: Alert when a new device appears
@@ -137,7 +138,7 @@ func (ha *homeAssistant) install(mac string) {
 	if err := os.CopyFS(ha.dir, os.DirFS("testdata/homeassistant")); err != nil {
 		ha.t.Fatal(err)
 	}
-	for name, text := range map[string]string{"configuration.yaml": haConfiguration, "labrouter.txt": mac} {
+	for name, text := range map[string]string{"configuration.yaml": haConfiguration, "automations.yaml": "[]", "labrouter.txt": mac} {
 		if err := os.WriteFile(filepath.Join(ha.dir, name), []byte(text), 0o600); err != nil {
 			ha.t.Fatal(err)
 		}
