@@ -299,3 +299,29 @@ func TestBothFamiliesOfOneHost(t *testing.T) {
 		}
 	})
 }
+
+// A machine that speaks from two addresses says goodbye from both at once: none
+// of them keeps its services, whichever is served first. So with the hub, which
+// is never gone.
+func TestGoodbyeOfBothFamilies(t *testing.T) {
+	say := func(a *air, ttl int, four, six string) {
+		a.say(four, append(plug(ttl, "1")[:3:3], fmt.Sprintf("!plug.local. %d IN A %s", ttl, four))...)
+		a.say(six, append(plug(ttl, "1")[:3:3], fmt.Sprintf("!plug.local. %d IN AAAA %s", ttl, six))...)
+	}
+	for _, addrs := range [][2]string{{"10.0.0.5", "fd00::5"}, {"10.0.0.2", "fd00::2"}} {
+		for range 10 { // the order in which hosts are served is random
+			bubble(t, func(t *testing.T, a *air) {
+				say(a, 120, addrs[0], addrs[1])
+				a.pass(time.Second)
+				if !strings.Contains(a.state(), "tcp/51827") {
+					t.Fatalf("no service:\n%s", a.state())
+				}
+				say(a, 0, addrs[0], addrs[1])
+				a.pass(2 * time.Second)
+				if state := a.state(); strings.Contains(state, "tcp/51827") || strings.Contains(state, "paired = ") {
+					t.Errorf("after the goodbye of %v:\n%s", addrs, state)
+				}
+			})
+		}
+	}
+}

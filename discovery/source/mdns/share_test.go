@@ -1,9 +1,12 @@
 package mdns
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/miekg/dns"
 )
 
 // Threat T14: what one host sends beyond its share is not read, and others are.
@@ -29,4 +32,36 @@ func TestOneSenderHasAShare(t *testing.T) {
 			t.Errorf("not heard any more:\n%s", s)
 		}
 	})
+}
+
+// What is remembered of one host, and of all, is bounded; a host that comes when
+// others have used everything up is heard all the same.
+func TestWhatIsRememberedIsBounded(t *testing.T) {
+	now := time.Unix(0, 0)
+	flood := func(total *amount, data string) cache {
+		c := newCache(total)
+		for i := range 2 * maxSenderRecords {
+			r := &record{key: key{fmt.Sprintf("h%d.local.", i), dns.TypeTXT}, data: data, ttl: time.Hour}
+			c.put(r, false, now)
+		}
+		return c
+	}
+	if c := flood(&amount{}, "x"); c.amount.records > maxSenderRecords || c.amount.bytes > maxSenderBytes {
+		t.Errorf("small records of one host: %+v", c.amount)
+	}
+	if c := flood(&amount{}, strings.Repeat("x", maxRData)); c.amount.bytes > maxSenderBytes || c.amount.records == 0 {
+		t.Errorf("large records of one host: %+v", c.amount)
+	}
+	var total amount
+	const hosts = 200
+	var last cache
+	for range hosts {
+		last = flood(&total, "x")
+	}
+	if total.records > maxRecords+hosts*freeRecords || total.bytes > maxBytes+hosts*freeBytes {
+		t.Errorf("records of %d hosts: %+v", hosts, total)
+	}
+	if last.amount.records == 0 {
+		t.Error("the last of many hosts is not heard")
+	}
 }

@@ -93,8 +93,8 @@ func (t told) same(old told) bool {
 }
 
 // withdraw takes back everything that was said of a host. If the same machine
-// still speaks from another address, only the words are taken back, and that
-// address's are said again: to the inventory both are one device.
+// still speaks from another address, words and services are taken back one by
+// one, and that address's are said again: to the inventory both are one device.
 func (b *browser) withdraw(h *host, now time.Time) {
 	if h.gone || h.toldAt.IsZero() {
 		return
@@ -108,16 +108,20 @@ func (b *browser) withdraw(h *host, now time.Time) {
 	b.report(discovery.Observation{About: h.about(), Gone: true, Quiet: true})
 }
 
-// unsay makes the words that were said of a host unknown.
+// unsay makes the words that were said of a host unknown. Its services stay if
+// it is we who see it no more.
 func (b *browser) unsay(h *host, why fact.Why, now time.Time) {
 	if len(h.told.words) == 0 {
 		return
 	}
-	ev := fact.New(name, b.env.Now())
+	o := discovery.Observation{About: h.about(), Facts: fact.New(name, b.env.Now()), Quiet: true}
 	for _, n := range h.told.words {
-		ev.MarkUnknown(n.Name, why)
+		o.Facts.MarkUnknown(n.Name, why)
 	}
-	b.report(discovery.Observation{About: h.about(), Facts: ev, Quiet: true})
+	if why != fact.SourceDown && h.told.services != nil {
+		o.Services = []discovery.Service{}
+	}
+	b.report(o)
 	b.repeatSiblings(h, now)
 	h.told = told{}
 }

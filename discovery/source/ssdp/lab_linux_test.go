@@ -76,7 +76,7 @@ func start(t *testing.T, cfg Config) (f *found, stop func()) {
 		if err := <-ended; err != nil {
 			t.Errorf("the source failed: %v", err)
 		}
-		if took := time.Since(began); took > time.Second {
+		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("the source took %v to end", took)
 		}
 	})
@@ -110,7 +110,7 @@ func TestRealDaemons(t *testing.T) {
 	f, stop := start(t, Config{Enabled: true})
 	defer stop()
 	began := time.Now()
-	lab.WaitFor(t, 5*time.Second, "both daemons", func() bool {
+	lab.WaitFor(t, 20*time.Second, "both daemons", func() bool {
 		gateway, _ := f.at(router)
 		_, locations := f.at(nas)
 		return gateway == daemon.Location() && slices.Equal(locations, []string{"http://" + nas.IP().String() + ":8200/rootDesc.xml"})
@@ -134,10 +134,10 @@ func TestRealDaemons(t *testing.T) {
 
 	// Announcements, without a search of ours: a restart on another port.
 	const first = 3*3 + 1 + 1 // the second opinion's among them
-	lab.WaitFor(t, 10*time.Second, "the first searches to end", func() bool { return searches(wire) == first })
+	lab.WaitFor(t, 20*time.Second, "the first searches to end", func() bool { return searches(wire) == first })
 	daemon.Stop()
 	again := router.Miniupnpd(t, "9.9.9.9/24")
-	lab.WaitFor(t, 5*time.Second, "the router on its new port", func() bool {
+	lab.WaitFor(t, 20*time.Second, "the router on its new port", func() bool {
 		gateway, _ := f.at(router)
 		return gateway == again.Location()
 	})
@@ -168,9 +168,9 @@ func TestListenOnlySendsNothing(t *testing.T) {
 	wire := router.Capture(t)
 	f, stop := start(t, Config{Enabled: true, ListenOnly: true})
 	defer stop()
-	lab.WaitFor(t, 5*time.Second, "the socket to be open", func() bool { return listens(t, 1900) })
+	lab.WaitFor(t, 20*time.Second, "the socket to be open", func() bool { return listens(t, 1900) })
 	daemon := router.Miniupnpd(t, "9.9.9.9/24")
-	lab.WaitFor(t, 5*time.Second, "the router's announcement", func() bool {
+	lab.WaitFor(t, 20*time.Second, "the router's announcement", func() bool {
 		gateway, _ := f.at(router)
 		return gateway == daemon.Location()
 	})
@@ -183,7 +183,7 @@ func TestLeavesNothingBehind(t *testing.T) {
 	lab.New(t)
 	before := goleak.IgnoreCurrent()
 	_, stop := start(t, Config{Enabled: true})
-	lab.WaitFor(t, 5*time.Second, "the socket to be open", func() bool { return listens(t, 1900) })
+	lab.WaitFor(t, 20*time.Second, "the socket to be open", func() bool { return listens(t, 1900) })
 	stop()
 	goleak.VerifyNone(t, before)
 	if listens(t, 1900) {
@@ -207,14 +207,9 @@ func listens(t *testing.T, port int) bool {
 // Threat T1, on the wire: a hostile host names places at others, in announcements
 // and in answers, and nobody gets a packet for it.
 func TestHostileHost(t *testing.T) {
-	if os.Getenv("LAB_UNSTEADY") == "" {
-		t.Skip("passes alone, fails after the other labs of this package: set LAB_UNSTEADY=1 to run it")
-	}
 	l := lab.New(t)
 	evil, victim := l.Host("evil"), l.Host("victim")
 	atVictim := victim.Capture(t)
-	f, stop := start(t, Config{Enabled: true})
-	defer stop()
 	places := []string{
 		fmt.Sprintf("http://%s:80/reboot", victim.IP()), "http://127.0.0.1:8123/", "http://10.99.0.2:8123/", "http://localhost/",
 		fmt.Sprintf("http://%s:9100/", evil.IP()), "http://198.51.100.1/", fmt.Sprintf("http://%s@%s/", evil.IP(), victim.IP()),
@@ -222,7 +217,11 @@ func TestHostileHost(t *testing.T) {
 	own := fmt.Sprintf("http://%s:1234/d.xml", evil.IP())
 	answered := answer(t, evil, append(places, own))
 	announce(t, evil, append(places, own))
-	lab.WaitFor(t, 40*time.Second, "the hostile host's own place, and answers to two searches", func() bool {
+	// After its first three searches, within four seconds, the source is silent for
+	// minutes: whoever does not listen yet misses what is counted here.
+	f, stop := start(t, Config{Enabled: true})
+	defer stop()
+	lab.WaitFor(t, 20*time.Second, "the hostile host's own place, and answers to two searches", func() bool {
 		_, locations := f.at(evil)
 		return len(locations) > 0 && answered.Load() > 2*int64(len(targets))
 	})
@@ -353,5 +352,5 @@ func TestFloodOnTheWire(t *testing.T) {
 	if most > 64<<20 {
 		t.Errorf("%d MiB in use", most>>20)
 	}
-	lab.WaitFor(t, 5*time.Second, "the router", func() bool { gateway, _ := f.at(router); return gateway == daemon.Location() })
+	lab.WaitFor(t, 20*time.Second, "the router", func() bool { gateway, _ := f.at(router); return gateway == daemon.Location() })
 }
