@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,8 +11,8 @@ import (
 	"strconv"
 
 	mochi "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/hooks/auth"
 	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
 )
 
 // nextPorts is how many ports after the wanted one are tried.
@@ -56,13 +57,8 @@ func StartEmbedded(listen, credentials string, log *slog.Logger) (*Embedded, err
 		Logger:                 slog.New(atLeast{log.Handler(), slog.LevelError}),
 		SysTopicResendInterval: 3600,
 	})
-	// The ledger's names and passwords may end in a wildcard; ours are letters
-	// and digits only. Who is not in it is refused.
-	ledger := &auth.Ledger{Users: auth.Users{user: {
-		Username: auth.RString(user), Password: auth.RString(password), ACL: auth.Filters{"#": auth.ReadWrite},
-	}}}
 	if err := errors.Join(
-		server.AddHook(new(auth.Hook), &auth.Options{Ledger: ledger}),
+		server.AddHook(&oneUser{name: []byte(user), password: []byte(password)}, nil),
 		server.AddListener(listeners.NewNet("tcp", l)),
 		server.Serve(),
 	); err != nil {
@@ -72,6 +68,30 @@ func StartEmbedded(listen, credentials string, log *slog.Logger) (*Embedded, err
 		Addr: l.Addr().String(), Moved: moved, Username: user, Password: password, Credentials: credentials, server: server,
 	}, nil
 }
+
+// oneUser lets one user in, who may do everything. mochi's own ledger of users
+// would bring a second YAML library with it.
+type oneUser struct {
+	mochi.HookBase
+	name, password []byte
+}
+
+// ID implements mochi.Hook.
+func (*oneUser) ID() string { return "one-user" }
+
+// Provides implements mochi.Hook.
+func (*oneUser) Provides(b byte) bool {
+	return b == mochi.OnConnectAuthenticate || b == mochi.OnACLCheck
+}
+
+// OnConnectAuthenticate implements mochi.Hook.
+func (u *oneUser) OnConnectAuthenticate(_ *mochi.Client, pk packets.Packet) bool {
+	name := subtle.ConstantTimeCompare(pk.Connect.Username, u.name)
+	return name&subtle.ConstantTimeCompare(pk.Connect.Password, u.password) == 1
+}
+
+// OnACLCheck implements mochi.Hook.
+func (*oneUser) OnACLCheck(*mochi.Client, string, bool) bool { return true }
 
 // URL is the broker's address for Config.URL.
 func (e *Embedded) URL() string { return "mqtt://" + e.Addr }

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
 )
 
 func startEmbedded(t *testing.T, listen, file string) *Embedded {
@@ -35,6 +38,29 @@ func TestEmbeddedTakesTheNextPortAndKeepsItsCredentials(t *testing.T) {
 	info, err := os.Stat(file)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+func TestEmbeddedLetsOneUserIn(t *testing.T) {
+	e := startEmbedded(t, "127.0.0.1:0", filepath.Join(t.TempDir(), "c"))
+	for _, tt := range []struct {
+		name, user, password string
+		ok                   bool
+	}{
+		{"its user", e.Username, e.Password, true},
+		{"wrong password", e.Username, e.Password + "x", false},
+		{"no password", e.Username, "", false},
+		{"another user", "x", e.Password, false},
+		{"nobody", "", "", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://" + e.Addr).SetUsername(tt.user).SetPassword(tt.password))
+			defer c.Disconnect(0)
+			tok := c.Connect()
+			if !tok.WaitTimeout(10*time.Second) || (tok.Error() == nil) != tt.ok {
+				t.Errorf("connecting: %v, want ok %v", tok.Error(), tt.ok)
+			}
+		})
 	}
 }
 

@@ -27,11 +27,7 @@ func (a *app) configCommand() *cobra.Command {
 	}, &cobra.Command{
 		Use: "schema", Short: "Print the JSON schema of the configuration file, for editors", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			b, err := config.Schema()
-			if err != nil {
-				return err
-			}
-			_, err = fmt.Fprintf(a.out, "%s\n", b)
+			_, err := a.out.Write(config.Schema())
 			return err
 		},
 	})
