@@ -69,7 +69,7 @@ func TestImports(t *testing.T) {
 		{"discovery/source/...", []string{"discovery", "discovery/fact", "discovery/oui", "discovery/source/..."}},
 		{"discovery/probe/...", []string{"discovery", "discovery/fact", "discovery/oui", "discovery/probe/...", "discovery/source/loosejson", "discovery/source/dnssd"}},
 		{"policy/...", []string{"discovery/fact", "policy/..."}},
-		{"ha-addon", nil}, // tests only
+		{"ha-addon/...", nil}, // tests only
 		{"packaging/...", nil},
 		{"agent/broker/...", []string{"agent/broker/..."}},
 		{"agent/report", []string{"discovery", "discovery/fact", "policy"}},
@@ -346,12 +346,20 @@ func TestVocabulary(t *testing.T) {
 			if !ok || len(call.Args) == 0 {
 				continue
 			}
+			kind, ok := call.Fun.(*ast.IndexExpr) // word[T]
+			if !ok || !isIdent(kind.X, "word") {
+				continue
+			}
 			lit, ok := call.Args[0].(*ast.BasicLit)
 			if !ok {
 				continue
 			}
 			name, err := strconv.Unquote(lit.Value)
-			if err != nil || fact.Lookup(name) == nil {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if fact.Lookup(name) == nil {
+				t.Errorf("word %q: %s.word is missing in the list of newWords", name, spec.Names[i].Name)
 				continue
 			}
 			words++

@@ -76,6 +76,8 @@ var (
 	HTTPControlsOpen = word[bool]("http.controls_open", week, "A web page lets anyone switch what the device controls, without a password.")
 	MQTTOpen         = word[bool]("mqtt.open", week, "A message broker (MQTT) answers without encryption.")
 	MQTTAnonymous    = word[bool]("mqtt.anonymous", week, "The message broker (MQTT) lets anyone connect without a password.")
+	RTSPOpen         = word[bool]("rtsp.open", week, "A server of live video (RTSP) answers.")
+	RTSPPictureOpen  = word[bool]("rtsp.picture_open", week, "The server of live video (RTSP) describes its picture to anyone, without a password.")
 	WiFiAPOpen       = word[bool]("wifi.access_point_open", week, "The device runs a Wi-Fi network of its own without a password.")
 )
 
@@ -173,7 +175,7 @@ func newWords() *words {
 		ZigbeeSupported.word, ZigbeeInterview.word, ZigbeeUninvited.word, ZigbeeBridgeVersion.word,
 		ZWaveInclusionOpen.word, ZWaveSecurity.word, ZWaveSupportsS2.word, ZWaveEntry.word, ZWaveStatus.word,
 		DevicePlatform.word, DeviceFirmwareDate.word, ControlOpen.word, ControlEncrypted.word, HTTPSettingsOpen.word, HTTPControlsOpen.word,
-		MQTTOpen.word, MQTTAnonymous.word, WiFiAPOpen.word,
+		MQTTOpen.word, MQTTAnonymous.word, RTSPOpen.word, RTSPPictureOpen.word, WiFiAPOpen.word,
 		WANGateway.word, WANNested.word, WANDoors.word, WANDoorsStale.word, WANOpenPorts.word, WANOpenTCP.word,
 		IGDLocation.word, IGDOn.word, NATPMPOn.word, IPv6Global.word, IPv6FirewallOn.word, IPv6PinholesAllowed.word,
 		IPv6Unguarded.word, UPnPLocations.word,

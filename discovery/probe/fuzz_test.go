@@ -100,6 +100,21 @@ func answers(f *testing.F, probe string) (out [][]byte) {
 	return out
 }
 
+func FuzzRTSP(f *testing.F) {
+	for _, b := range answers(f, "rtsp") {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, _ := readRTSP(bytes.NewReader(b))
+		if fact.Clean(d.line, fact.MaxText) != d.line || d.status < 0 || d.status > 999 {
+			t.Errorf("%q: %+v", b, d)
+		}
+		if d.video && (d.status != 200 || !bytes.Contains(b, []byte("\nm=video "))) {
+			t.Errorf("a picture in %q", b)
+		}
+	})
+}
+
 func FuzzShelly(f *testing.F) {
 	for _, b := range bodies(f, "shelly") {
 		f.Add(b)

@@ -2,11 +2,9 @@ package probe
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
@@ -119,61 +117,34 @@ func readConnack(b []byte) broker {
 
 // brokers is what all ports answered.
 type brokers struct {
-	closed    []uint16
-	other     []string // ports of something else
-	found     []string // proof of brokers
-	anonymous string   // proof of one that lets anyone in
-	unclear   bool     // a broker that said neither
-	why       fact.Why // of a port of which nothing is known
+	asked
+	anonymous string // proof of one that lets anyone in
+	unclear   bool   // a broker that said neither
 }
 
 // add takes in what a port answered and reports whether it is a broker.
 func (b *brokers) add(port uint16, reply []byte, err error) bool {
-	switch {
-	case errors.Is(err, discovery.ErrClosed):
-		b.closed = append(b.closed, port)
-		return false
-	case err != nil:
-		b.why = discovery.WhyOf(err)
+	said, kind := fmt.Sprintf("tcp/%d: CONNACK %x", port, reply), readConnack(reply)
+	if kind == noBrokerThere {
+		said = fmt.Sprintf("tcp/%d: %x, no CONNACK", port, reply)
+	}
+	if !b.answered(port, said, kind != noBrokerThere, err) {
 		return false
 	}
-	said := fmt.Sprintf("tcp/%d: CONNACK %x", port, reply)
-	switch readConnack(reply) {
-	case noBrokerThere:
-		b.other = append(b.other, fmt.Sprintf("tcp/%d: %x, no CONNACK", port, reply))
-		return false
+	switch kind {
 	case accepted:
 		b.anonymous = said
 	case unclearBroker:
 		b.unclear = true
 	}
-	b.found = append(b.found, said)
 	return true
 }
 
 func (b *brokers) tell(e *fact.Evidence) {
-	switch {
-	case len(b.found) > 0:
-		fact.MQTTOpen.Set(e, true, strings.Join(b.found, "; "))
-	case b.why != "":
-		fact.MQTTOpen.Unknown(e, b.why)
-	default:
-		said := b.other
-		if len(b.closed) > 0 {
-			said = append(said, ports(b.closed)+" refused")
-		}
-		fact.MQTTOpen.Set(e, false, strings.Join(said, "; "))
-	}
-	switch {
-	case b.anonymous != "":
+	b.tellOpen(e, fact.MQTTOpen)
+	if b.anonymous != "" {
 		fact.MQTTAnonymous.Set(e, true, b.anonymous)
-	case b.unclear:
-		fact.MQTTAnonymous.Unknown(e, fact.Unreadable)
-	case b.why != "":
-		fact.MQTTAnonymous.Unknown(e, b.why)
-	case len(b.found) > 0:
-		fact.MQTTAnonymous.Set(e, false, strings.Join(b.found, "; "))
-	default:
-		fact.MQTTAnonymous.Unknown(e, fact.Refused)
+		return
 	}
+	b.tellClosed(e, fact.MQTTAnonymous, b.unclear)
 }

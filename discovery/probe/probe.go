@@ -21,6 +21,7 @@ var All = []*discovery.Probe{
 	IGD,
 	MQTT,
 	NATPMP,
+	RTSP,
 	Shelly,
 	Tasmota,
 	Telnet,

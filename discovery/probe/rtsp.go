@@ -1,0 +1,150 @@
+package probe
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"net/textproto"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// RTSP looks for a camera that describes its picture to anyone (RFC 2326). It
+// asks for the path "/" alone: lists of paths are how cameras are broken into.
+var RTSP = &discovery.Probe{
+	Name:  "rtsp",
+	Doc:   "Asks TCP ports 554 and 8554, and one announced by multicast DNS, once to describe their live video (RTSP), to see whether a password is wanted; fetches no picture and logs in nowhere.",
+	Touch: discovery.Read,
+	Gives: []string{fact.RTSPOpen.Name(), fact.RTSPPictureOpen.Name()},
+	Every: 12 * time.Hour,
+	Applies: func(d discovery.Device, ev *fact.Evidence) bool {
+		class, _ := fact.DeviceClass.Get(ev)
+		return reachable(d, ev) && !slices.Contains(noVideo, class)
+	},
+	Run: runRTSP,
+}
+
+// noVideo are classes of devices that show nobody a live picture.
+var noVideo = []string{"car", "console", "light", "lock", "phone", "plug", "printer", "remote", "sensor", "switch", "thermostat", "valve"}
+
+func runRTSP(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+	o := discovery.Observation{About: t.About(), Facts: t.Evidence(), Services: []discovery.Service{}}
+	list := []uint16{554, 8554}
+	if p := announcedPort(t.Device(), "_rtsp._tcp", 554); !slices.Contains(list, p) {
+		list = append(list, p)
+	}
+	var v videos
+	for _, port := range list {
+		answer, err := describeRTSP(ctx, t, port)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if v.add(port, answer, err) {
+			o.Services = append(o.Services, discovery.Service{Proto: "tcp", Port: int(port), Name: "rtsp"})
+		}
+	}
+	if v.why != "" && len(o.Services) == 0 {
+		o.Services = nil // what was seen before may be there still
+	}
+	v.tell(o.Facts)
+	report(o)
+	return nil
+}
+
+// maxRTSP is the most that is read of an answer, in bytes. That of a
+// camera with several streams has about 2 KB.
+const maxRTSP = 16 << 10
+
+// describeRTSP asks for the description of what is at "/" (RFC 2326 section 10.2).
+// It is no set-up and begins no session.
+func describeRTSP(ctx context.Context, t *discovery.Target, port uint16) (rtspAnswer, error) {
+	c, err := t.Dial(ctx, port)
+	if err != nil {
+		return rtspAnswer{}, err
+	}
+	defer c.Close() //nolint:errcheck // nothing can be done about it
+	host := netip.AddrPortFrom(t.Addr().WithZone(""), port)
+	_, err = fmt.Fprintf(c, "DESCRIBE rtsp://%s/ RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\nUser-Agent: Thingwarden\r\n\r\n", host)
+	if err != nil {
+		return rtspAnswer{}, err
+	}
+	return readRTSP(io.LimitReader(c, maxRTSP))
+}
+
+// rtspAnswer is the answer of a server of live video.
+type rtspAnswer struct {
+	status int    // 0: another protocol
+	line   string // the first line, cleaned
+	video  bool   // it describes a picture
+}
+
+var statusLine = regexp.MustCompile(`^RTSP/\d\.\d (\d{3})( |$)`)
+
+// readRTSP reads an answer. What ends early is taken for what there is.
+func readRTSP(r io.Reader) (rtspAnswer, error) {
+	b := bufio.NewReader(r)
+	head := textproto.NewReader(b)
+	line, err := head.ReadLine()
+	if err != nil && line == "" {
+		return rtspAnswer{}, err
+	}
+	d := rtspAnswer{line: fact.Clean(line, 80)}
+	m := statusLine.FindStringSubmatch(line)
+	if m == nil {
+		return d, nil
+	}
+	d.status, _ = strconv.Atoi(m[1])
+	if d.status != 200 {
+		return d, nil
+	}
+	fields, err := head.ReadMIMEHeader()
+	length, lerr := strconv.Atoi(fields.Get("Content-Length"))
+	if err != nil || lerr != nil || length < 0 || length > maxRTSP {
+		return d, nil
+	}
+	body := make([]byte, length)
+	n, _ := io.ReadFull(b, body)
+	for l := range strings.Lines(string(body[:n])) {
+		d.video = d.video || strings.HasPrefix(l, "m=video ") // RFC 8866 section 5.14
+	}
+	return d, nil
+}
+
+// videos is what all ports answered.
+type videos struct {
+	asked
+	open  string // proof of one that shows its picture
+	vague bool   // one whose picture is elsewhere, or that said nothing of it
+}
+
+// add takes in what a port answered and reports whether it serves live video.
+func (v *videos) add(port uint16, d rtspAnswer, err error) bool {
+	said := fmt.Sprintf("tcp/%d: DESCRIBE /: %s", port, d.line)
+	if !v.answered(port, said, d.status != 0, err) {
+		return false
+	}
+	switch {
+	case d.video:
+		v.open = said + ", m=video"
+	case d.status != 401 && d.status != 403: // those want a password, or let nobody in
+		v.vague = true
+	}
+	return true
+}
+
+func (v *videos) tell(e *fact.Evidence) {
+	v.tellOpen(e, fact.RTSPOpen)
+	if v.open != "" {
+		fact.RTSPPictureOpen.Set(e, true, v.open)
+		return
+	}
+	v.tellClosed(e, fact.RTSPPictureOpen, v.vague)
+}
