@@ -29,25 +29,30 @@ func startBroker(t testing.TB, l *lab.Lab) *lab.Mosquitto {
 
 func macID(h *lab.Host) string { return "mac_" + strings.ReplaceAll(h.MAC().String(), ":", "") }
 
-// lan are the devices of a home, and what is wrong with each.
+// startLAN starts five devices of a home and returns what is wrong with each.
 func startLAN(t testing.TB, l *lab.Lab) map[string][]string {
 	t.Helper()
-	recorder := l.Host("recorder")
-	recorder.Telnetd(t, 23)
-	printer := l.Host("printer")
-	printer.Lighttpd(t, 80, "admin")
-	plug := l.Host("plug")
-	plug.Avahi(t, "plug", lab.AvahiService{Name: "Plug", Type: "_hap._tcp", Port: 5001, TXT: []string{"sf=1", "md=Lab plug", "ci=7", "id=00:11:22:33:44:55", "c#=1", "s#=1", "pv=1.1", "ff=0"}})
-	lamp := l.Host("lamp") // the plug's hardened twin
-	lamp.Avahi(t, "lamp", lab.AvahiService{Name: "Lamp", Type: "_hap._tcp", Port: 5001, TXT: []string{"sf=0", "md=Lab lamp", "ci=5", "id=00:11:22:33:44:66", "c#=1", "s#=1", "pv=1.1", "ff=0"}})
-	clean := l.Host("clean")
-	return map[string][]string{
-		macID(recorder): {"telnet-open"},
-		macID(printer):  {"http-basic-clear"},
-		macID(plug):     {"homekit-unpaired"},
-		macID(lamp):     nil,
-		macID(clean):    nil,
+	_, want := startHosts(t, l)
+	return want
+}
+
+// startHosts is startLAN that returns the devices too, by name.
+func startHosts(t testing.TB, l *lab.Lab) (hosts map[string]*lab.Host, want map[string][]string) {
+	t.Helper()
+	hosts, want = map[string]*lab.Host{}, map[string][]string{}
+	for name, wrong := range map[string][]string{
+		"recorder": {"telnet-open"}, "printer": {"http-basic-clear"}, "plug": {"homekit-unpaired"},
+		"lamp":  nil, // the plug's hardened twin
+		"clean": nil,
+	} {
+		hosts[name] = l.Host(name)
+		want[macID(hosts[name])] = wrong
 	}
+	hosts["recorder"].Telnetd(t, 23)
+	hosts["printer"].Lighttpd(t, 80, "admin")
+	hosts["plug"].Avahi(t, "plug", lab.AvahiService{Name: "Plug", Type: "_hap._tcp", Port: 5001, TXT: []string{"sf=1", "md=Lab plug", "ci=7", "id=00:11:22:33:44:55", "c#=1", "s#=1", "pv=1.1", "ff=0"}})
+	hosts["lamp"].Avahi(t, "lamp", lab.AvahiService{Name: "Lamp", Type: "_hap._tcp", Port: 5001, TXT: []string{"sf=0", "md=Lab lamp", "ci=5", "id=00:11:22:33:44:66", "c#=1", "s#=1", "pv=1.1", "ff=0"}})
+	return hosts, want
 }
 
 // startBridges starts the real Zigbee2MQTT and Z-Wave JS, each twice: a weak home
