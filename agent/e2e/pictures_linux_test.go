@@ -29,11 +29,13 @@ devices: [{match: "`+camera.MAC().String()+`", name: Porch camera, class: camera
 	s.waitState(time.Minute, id+"_telnet_open", "on")
 	s.waitState(time.Minute, id+"_http_basic_clear", "on")
 	w.settled(s)
+	w.ha.addDashboard(t)
 	devices := s.devices()
 	page, hub := "/config/devices/device/"+devices[id].ID, "/config/devices/device/"+devices["hub"].ID
 	cmd := exec.Command("node", "pictures.mjs", haURL, folder,
 		"homeassistant-device", "740", page, "",
 		"homeassistant-hub", "1260", hub, "",
+		"homeassistant-dashboard", "900", "/"+dashboardPath+"/security", "",
 		"homeassistant-finding", "1100", page, s.entities()[id+"_telnet_open"].ID)
 	cmd.Env = append(os.Environ(), "TOKEN="+w.ha.token)
 	p := w.lab.Hub().StartCmd(t, cmd)

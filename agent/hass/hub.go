@@ -2,7 +2,6 @@ package hass
 
 import (
 	"strings"
-	"time"
 
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
@@ -116,9 +115,7 @@ func (n names) hubMessage(s *report.Snapshot) message {
 		CriticalOpen: onOff(c.by[0] > 0),
 		ZigbeeJoin:   window(s, 0), ZWaveInclude: window(s, 1), MatterWindow: window(s, 2),
 	}
-	// Devices are looked at all day long, and Home Assistant keeps a line in its
-	// log of activity for each change.
-	if t := stamp(s.LastScan.Truncate(time.Hour)); t != "" {
+	if t := stamp(s.LastScan); t != "" {
 		out.LastScan = &t
 	}
 	if out.Score == nil && c.worst == 0 {

@@ -27,15 +27,22 @@ type drawing struct {
 	device   report.Device // as far as it is shown
 	hubShown bool
 	messages deviceMessages
+	lastScan time.Time // of the hub
 }
+
+// scanShown is how long the time of the last scan stays as it is: devices are
+// looked at all day long, and Home Assistant's activity has a line for each change.
+const scanShown = time.Hour
 
 func (c drawings) messages(s *report.Snapshot, o Options, deleted map[discovery.ID]bool) []deviceMessages {
 	n := names{o.Site, o.Prefix}
 	out := make([]deviceMessages, 0, len(s.Devices)+1)
 	if !deleted[discovery.Hub] {
-		out = append(out, n.hub(s, o))
+		h := *s
+		h.LastScan = c.lastScan(s.LastScan)
+		out = append(out, n.hub(&h, o))
 	}
-	shown := map[discovery.ID]bool{}
+	shown := map[discovery.ID]bool{discovery.Hub: true}
 	for _, d := range s.Devices {
 		if d.ID != discovery.Hub && !d.Provisional && !deleted[d.ID] && idForm.MatchString(string(d.ID)) {
 			out = append(out, c.draw(n, d, o, !deleted[discovery.Hub]))
@@ -46,6 +53,15 @@ func (c drawings) messages(s *report.Snapshot, o Options, deleted map[discovery.
 	return out
 }
 
+// lastScan is the time of the last scan that is shown when it was at t.
+func (c drawings) lastScan(t time.Time) time.Time {
+	if old := c[discovery.Hub].lastScan; !t.Before(old) && t.Sub(old) < scanShown {
+		return old
+	}
+	c[discovery.Hub] = drawing{lastScan: t}
+	return t
+}
+
 func (c drawings) draw(n names, d report.Device, o Options, hubShown bool) deviceMessages {
 	// What is never shown must not count as a change.
 	d.LastSeen, d.Sent = time.Time{}, report.Sent{}
@@ -53,7 +69,7 @@ func (c drawings) draw(n names, d report.Device, o Options, hubShown bool) devic
 	if old, ok := c[d.ID]; ok && old.hubShown == hubShown && reflect.DeepEqual(old.device, d) {
 		return old.messages
 	}
-	c[d.ID] = drawing{d, hubShown, n.device(d, o, hubShown)}
+	c[d.ID] = drawing{device: d, hubShown: hubShown, messages: n.device(d, o, hubShown)}
 	return c[d.ID].messages
 }
 

@@ -338,3 +338,23 @@ func TestNothingCheckedIsNotWell(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// TestLastScan: its time is shown at most once an hour.
+func TestLastScan(t *testing.T) {
+	c := drawings{}
+	at := func(minutes int) time.Time { return noon.Add(time.Duration(minutes) * time.Minute) }
+	for _, tt := range []struct{ scan, want time.Time }{
+		{time.Time{}, time.Time{}}, {at(0), at(0)}, {at(1), at(0)}, {at(59), at(0)}, {at(60), at(60)}, {at(119), at(60)},
+		{at(-60), at(-60)}, // the clock was set
+	} {
+		s := snapshot()
+		s.LastScan = tt.scan
+		var got hubState
+		if err := json.Unmarshal(c.messages(s, testOptions(), nil)[0].states[0].payload, &got); err != nil {
+			t.Fatal(err)
+		}
+		if want := stamp(tt.want); got.LastScan == nil && want != "" || got.LastScan != nil && *got.LastScan != want {
+			t.Errorf("scanned at %v: shown %v, want %q", tt.scan, got.LastScan, want)
+		}
+	}
+}
