@@ -13,6 +13,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
 )
 
 const (
@@ -228,7 +229,7 @@ func (b *browser) learn(h *host, r *record, now time.Time) {
 	case r.name == metaName:
 		name = r.target
 	case r.typ != dns.TypePTR:
-		_, typ, _ := instanceName(r.name)
+		_, typ, _ := dnssd.InstanceName(r.name)
 		name = dns.CanonicalName(typ + ".local.")
 	}
 	if !h.given[name] && len(h.given) >= maxHostTypes {
@@ -302,7 +303,7 @@ func (b *browser) take(x hint, now time.Time) {
 	}
 	for _, n := range x.instances {
 		n = dns.CanonicalName(n)
-		if _, _, ok := instanceName(n); ok {
+		if _, _, ok := dnssd.InstanceName(n); ok {
 			h.question(key{n, dns.TypeSRV}, now)
 			h.question(key{n, dns.TypeTXT}, now)
 		}
@@ -358,9 +359,9 @@ func (h *host) offers(name string) bool {
 	if h.has(key{name, dns.TypePTR}) {
 		return true
 	}
-	typ, _ := serviceType(name)
+	typ, _ := dnssd.ServiceType(name)
 	for k := range maps.Keys(h.records) {
-		if _, t, ok := instanceName(k.name); ok && t == typ {
+		if _, t, ok := dnssd.InstanceName(k.name); ok && t == typ {
 			return true
 		}
 	}

@@ -3,10 +3,11 @@ package mdns
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
 )
 
 const (
@@ -27,7 +28,6 @@ const (
 	freeRecords      = 24        // records that a sender may have even when others have used everything up
 	freeBytes        = 8 << 10   // memory that goes with them
 	recordOverhead   = 512       // bytes that a record takes beside its texts
-	maxPairs         = 64        // keys of a TXT record
 	cacheFlush       = 1 << 15   // top bit of a record's class (RFC 6762 section 10.2)
 )
 
@@ -73,10 +73,10 @@ func parseRecord(rr dns.RR) (r *record, flush bool) {
 	case *dns.SRV:
 		r.target, r.spelling, r.port = dns.CanonicalName(x.Target), x.Hdr.Name, int(x.Port)
 		r.data = fmt.Sprintf("%d %s", x.Port, r.target)
-		_, _, ok = instanceName(r.name)
+		_, _, ok = dnssd.InstanceName(r.name)
 	case *dns.TXT:
-		r.data, r.txt = parseTXT(x.Txt)
-		_, _, ok = instanceName(r.name)
+		r.data, r.txt = dnssd.ParseTXT(x.Txt)
+		_, _, ok = dnssd.InstanceName(r.name)
 	case *dns.A:
 		r.spelling = h.Name
 		r.addr, ok = netip.AddrFromSlice(x.A.To4())
@@ -87,7 +87,7 @@ func parseRecord(rr dns.RR) (r *record, flush bool) {
 		r.data = r.addr.String()
 	}
 	if ok && r.addr.IsValid() {
-		_, ok = hostName(r.name)
+		_, ok = dnssd.HostName(r.name)
 	}
 	if !ok {
 		return nil, false
@@ -97,30 +97,12 @@ func parseRecord(rr dns.RR) (r *record, flush bool) {
 
 func (r *record) isServicePTR() bool {
 	if r.name == metaName {
-		_, ok := serviceType(r.target)
+		_, ok := dnssd.ServiceType(r.target)
 		return ok
 	}
-	typ, ok := serviceType(r.name)
-	_, of, isInstance := instanceName(r.target)
+	typ, ok := dnssd.ServiceType(r.name)
+	_, of, isInstance := dnssd.InstanceName(r.target)
 	return ok && isInstance && typ == of
-}
-
-// parseTXT returns the raw strings joined, and the pairs in them: keys in lower
-// case, the first of several wins (RFC 6763 section 6.4).
-func parseTXT(strs []string) (raw string, pairs map[string]string) {
-	pairs = map[string]string{}
-	var b strings.Builder
-	for _, s := range strs {
-		s = unescape(s)
-		b.WriteString(s)
-		b.WriteByte(0)
-		k, v, _ := strings.Cut(s, "=")
-		k = strings.ToLower(k)
-		if _, twice := pairs[k]; !twice && k != "" && len(pairs) < maxPairs {
-			pairs[k] = v
-		}
-	}
-	return b.String(), pairs
 }
 
 // amount counts records and their bytes.

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/mdns"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
 )
 
 const (
@@ -98,7 +99,7 @@ func (a *asker) ask(ctx context.Context, t target) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find interface %q: %w", t.iface, err)
 	}
-	typ, ok := serviceType(t.typ)
+	typ, ok := dnssd.ServiceType(t.typ)
 	if !ok {
 		return nil, fmt.Errorf("ask for %q: not a service type", t.typ)
 	}
@@ -121,7 +122,7 @@ func (a *asker) ask(ctx context.Context, t target) ([]string, error) {
 	close(entries)
 	var out []string
 	for e := range entries {
-		if _, of, ok := instanceName(e.Name); ok && of == typ {
+		if _, of, ok := dnssd.InstanceName(e.Name); ok && of == typ {
 			out = append(out, e.Name)
 		}
 	}

@@ -208,3 +208,6 @@ func knownAnswers(k key, senders []*host, now time.Time) []dns.RR {
 	}
 	return out
 }
+
+// metaName is the question for all service types of a link (RFC 6763 section 9).
+const metaName = "_services._dns-sd._udp.local."

@@ -129,7 +129,7 @@ func (h *host) instances(now time.Time, v *view, spelling map[string]string) []d
 		if b == foreign {
 			v.foreign = true
 		}
-		inst, typ, ok := instanceName(srv.spelling)
+		inst, typ, ok := dnssd.InstanceName(srv.spelling)
 		if b != own || !ok {
 			continue
 		}
@@ -152,7 +152,7 @@ func (h *host) instances(now time.Time, v *view, spelling map[string]string) []d
 // hexadecimal, as Matter and HomeKit programs use beside the machine's name.
 func pickHost(names []string, spelling map[string]string) (best string, speaking bool) {
 	for _, n := range names {
-		host, ok := hostName(spelling[n])
+		host, ok := dnssd.HostName(spelling[n])
 		if !ok {
 			continue
 		}
