@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -61,6 +62,9 @@ func (h *Host) Miniupnpd(t testing.TB, wan string, lines ...string) *Miniupnpd {
 	m.WaitOutput(t, 10*time.Second, "HTTP listening on port")
 	found := regexp.MustCompile(`HTTP listening on port (\d+)`).FindStringSubmatch(m.Output())
 	m.port, _ = strconv.Atoi(found[1])
+	if !slices.Contains(lines, "enable_natpmp=no") {
+		m.WaitOutput(t, 10*time.Second, "Listening for NAT-PMP")
+	}
 	return m
 }
 
