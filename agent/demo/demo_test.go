@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -248,7 +249,7 @@ func checkHostile(t *testing.T, w *watched) {
 	for _, f := range s.Device(hostile).Facts {
 		switch f.Name {
 		case fact.IGDLocation.Name(), fact.UPnPLocations.Name():
-			for _, location := range strings.Fields(strings.Trim(fmt.Sprint(f.Value), "[]")) {
+			for location := range strings.FieldsSeq(strings.Trim(fmt.Sprint(f.Value), "[]")) {
 				if !strings.HasPrefix(location, "http://"+hostileAt.String()+":5000/") && f.Known() {
 					t.Errorf("a place elsewhere is believed: %s = %s", f.Name, location)
 				}
@@ -319,7 +320,7 @@ func TestDialNobody(t *testing.T) {
 	defer home.Close() //nolint:errcheck // tested elsewhere
 	for name, dial := range map[string]discovery.DialFunc{"tcp": home.Dial, "udp": home.DialUDP} {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		if _, err := dial(ctx, netip.AddrPortFrom(ip(200), 80)); err != context.DeadlineExceeded {
+		if _, err := dial(ctx, netip.AddrPortFrom(ip(200), 80)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: got %v", name, err)
 		}
 		cancel()
