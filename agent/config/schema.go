@@ -4,7 +4,7 @@ import _ "embed"
 
 //go:generate go test -run ^TestSchemaIsCurrent$ . -update
 
-//go:embed config.schema.json
+//go:embed schema.json
 var schema []byte
 
 // Schema returns the JSON schema of the configuration file, for editors that

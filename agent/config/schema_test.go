@@ -20,13 +20,13 @@ import (
 func TestSchemaIsCurrent(t *testing.T) {
 	want := makeSchema(t)
 	if *update {
-		if err := os.WriteFile("config.schema.json", want, 0o644); err != nil {
+		if err := os.WriteFile("schema.json", want, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		return
 	}
 	if d := cmp.Diff(string(want), string(Schema())); d != "" {
-		t.Errorf("config.schema.json is old, run \"make generate\" (-want +got):\n%s", d)
+		t.Errorf("schema.json is old, run \"make generate\" (-want +got):\n%s", d)
 	}
 }
 
