@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -82,8 +83,26 @@ func (a *Agent) env(name string) discovery.Env {
 		Log: a.log.With("source", name), Now: a.now, MQTT: a.outlets.mqtt(), Networks: a.networks,
 		Health: func(s discovery.Status, problem string) { a.health(name, s, problem) },
 		Routed: a.routed.set,
+		Owners: a.owners,
 		Sent:   a.mail.addSent,
 	}
+}
+
+// owners returns which devices have which addresses, by the newest snapshot.
+func (a *Agent) owners() map[netip.Addr]discovery.Identifier {
+	out := map[netip.Addr]discovery.Identifier{}
+	for _, d := range a.newest.Load().Devices {
+		name, ok := discovery.ParseID(string(d.ID))
+		if !ok || !name.Strong() {
+			continue
+		}
+		for _, i := range d.IDs {
+			if addr, err := netip.ParseAddr(i.Value); err == nil && i.Kind == discovery.IPID {
+				out[addr] = name
+			}
+		}
+	}
+	return out
 }
 
 // report passes an observation to the loop. It blocks while the loop is behind:

@@ -33,6 +33,10 @@ type Env struct {
 	MQTT MQTT
 	// Networks returns what may be looked at, as it is now.
 	Networks func() Networks
+	// Owners returns which devices have which addresses, as far as both are known:
+	// addresses that the kernel or a connection has shown, and the strong
+	// identifiers after which the devices are named.
+	Owners func() map[netip.Addr]Identifier
 	// Health tells how the source is: what it cannot see, or that it is well
 	// again. It is shown to the owner: one plain sentence. Call it on change.
 	Health func(status Status, problem string)

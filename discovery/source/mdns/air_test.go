@@ -37,6 +37,7 @@ type air struct {
 	seen    []discovery.Observation
 	health  []string
 	wanted  []target
+	owners  map[netip.Addr]discovery.Identifier
 }
 
 type sent struct {
@@ -51,6 +52,11 @@ func startAir(t *testing.T) *air {
 	a := &air{t: t, in: newInbox()}
 	env := discovery.Env{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Owners: func() map[netip.Addr]discovery.Identifier {
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			return a.owners
+		},
 		Health: func(s discovery.Status, problem string) {
 			a.mu.Lock()
 			defer a.mu.Unlock()

@@ -110,6 +110,7 @@ func (b *browser) setLinks(want map[linkID]linkInfo, now time.Time) {
 	if len(b.links) > 0 && b.started.IsZero() {
 		b.started = now
 	}
+	b.checkOwners(b.env.Owners(), now)
 }
 
 // dropLink forgets a link. Its hosts have not gone: we cannot see them any more.

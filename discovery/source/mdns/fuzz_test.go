@@ -26,6 +26,7 @@ func FuzzReceive(f *testing.F) {
 		env := discovery.Env{
 			Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 			Health: func(discovery.Status, string) {},
+			Owners: func() map[netip.Addr]discovery.Identifier { return nil },
 		}
 		send := func(_ linkID, b []byte) {
 			var m dns.Msg

@@ -7,6 +7,8 @@ import (
 
 	"github.com/miekg/dns"
 	"golang.org/x/time/rate"
+
+	"github.com/thingwarden/thingwarden/discovery"
 )
 
 const (
@@ -39,8 +41,9 @@ type host struct {
 	limit  *rate.Limiter // of its packets
 	asking *rate.Limiter // of our questions about it
 
-	first, last time.Time // heard
-	due         time.Time // when serve must be called
+	owner       discovery.Identifier // of the address, as was known last; zero if never
+	first, last time.Time            // heard
+	due         time.Time            // when serve must be called
 	asks        map[key]*ask
 	given       map[string]bool // service types that it made us browse
 

@@ -61,6 +61,7 @@ func run(t *testing.T, cfg Config) (f *found, stop func()) {
 	f = &found{services: map[string][]discovery.Service{}, facts: map[string]*fact.Evidence{}, first: map[string]time.Time{}}
 	src, err := Kind.New(cfg, discovery.Env{
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now, Networks: labNetworks(t),
+		Owners: func() map[netip.Addr]discovery.Identifier { return nil },
 		Health: func(s discovery.Status, problem string) {
 			f.mu.Lock()
 			defer f.mu.Unlock()

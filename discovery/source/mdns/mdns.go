@@ -3,8 +3,9 @@
 //
 // A continuous browser of our own keeps what hosts announce for as long as its
 // time to live says. What a packet says counts only for the address that sent
-// it (threat T12 of the catalogue): caches are kept per sender, and a host whose
-// address records name somebody else is not believed. Package
+// it (threat T12 of the catalogue): caches are kept per sender and emptied when
+// its address gets another owner, and a host whose address records name somebody
+// else is not believed. Package
 // github.com/hashicorp/mdns asks once more, by unicast answer, for a service
 // that a host names and does not describe, and announces Thingwarden itself if
 // the owner wants that.

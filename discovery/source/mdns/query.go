@@ -55,6 +55,7 @@ type link struct {
 	pending []key
 	limit   *rate.Limiter
 	renewed time.Time // when the meta query was last brought forward for a new host
+	asked   time.Time // when all was last asked again for a new owner of an address
 }
 
 func newLink(info linkInfo, now time.Time) *link {
