@@ -173,59 +173,48 @@ func openSocket(l linkInfo) (*socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find interface %q: %w", l.iface, err)
 	}
+	k := &socket{info: l, group: &net.UDPAddr{IP: group4.AsSlice(), Port: port}}
+	join := k.join4
 	if l.v6 {
-		return open6(l, ifi)
+		k.group, join = &net.UDPAddr{IP: group6.AsSlice(), Port: port, Zone: ifi.Name}, k.join6
 	}
-	return open4(l, ifi)
-}
-
-func open4(l linkInfo, ifi *net.Interface) (*socket, error) {
-	group := &net.UDPAddr{IP: group4.AsSlice(), Port: port}
 	// For a multicast address Go binds the wildcard and lets others share the port.
-	conn, err := net.ListenPacket("udp4", group.String())
-	if err != nil {
+	if k.conn, err = net.ListenPacket("udp", k.group.String()); err != nil {
 		return nil, fmt.Errorf("open multicast DNS socket: %w", err)
 	}
-	p := ipv4.NewPacketConn(conn)
-	err = errors.Join(p.JoinGroup(ifi, group), p.SetMulticastInterface(ifi), p.SetMulticastTTL(255),
+	if err := join(ifi); err != nil {
+		_ = k.conn.Close()
+		return nil, fmt.Errorf("join %v on interface %q: %w", k.group.IP, l.iface, err)
+	}
+	return k, nil
+}
+
+func (k *socket) join4(ifi *net.Interface) error {
+	p := ipv4.NewPacketConn(k.conn)
+	k.read = func(b []byte) (int, int, net.IP, net.Addr, error) {
+		n, cm, src, err := p.ReadFrom(b)
+		if cm == nil {
+			return n, 0, nil, src, err
+		}
+		return n, cm.IfIndex, cm.Dst, src, err
+	}
+	return errors.Join(p.JoinGroup(ifi, k.group), p.SetMulticastInterface(ifi), p.SetMulticastTTL(255),
 		p.SetMulticastLoopback(true), // the hub's own services answer too
 		ifTold(p.SetControlMessage(ipv4.FlagInterface|ipv4.FlagDst, true)))
-	if err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("join %v on interface %q: %w", group.IP, l.iface, err)
-	}
-	read := func(b []byte) (int, int, net.IP, net.Addr, error) {
-		n, cm, src, err := p.ReadFrom(b)
-		if cm == nil {
-			return n, 0, nil, src, err
-		}
-		return n, cm.IfIndex, cm.Dst, src, err
-	}
-	return &socket{l, conn, group, read}, nil
 }
 
-func open6(l linkInfo, ifi *net.Interface) (*socket, error) {
-	group := &net.UDPAddr{IP: group6.AsSlice(), Port: port, Zone: ifi.Name}
-	conn, err := net.ListenPacket("udp6", group.String())
-	if err != nil {
-		return nil, fmt.Errorf("open multicast DNS socket: %w", err)
-	}
-	p := ipv6.NewPacketConn(conn)
-	err = errors.Join(p.JoinGroup(ifi, group), p.SetMulticastInterface(ifi), p.SetMulticastHopLimit(255),
-		p.SetMulticastLoopback(true),
-		ifTold(p.SetControlMessage(ipv6.FlagInterface|ipv6.FlagDst, true)))
-	if err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("join %v on interface %q: %w", group.IP, l.iface, err)
-	}
-	read := func(b []byte) (int, int, net.IP, net.Addr, error) {
+func (k *socket) join6(ifi *net.Interface) error {
+	p := ipv6.NewPacketConn(k.conn)
+	k.read = func(b []byte) (int, int, net.IP, net.Addr, error) {
 		n, cm, src, err := p.ReadFrom(b)
 		if cm == nil {
 			return n, 0, nil, src, err
 		}
 		return n, cm.IfIndex, cm.Dst, src, err
 	}
-	return &socket{l, conn, group, read}, nil
+	return errors.Join(p.JoinGroup(ifi, k.group), p.SetMulticastInterface(ifi), p.SetMulticastHopLimit(255),
+		p.SetMulticastLoopback(true),
+		ifTold(p.SetControlMessage(ipv6.FlagInterface|ipv6.FlagDst, true)))
 }
 
 // ifTold drops the error of systems on which a datagram's interface and
