@@ -70,23 +70,22 @@ var precedence = []string{"static", "zigbee2mqtt", "zwavejs", "homeassistant", "
 
 // Agent is one running Thingwarden.
 type Agent struct {
-	opt      Options
-	log      *slog.Logger
-	now      func() time.Time
-	set      *policy.Set
-	store    *store // nil in a scan
-	networks func() discovery.Networks
-	routed   *routed
-	kinds    []discovery.SourceKind
-	inputs   chan input
-	mail     *mailbox
-	loop     *loop
-	prober   *discovery.Prober
-	outlets  *outlets
-	newest   atomic.Pointer[report.Snapshot]
-	// resolving paces the questions for hardware addresses: who sends packets
-	// from many addresses must not make us flood the home.
-	resolving *rate.Limiter
+	opt       Options
+	log       *slog.Logger
+	now       func() time.Time
+	set       *policy.Set
+	store     *store // nil in a scan
+	networks  func() discovery.Networks
+	routed    *routed
+	kinds     []discovery.SourceKind
+	inputs    chan input
+	mail      *mailbox
+	loop      *loop
+	prober    *discovery.Prober
+	outlets   *outlets
+	newest    atomic.Pointer[report.Snapshot]
+	resolving *rate.Limiter // of questions for hardware addresses
+	share     share         // of datagrams
 }
 
 // New loads policies and state. Every error of the configuration and of the
@@ -329,7 +328,7 @@ func (a *Agent) passOn(c *core) {
 		a.tellFragile(c)
 	}
 	for _, addr := range c.resolve {
-		if listenOnly(a.opt.Config) || !a.resolving.Allow() {
+		if listenOnly(a.opt.Config) || a.share.pause(time.Now()) > 0 || !a.resolving.Allow() {
 			break
 		}
 		a.resolve(addr)

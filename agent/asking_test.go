@@ -58,3 +58,44 @@ func TestDevicesLeftAloneAreShownUntilTheOwnerAsksForThem(t *testing.T) {
 		t.Errorf("health %+v and left alone %v after the owner's word", got, a.prober.Fragile())
 	}
 }
+
+// Whoever asks first gets his share, and all together never more than that in any
+// second.
+func TestShareOfTheHome(t *testing.T) {
+	var s share
+	start := time.Unix(1_000_000, 0)
+	var sent []time.Time
+	send := func(now time.Time, n int) {
+		s.count(n, now)
+		for range n {
+			sent = append(sent, now)
+		}
+	}
+	for now := start; now.Before(start.Add(5 * time.Second)); now = now.Add(7 * time.Millisecond) {
+		if now.Sub(start)%(70*time.Millisecond) == 0 {
+			send(now, 1) // one who sends little and does not ask
+		}
+		for range 20 { // one who has much to send
+			if s.pause(now) == 0 {
+				send(now, 1)
+			}
+		}
+	}
+	if len(sent) < 5*sharePerSec {
+		t.Errorf("%d datagrams in five seconds: the share is not used", len(sent))
+	}
+	for i, first := range sent {
+		n := 0
+		for _, at := range sent[i:] {
+			if at.Sub(first) < time.Second {
+				n++
+			}
+		}
+		if n > 300 {
+			t.Fatalf("%d datagrams within the second after %v", n, first.Sub(start))
+		}
+	}
+	if got := s.pause(start.Add(time.Hour)); got != 0 {
+		t.Errorf("an hour later there is a pause of %v", got)
+	}
+}

@@ -195,5 +195,5 @@ func (a *Agent) resolve(addr netip.Addr) {
 		a.log.Debug("address not resolved", "addr", addr, "err", err)
 		return
 	}
-	a.mail.addSent(addr, 1, 0)
+	a.countSent(addr, 1, 0)
 }

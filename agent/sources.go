@@ -84,7 +84,8 @@ func (a *Agent) env(name string) discovery.Env {
 		Health: func(s discovery.Status, problem string) { a.health(name, s, problem) },
 		Routed: a.routed.set,
 		Owners: a.owners,
-		Sent:   a.mail.addSent,
+		Pause:  func() time.Duration { return a.share.pause(time.Now()) },
+		Sent:   a.countSent,
 	}
 }
 
@@ -103,6 +104,11 @@ func (a *Agent) owners() map[netip.Addr]discovery.Identifier {
 		}
 	}
 	return out
+}
+
+func (a *Agent) countSent(to netip.Addr, packets, connections int) {
+	a.share.count(packets, time.Now())
+	a.mail.addSent(to, packets, connections)
 }
 
 // report passes an observation to the loop. It blocks while the loop is behind:

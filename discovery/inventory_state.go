@@ -126,7 +126,7 @@ func (c *contribution) endRestored() (had bool) {
 		}
 		had = true
 		c.facts.Remove(n.Name)
-		c.facts.Unfinish(n.By) // has to look again
+		c.facts.Unfinish(n.By)                  // has to look again
 		if n.Name != fact.DeviceOnline.Name() { // whether it is there is for the agent to say
 			c.facts.Put(fact.Entry{Name: n.Name, By: n.By, At: n.At, Why: why})
 		}

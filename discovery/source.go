@@ -44,6 +44,10 @@ type Env struct {
 	// somebody who is in them, in place of those told before. They may be asked if
 	// nothing of the home is directly connected.
 	Routed func(networks []netip.Prefix)
+	// Pause is how long no further datagram may be sent, since the home has had
+	// its share of this second from all sources together; 0 if one may go. Who
+	// sends many asks before each; Sent takes from the share.
+	Pause func() time.Duration
 	// Sent counts what was sent to a device; every packet and connection that a
 	// source causes is counted. An invalid address counts for the whole home.
 	Sent func(to netip.Addr, packets, connections int)

@@ -96,6 +96,9 @@ func (s *neighbours) sweep(in discovery.Networks, gap time.Duration) {
 // send asks what is due and returns how long nothing will be; 0 if nothing is planned.
 func (s *neighbours) send() time.Duration {
 	for {
+		if wait := s.env.Pause(); wait > 0 && len(s.asker.queue) > 0 {
+			return wait
+		}
 		addr, wait := s.asker.take(time.Now())
 		if !addr.IsValid() {
 			return wait

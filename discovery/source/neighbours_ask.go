@@ -18,12 +18,11 @@ import (
 )
 
 const (
-	// The limits of DESIGN section 9: datagrams in any second, and addresses of
-	// which the kernel does not know yet who has them. More of the latter would
-	// push other entries out of its neighbour table (gc_thresh2 is 512).
-	asksPerSecond = 300
-	maxOpen       = 256
-	maxQueued     = 4096
+	// The limit of DESIGN section 9: addresses of which the kernel does not know
+	// yet who has them. More would push other entries out of its neighbour table
+	// (gc_thresh2 is 512).
+	maxOpen   = 256
+	maxQueued = 4096
 	// openFor is how long the kernel needs at most to give an address up: three
 	// ARP requests a second apart.
 	openFor = 4 * time.Second
@@ -40,8 +39,6 @@ type asker struct {
 	queued map[netip.Addr]bool
 	open   map[netip.Addr]time.Time // asked and not decided, or just decided
 	busy   map[netip.Addr]bool      // asked and not decided
-	sent   [asksPerSecond]time.Time // ring of the last questions
-	next   int                      // in sent: the oldest
 }
 
 type question struct {
@@ -78,7 +75,7 @@ func (a *asker) take(now time.Time) (addr netip.Addr, wait time.Duration) {
 	if len(a.queue) == 0 {
 		return netip.Addr{}, 0
 	}
-	if wait := max(a.queue[0].due.Sub(now), a.sent[a.next].Add(time.Second).Sub(now)); wait > 0 {
+	if wait := a.queue[0].due.Sub(now); wait > 0 {
 		return netip.Addr{}, wait
 	}
 	if len(a.busy) >= maxOpen {
@@ -90,8 +87,6 @@ func (a *asker) take(now time.Time) (addr netip.Addr, wait time.Duration) {
 	a.queue = a.queue[1:]
 	delete(a.queued, addr)
 	a.open[addr], a.busy[addr] = now, true
-	a.sent[a.next] = now
-	a.next = (a.next + 1) % asksPerSecond
 	return addr, 0
 }
 

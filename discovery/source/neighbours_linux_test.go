@@ -32,6 +32,7 @@ func TestSweepFindsHostsWithoutNetRaw(t *testing.T) {
 		o, took := w.wait(3*time.Second, h.Name, w.start, has(h, discovery.IP(h.IP())))
 		t.Logf("%s after %v", h.Name, took)
 		want := []string{
+			`address.disputed=[]  "neighbour table: ` + h.IP().String() + ` lladdr ` + h.MAC().String() + ` reachable"`,
 			`device.ip_reachable=true  "neighbour table: ` + h.IP().String() + ` lladdr ` + h.MAC().String() + ` reachable"`,
 			`device.kind=lan  "neighbour table: ` + h.IP().String() + ` lladdr ` + h.MAC().String() + ` reachable"`,
 			`device.mac_random=false  "` + h.MAC().String() + `"`,

@@ -57,6 +57,10 @@ func (l *logbook) has(s string) bool {
 	return strings.Contains(l.text.String(), s)
 }
 
+// share is how many datagrams the source may send in a second; less than the
+// addresses of a /24, so that it has to wait.
+const share = 200
+
 // watch starts the source; change may alter it before.
 func watch(t *testing.T, change func(*watcher)) *watcher {
 	t.Helper()
@@ -76,11 +80,22 @@ func watch(t *testing.T, change func(*watcher)) *watcher {
 			defer w.mu.Unlock()
 			w.health, w.problem = s, problem
 		},
+		Pause: func() time.Duration {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if n := len(w.sentAt); n >= share {
+				return max(time.Until(w.sentAt[n-share].Add(time.Second)), 0)
+			}
+			return 0
+		},
 		Sent: func(to netip.Addr, packets, connections int) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.sent[to] += packets
 			w.sentAt = append(w.sentAt, time.Now())
+			if n := len(w.sentAt) - 1; n >= share && w.sentAt[n].Sub(w.sentAt[n-share]) < time.Second {
+				t.Errorf("%d datagrams within a second", share+1)
+			}
 			if connections != 0 {
 				t.Errorf("%d connections to %v", connections, to)
 			}
