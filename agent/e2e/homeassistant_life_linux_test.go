@@ -29,6 +29,7 @@ func TestHomeAssistant(t *testing.T) {
 		{"linked devices", w.testLinked},
 		{"clean stop and start of the agent", w.testStop},
 		{"new device", w.testNewDevice},
+		{"dashboard", w.testDashboard},
 		{"kill of the agent", w.testKill},
 		{"restart of the broker", w.testBroker},
 		{"broker that forgets", w.testForgetfulBroker},
