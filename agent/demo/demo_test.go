@@ -34,7 +34,7 @@ const (
 func firstFindings() map[discovery.ID][]string {
 	return map[discovery.ID][]string{
 		theRouter:          {"info fw-version-unknown", "low natpmp-pcp-on", "medium igd-upnp-on"},
-		theCamera:          {"critical wan-port-mapping", "high telnet-open", "info fw-version-unknown", "medium http-basic-clear"},
+		theCamera:          {"critical wan-port-mapping", "high rtsp-open", "high telnet-open", "info fw-version-unknown", "medium http-basic-clear"},
 		"mac_00005e00530b": {"high shelly-open-ap", "medium fw-shelly-update", "medium shelly-no-auth"},
 		"mac_00005e00530d": {"medium tasmota-no-password"},
 		"mac_00005e00530f": {"medium esphome-api-plain", "medium esphome-web-open", "medium fw-years-old"},
@@ -56,7 +56,7 @@ func firstFindings() map[discovery.ID][]string {
 func lastFindings() map[discovery.ID][]string {
 	all := firstFindings()
 	all[theRouter] = []string{"info fw-version-unknown"}
-	all[theCamera] = []string{"info fw-version-unknown", "medium http-basic-clear"}
+	all[theCamera] = []string{"high rtsp-open", "info fw-version-unknown", "medium http-basic-clear"}
 	delete(all, "mac_00005e005317")
 	all[plug] = []string{"high telnet-open"}
 	all[newcomerZ] = []string{"info new-device"}
