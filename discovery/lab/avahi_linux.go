@@ -62,9 +62,9 @@ publish-workstation=no
 publish-hinfo=no
 `, hostname))
 	a.Proc = h.Start(t, "avahi-daemon", "--file="+conf, "--no-drop-root", "--no-chroot", "--no-rlimits")
-	a.WaitOutput(t, 15*time.Second, "Server startup complete")
+	a.WaitOutput(t, 30*time.Second, "Server startup complete")
 	for _, s := range services {
-		a.WaitOutput(t, 15*time.Second, a.established(s))
+		a.WaitOutput(t, 30*time.Second, a.established(s))
 	}
 	return a
 }
@@ -96,7 +96,7 @@ func (h *Host) dbus(t testing.TB, dir string) {
 </busconfig>
 `)
 	p := h.Start(t, "dbus-daemon", "--config-file="+conf, "--nofork", "--nopidfile", "--print-address")
-	p.WaitOutput(t, 10*time.Second, dbusSocket)
+	p.WaitOutput(t, 30*time.Second, dbusSocket)
 }
 
 // Publish announces one more service, or another port or TXT record of one, and
@@ -105,7 +105,7 @@ func (a *Avahi) Publish(t testing.TB, s AvahiService) {
 	t.Helper()
 	before := strings.Count(a.Output(), a.established(s))
 	a.write(t, s)
-	WaitFor(t, 15*time.Second, a.established(s), func() bool {
+	WaitFor(t, 30*time.Second, a.established(s), func() bool {
 		return strings.Count(a.Output(), a.established(s)) > before
 	})
 }
@@ -116,7 +116,7 @@ func (a *Avahi) Withdraw(t testing.TB, s AvahiService) {
 	if err := os.Remove(a.file(s)); err != nil {
 		t.Fatal(err)
 	}
-	a.WaitOutput(t, 10*time.Second, filepath.Base(a.file(s))+" vanished")
+	a.WaitOutput(t, 30*time.Second, filepath.Base(a.file(s))+" vanished")
 }
 
 func (a *Avahi) file(s AvahiService) string {

@@ -24,7 +24,7 @@ func TestAvahi(t *testing.T) {
 			t.Logf("found last:\n%s", found)
 		}
 	})
-	WaitFor(t, 10*time.Second, "all services", func() bool {
+	WaitFor(t, 20*time.Second, "all services", func() bool {
 		found = l.Hub().Run(t, "avahi-browse", "-a", "-t", "-r", "-p")
 		return strings.Count(found, "\n=;lan0;IPv4;") == 3
 	})
@@ -32,7 +32,7 @@ func TestAvahi(t *testing.T) {
 		t.Errorf("no %q in\n%s", want, found)
 	}
 	cam.Withdraw(t, ipp)
-	WaitFor(t, 10*time.Second, "the service to go", func() bool {
+	WaitFor(t, 20*time.Second, "the service to go", func() bool {
 		return !strings.Contains(l.Hub().Run(t, "avahi-browse", "-a", "-t", "-p"), "_ipp._tcp")
 	})
 }
@@ -128,7 +128,7 @@ func TestCapture(t *testing.T) {
 	if _, err := udp.WriteTo([]byte("hello"), &net.UDPAddr{IP: cam.IP().AsSlice(), Port: 5353}); err != nil {
 		t.Fatal(err)
 	}
-	WaitFor(t, 5*time.Second, "a datagram", func() bool {
+	WaitFor(t, 20*time.Second, "a datagram", func() bool {
 		return len(c.Frames(func(f Frame) bool { return f.To == cam.IP() && f.Port() == 5353 })) == 1
 	})
 	if got := c.Connections(); got != 1 {

@@ -18,6 +18,6 @@ func (h *Host) Dnsmasq(t testing.TB) *Proc {
 		"--dhcp-range="+numbered(s.IPv4, 100).Addr().String()+","+numbered(s.IPv4, 150).Addr().String()+",10m",
 		"--dhcp-leasefile="+filepath.Join(t.TempDir(), "leases"),
 		"--dhcp-authoritative", "--no-ping", "--log-dhcp", "--log-facility=-")
-	p.WaitOutput(t, 10*time.Second, "sockets bound exclusively to interface")
+	p.WaitOutput(t, 30*time.Second, "sockets bound exclusively to interface")
 	return p
 }

@@ -38,7 +38,7 @@ func TestSwitchIsSilent(t *testing.T) {
 	l := New(t)
 	seen := l.Hub().Capture(t)
 	cam := l.Host("cam", WithDAD()) // announces its IPv6 addresses
-	WaitFor(t, 10*time.Second, "the host's router solicitation or report", func() bool { return seen.Received() > 2 })
+	WaitFor(t, 20*time.Second, "the host's router solicitation or report", func() bool { return seen.Received() > 2 })
 	strangers := seen.Frames(func(f Frame) bool {
 		return !slices.Equal(f.Src, cam.MAC()) && !slices.Equal(f.Src, l.Hub().MAC())
 	})
@@ -78,14 +78,14 @@ func TestLinkDown(t *testing.T) {
 		})
 		return err != nil && strings.Contains(err.Error(), "refused")
 	}
-	WaitFor(t, 5*time.Second, "a refusal while the link is up", refused)
+	WaitFor(t, 20*time.Second, "a refusal while the link is up", refused)
 	cam.LinkDown()
 	l.Hub().Run(t, "ip", "neigh", "flush", "dev", "lan0")
 	if refused() {
 		t.Error("host answers while its link is down")
 	}
 	cam.LinkUp()
-	WaitFor(t, 10*time.Second, "a refusal after the link is up again", refused)
+	WaitFor(t, 20*time.Second, "a refusal after the link is up again", refused)
 	cam.Remove()
 	if refused() {
 		t.Error("host answers after it was removed")
@@ -97,7 +97,7 @@ func TestNothingIsLeft(t *testing.T) {
 	t.Run("lab", func(t *testing.T) {
 		l := New(t)
 		p := l.Host("cam").Start(t, "sh", "-c", "sleep "+name+" & wait")
-		WaitFor(t, 5*time.Second, "shell and child", func() bool { return processesNamed(t, name) == 2 })
+		WaitFor(t, 20*time.Second, "shell and child", func() bool { return processesNamed(t, name) == 2 })
 		if !p.Running() {
 			t.Error("Running() = false for a process that runs")
 		}

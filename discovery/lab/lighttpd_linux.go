@@ -30,7 +30,7 @@ auth.require = ("/" => ("method" => "basic", "realm" => "device", "require" => "
 	file := filepath.Join(dir, "lighttpd.conf")
 	write(t, file, conf)
 	p := h.Start(t, "lighttpd", "-D", "-f", file)
-	WaitFor(t, 10*time.Second, "lighttpd", func() bool {
+	WaitFor(t, 30*time.Second, "lighttpd", func() bool {
 		conn, err := h.Dial("tcp", fmt.Sprintf("%s:%d", h.IP(), port))
 		if err != nil {
 			return false

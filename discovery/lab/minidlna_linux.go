@@ -30,7 +30,7 @@ func (h *Host) Minidlna(t testing.TB, name string) *Proc {
 		"media_dir=" + filepath.Join(dir, "media"), "db_dir=" + filepath.Join(dir, "db"), "log_dir=" + dir, "inotify=no", "notify_interval=60",
 	}, "\n")+"\n")
 	p := h.Start(t, "minidlnad", "-S", "-f", conf, "-P", filepath.Join(dir, "pid"))
-	WaitFor(t, 10*time.Second, "minidlna", func() bool {
+	WaitFor(t, 30*time.Second, "minidlna", func() bool {
 		c, err := h.Dial("tcp", net.JoinHostPort(h.IP().String(), fmt.Sprint(minidlnaPort)))
 		if err != nil {
 			return false

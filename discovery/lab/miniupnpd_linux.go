@@ -59,11 +59,11 @@ func (h *Host) Miniupnpd(t testing.TB, wan string, lines ...string) *Miniupnpd {
 	}, lines...), "\n")+"\n")
 	m := &Miniupnpd{host: h}
 	m.Proc = h.Start(t, "miniupnpd", "-d", "-f", conf, "-P", filepath.Join(dir, "pid"))
-	m.WaitOutput(t, 10*time.Second, "HTTP listening on port")
+	m.WaitOutput(t, 30*time.Second, "HTTP listening on port")
 	found := regexp.MustCompile(`HTTP listening on port (\d+)`).FindStringSubmatch(m.Output())
 	m.port, _ = strconv.Atoi(found[1])
 	if !slices.Contains(lines, "enable_natpmp=no") {
-		m.WaitOutput(t, 10*time.Second, "Listening for NAT-PMP")
+		m.WaitOutput(t, 30*time.Second, "Listening for NAT-PMP")
 	}
 	return m
 }

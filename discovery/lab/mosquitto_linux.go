@@ -69,7 +69,7 @@ func (m *Mosquitto) Start(t testing.TB) {
 	t.Helper()
 	m.Proc = m.start(t, command("mosquitto", "-v", "-c", m.conf))
 	// The line that names the listener precedes listening; the next one follows it.
-	m.WaitOutput(t, 10*time.Second, " running\n")
+	m.WaitOutput(t, 30*time.Second, " running\n")
 }
 
 func (m *Mosquitto) configure(t testing.TB, cfg MosquittoConfig, bind string) {

@@ -27,7 +27,7 @@ func (h *Host) Udhcpc(t testing.TB, hostname, vendorClass string) netip.Addr {
 		args = append(args, "-V", vendorClass)
 	}
 	p := h.Start(t, "busybox", args...)
-	p.WaitOutput(t, 15*time.Second, ";\n")
+	p.WaitOutput(t, 30*time.Second, ";\n")
 	_, after, _ := strings.Cut(p.Output(), "got address: ")
 	text, _, _ := strings.Cut(after, ";")
 	addr, err := netip.ParseAddr(text)

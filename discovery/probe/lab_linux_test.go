@@ -32,7 +32,7 @@ func askHost(t *testing.T, l *lab.Lab, h *lab.Host, p *discovery.Probe) string {
 	})
 	counted := regexp.MustCompile(`connections (\d+)`).FindStringSubmatch(got)
 	n, _ := strconv.Atoi(counted[1])
-	lab.WaitFor(t, 5*time.Second, "the connections on the wire", func() bool { return seen.Connections() >= n })
+	lab.WaitFor(t, 20*time.Second, "the connections on the wire", func() bool { return seen.Connections() >= n })
 	if on := seen.Connections(); on != n {
 		t.Errorf("%d connections on the wire, %d counted", on, n)
 	}
@@ -79,7 +79,7 @@ auth.backend.plain.userfile = %q
 auth.require = ("/" => ("method" => "basic", "realm" => "Porch camera", "require" => "valid-user"))
 `, dir, users))
 	cam.Start(t, "lighttpd", "-D", "-f", conf)
-	lab.WaitFor(t, 10*time.Second, "lighttpd", func() bool {
+	lab.WaitFor(t, 20*time.Second, "lighttpd", func() bool {
 		c, err := l.Hub().Dial("tcp", netip.AddrPortFrom(cam.IP(), 80).String())
 		if err == nil {
 			_ = c.Close()
@@ -126,7 +126,7 @@ func TestMQTTInTheLab(t *testing.T) {
 		})
 	}
 	// The broker saw a client that said goodbye, and no subscription.
-	anyone.WaitOutput(t, 5*time.Second, "Received DISCONNECT from thingwarden")
+	anyone.WaitOutput(t, 20*time.Second, "Received DISCONNECT from thingwarden")
 	for _, never := range []string{"SUBSCRIBE", "PUBLISH"} {
 		if out := anyone.Output(); strings.Contains(out, never) {
 			t.Errorf("the broker saw %s:\n%s", never, out)

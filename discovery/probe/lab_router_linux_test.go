@@ -42,7 +42,7 @@ func askRouter(t *testing.T, l *lab.Lab, h *lab.Host, p *discovery.Probe, set fu
 		n, _ := strconv.Atoi(strings.TrimPrefix(regexp.MustCompile(what+` \d+`).FindString(got), what+" "))
 		return n
 	}
-	lab.WaitFor(t, 5*time.Second, "what was sent on the wire", func() bool {
+	lab.WaitFor(t, 20*time.Second, "what was sent on the wire", func() bool {
 		return seen.Connections() >= counted("connections") && datagrams() >= counted("datagrams")
 	})
 	if on := seen.Connections(); on != counted("connections") {

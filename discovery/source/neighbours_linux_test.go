@@ -29,7 +29,7 @@ func TestSweepFindsHostsWithoutNetRaw(t *testing.T) {
 	}
 	w := watch(t, deaf)
 	for _, h := range hosts {
-		o, took := w.wait(3*time.Second, h.Name, w.start, has(h, discovery.IP(h.IP())))
+		o, took := w.wait(20*time.Second, h.Name, w.start, has(h, discovery.IP(h.IP())))
 		t.Logf("%s after %v", h.Name, took)
 		want := []string{
 			`address.disputed=[]  "neighbour table: ` + h.IP().String() + ` lladdr ` + h.MAC().String() + ` reachable"`,
@@ -71,7 +71,7 @@ func TestFirstPacketIsReported(t *testing.T) {
 	l := lab.New(t)
 	dev := l.Host("dev")
 	w := watch(t, nil)
-	w.wait(3*time.Second, "the host itself", w.start, has(dev, discovery.IP(dev.IP())))
+	w.wait(20*time.Second, "the host itself", w.start, has(dev, discovery.IP(dev.IP())))
 	tests := []struct {
 		name, send string
 		named      string
@@ -95,7 +95,7 @@ func TestFirstPacketIsReported(t *testing.T) {
 			}
 			start := time.Now()
 			p := dev.Start(t, "sh", "-ec", tt.send)
-			o, took := w.wait(3*time.Second, "the first packet", start, about())
+			o, took := w.wait(20*time.Second, "the first packet", start, about())
 			t.Logf("reported after %v (with the start of the program): %v %v", took, o.About, entries(o))
 			if random, ok := fact.DeviceMACRandom.Get(o.Facts); !ok || !random {
 				t.Error("the made-up MAC address is not said to be one")
@@ -105,10 +105,10 @@ func TestFirstPacketIsReported(t *testing.T) {
 			}
 			if tt.confirmed != "" {
 				ip := discovery.Identifier{Kind: discovery.IPID, Value: tt.confirmed}
-				_, took := w.wait(10*time.Second, "confirmation of "+tt.confirmed, start, about(ip))
+				_, took := w.wait(20*time.Second, "confirmation of "+tt.confirmed, start, about(ip))
 				t.Logf("confirmed after %v", took)
 			}
-			_ = p.Wait(5 * time.Second)
+			_ = p.Wait(20 * time.Second)
 		})
 	}
 	w.stop()
@@ -148,7 +148,7 @@ func TestSweepOfManyHosts(t *testing.T) {
 	var last time.Time
 	for ip, mac := range want {
 		id, _ := discovery.MAC(mac)
-		o, _ := w.wait(5*time.Second, ip.Value, w.start, func(o discovery.Observation) bool { return hasAll(o, id, ip) })
+		o, _ := w.wait(20*time.Second, ip.Value, w.start, func(o discovery.Observation) bool { return hasAll(o, id, ip) })
 		if o.At.After(last) {
 			last = o.At
 		}
@@ -158,7 +158,7 @@ func TestSweepOfManyHosts(t *testing.T) {
 	took := last.Sub(first)
 	t.Logf("%-10s %4d of %d in %v from the sweep's start (%d datagrams in %v), %v from the source's start", "neighbours", len(want), len(want),
 		took.Round(time.Millisecond), len(w.sentAt), w.sentAt[min(252, len(w.sentAt)-1)].Sub(first).Round(time.Millisecond), last.Sub(w.start).Round(time.Millisecond))
-	if took > 3*time.Second { // the figure is 1 s; the rest is for a busy machine
+	if took > 10*time.Second { // the figure is 1 s; the rest is for a busy machine
 		t.Errorf("sweep took %v", took)
 	}
 	for addr, n := range w.sent {
@@ -187,7 +187,7 @@ func TestHostGoesAndReturns(t *testing.T) {
 			quick(t, l.Hub())
 			cam, other := l.Host("cam"), l.Host("other")
 			w := watch(t, change)
-			w.wait(5*time.Second, "cam is there", w.start, has(cam, discovery.IP(cam.IP())))
+			w.wait(20*time.Second, "cam is there", w.start, has(cam, discovery.IP(cam.IP())))
 			cam.LinkDown()
 			gone := time.Now()
 			o, took := w.wait(30*time.Second, "cam is away", gone, online(cam, false))
@@ -210,28 +210,28 @@ func TestHubLosesItsNetwork(t *testing.T) {
 	quick(t, l.Hub())
 	cam := l.Host("cam")
 	w := watch(t, nil)
-	w.wait(5*time.Second, "cam is there", w.start, has(cam, discovery.IP(cam.IP())))
+	w.wait(20*time.Second, "cam is there", w.start, has(cam, discovery.IP(cam.IP())))
 	down := time.Now()
 	l.Hub().LinkDown()
 	unknown := func(o discovery.Observation) bool {
 		e, ok := o.Facts.Entry(fact.DeviceOnline.Name())
 		return is(cam)(o) && ok && e.Why == fact.SourceDown && o.Quiet
 	}
-	w.wait(5*time.Second, "cam is out of sight", down, unknown)
-	lab.WaitFor(t, 5*time.Second, "health says so", func() bool {
+	w.wait(20*time.Second, "cam is out of sight", down, unknown)
+	lab.WaitFor(t, 20*time.Second, "health says so", func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return w.health == discovery.Down && strings.Contains(w.problem, "lan0: no cable")
 	})
 	up := time.Now()
 	l.Hub().LinkUp()
-	_, took := w.wait(5*time.Second, "cam is back", up, has(cam, discovery.IP(cam.IP())))
+	_, took := w.wait(20*time.Second, "cam is back", up, has(cam, discovery.IP(cam.IP())))
 	t.Logf("back after %v", took)
 	// The raw socket must hear again too.
 	station(t, cam, "late", "02:00:5e:00:53:99")
 	id, _ := discovery.MAC("02:00:5e:00:53:99")
 	sh(t, cam, "ip addr add 10.99.0.99/24 dev late", "busybox arping -U -c 1 -w 1 -I late 10.99.0.99")
-	w.wait(5*time.Second, "a newcomer after that", up, func(o discovery.Observation) bool { return hasAll(o, id) })
+	w.wait(20*time.Second, "a newcomer after that", up, func(o discovery.Observation) bool { return hasAll(o, id) })
 	if o, ok := w.find(w.start, online(cam, false)); ok {
 		t.Errorf("the hub's own fault is blamed on cam: %v", entries(o))
 	}
@@ -243,13 +243,13 @@ func TestAddressMovesToAnotherHost(t *testing.T) {
 	a, b := l.Host("a", lab.WithAddrs("10.99.0.50/24")), l.Host("b")
 	ip := discovery.IP(a.IP())
 	w := watch(t, deaf)
-	w.wait(5*time.Second, "a has the address", w.start, has(a, ip))
+	w.wait(20*time.Second, "a has the address", w.start, has(a, ip))
 	moved := time.Now()
 	sh(t, a, "ip addr del 10.99.0.50/24 dev lan0")
 	sh(t, b, "ip addr add 10.99.0.50/24 dev lan0", "busybox arping -U -c 1 -w 1 -I lan0 10.99.0.50")
-	_, took := w.wait(15*time.Second, "b has the address", moved, has(b, ip))
+	_, took := w.wait(20*time.Second, "b has the address", moved, has(b, ip))
 	t.Logf("moved after %v", took)
-	w.wait(5*time.Second, "a has lost its address", moved, func(o discovery.Observation) bool {
+	w.wait(40*time.Second, "a has lost its address", moved, func(o discovery.Observation) bool {
 		reachable, ok := fact.DeviceReachable.Get(o.Facts)
 		return is(a)(o) && ok && !reachable
 	})
@@ -258,20 +258,20 @@ func TestAddressMovesToAnotherHost(t *testing.T) {
 func TestResolveMakesAHostKnown(t *testing.T) {
 	l := lab.New(t)
 	w := watch(t, deaf)
-	lab.WaitFor(t, 5*time.Second, "the sweep", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.sentAt) >= 253 })
+	lab.WaitFor(t, 20*time.Second, "the sweep", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.sentAt) >= 253 })
 	cam := l.Host("cam")
 	if err := Resolve(t.Context(), cam.IP6()); err != nil {
 		t.Fatal(err)
 	}
-	w.wait(5*time.Second, "IPv6 address", w.start, has(cam, discovery.IP(cam.IP6())))
+	w.wait(20*time.Second, "IPv6 address", w.start, has(cam, discovery.IP(cam.IP6())))
 	if err := Resolve(t.Context(), cam.LinkLocal().WithZone("lan0")); err != nil {
 		t.Fatal(err)
 	}
-	w.wait(5*time.Second, "link-local address", w.start, has(cam, discovery.IP(cam.LinkLocal().WithZone("lan0"))))
+	w.wait(20*time.Second, "link-local address", w.start, has(cam, discovery.IP(cam.LinkLocal().WithZone("lan0"))))
 	if err := Resolve(t.Context(), cam.IP()); err != nil {
 		t.Fatal(err)
 	}
-	w.wait(8*time.Second, "IPv4 address", w.start, has(cam, discovery.IP(cam.IP())))
+	w.wait(20*time.Second, "IPv4 address", w.start, has(cam, discovery.IP(cam.IP())))
 }
 
 // More changes than the kernel keeps for us: the table is read anew.
@@ -291,7 +291,7 @@ func TestLostChanges(t *testing.T) {
 	}
 	l.Hub().Run(t, "ip", "-batch", batch)
 	close(block)
-	lab.WaitFor(t, 10*time.Second, "the table is read anew", func() bool { return w.log.has("reading the neighbour table anew") })
+	lab.WaitFor(t, 20*time.Second, "the table is read anew", func() bool { return w.log.has("reading the neighbour table anew") })
 	cam := l.Host("cam")
 	sh(t, cam, "ping -c 1 10.99.0.2 || true")
 	w.wait(20*time.Second, "cam", w.start, has(cam, discovery.IP(cam.IP())))
@@ -303,8 +303,8 @@ func TestListenOnlySendsNothing(t *testing.T) {
 	cam := l.Host("cam")
 	w := watch(t, func(w *watcher) { fast(w); w.source.config.ListenOnly = true })
 	sh(t, cam, "busybox arping -U -c 3 -I lan0 "+cam.IP().String())
-	w.wait(5*time.Second, "cam", w.start, has(cam, discovery.Claimed(cam.IP())))
-	w.wait(15*time.Second, "cam is out of sight", w.start, func(o discovery.Observation) bool {
+	w.wait(20*time.Second, "cam", w.start, has(cam, discovery.Claimed(cam.IP())))
+	w.wait(20*time.Second, "cam is out of sight", w.start, func(o discovery.Observation) bool {
 		e, ok := o.Facts.Entry(fact.DeviceOnline.Name())
 		return is(cam)(o) && ok && !e.Known()
 	})
@@ -322,7 +322,7 @@ func TestNoNetworkIsSaid(t *testing.T) {
 			return n
 		}
 	})
-	lab.WaitFor(t, 5*time.Second, "health", func() bool {
+	lab.WaitFor(t, 20*time.Second, "health", func() bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return w.health == discovery.Down && strings.Contains(w.problem, "lan0: is a container's cable")

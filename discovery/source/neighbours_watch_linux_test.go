@@ -129,7 +129,7 @@ func watch(t *testing.T, change func(*watcher)) *watcher {
 			if err != nil {
 				t.Errorf("Run: %v", err)
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(20 * time.Second):
 			t.Error("Run does not return")
 		}
 		if err := goleak.Find(before, goleak.IgnoreTopFunction("os/exec.(*Cmd).Wait")); err != nil && !strings.Contains(err.Error(), "os/exec") {
