@@ -47,6 +47,7 @@ type core struct {
 	shown    map[discovery.ID]report.Device
 	sent     map[discovery.ID]report.Sent
 	health   map[string]report.Component
+	failing  map[string]map[discovery.ID]bool // by policy: devices on which it can't be evaluated
 	awayFrom map[discovery.ID]time.Time
 	dirty    map[discovery.ID]bool
 	again    map[discovery.ID]time.Time
@@ -85,7 +86,7 @@ func newCore(o coreOptions, now time.Time) *core {
 		evidence: map[discovery.ID]*fact.Evidence{}, shown: map[discovery.ID]report.Device{},
 		sent: map[discovery.ID]report.Sent{}, health: map[string]report.Component{},
 		awayFrom: map[discovery.ID]time.Time{}, dirty: map[discovery.ID]bool{}, again: map[discovery.ID]time.Time{},
-		overflow: map[discovery.ID]bool{}, changed: true, next: now,
+		overflow: map[discovery.ID]bool{}, failing: map[string]map[discovery.ID]bool{}, changed: true, next: now,
 	}
 	c.inv = discovery.NewInventory(o.networks, o.precedence, c.keep, now)
 	if o.state != nil {
@@ -154,6 +155,7 @@ func (c *core) drop(id discovery.ID) {
 	delete(c.again, id)
 	delete(c.awayFrom, id)
 	delete(c.overflow, id)
+	c.forgetFailing(id)
 	c.changed = true
 }
 
@@ -263,6 +265,7 @@ func (c *core) cleanUp(now time.Time) {
 			c.inv.Forget(id)
 			c.removed(id, now)
 			delete(c.dec.Devices, id)
+			c.decDirty = true
 			continue
 		}
 		kind, _ := fact.DeviceKind.Get(c.evidence[id])

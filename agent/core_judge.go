@@ -194,9 +194,7 @@ func (c *core) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.V
 		case v.Result == policy.Unknown:
 			out.NotChecked = append(out.NotChecked, report.NotChecked{Policy: v.Policy, Missing: v.Missing})
 		}
-		if v.Err != "" {
-			c.setHealth("policy "+v.Policy.ID, discovery.Degraded, "The policy could not be evaluated: "+v.Err)
-		}
+		c.tellPolicy(v, d.ID)
 	}
 	return out
 }
@@ -208,4 +206,35 @@ func settling(v policy.Verdict) report.NotChecked {
 		n.Missing = append(n.Missing, policy.Missing{Word: e.Name, Why: fact.NotSettled})
 	}
 	return n
+}
+
+// tellPolicy shows in health that a policy fails to be evaluated on some device, or
+// that it is well again.
+func (c *core) tellPolicy(v policy.Verdict, id discovery.ID) {
+	name, bad := "policy "+v.Policy.ID, c.failing[v.Policy.ID]
+	switch {
+	case v.Err != "":
+		if bad == nil {
+			bad = map[discovery.ID]bool{}
+			c.failing[v.Policy.ID] = bad
+		}
+		bad[id] = true
+		c.setHealth(name, discovery.Degraded, "The policy could not be evaluated: "+v.Err)
+	case bad[id]:
+		if delete(bad, id); len(bad) == 0 {
+			c.setHealth(name, discovery.OK, "")
+		}
+	}
+}
+
+// forgetFailing forgets that policies fail on a device that is gone.
+func (c *core) forgetFailing(id discovery.ID) {
+	for name, bad := range c.failing {
+		if !bad[id] {
+			continue
+		}
+		if delete(bad, id); len(bad) == 0 {
+			c.setHealth("policy "+name, discovery.OK, "")
+		}
+	}
 }

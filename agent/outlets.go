@@ -99,15 +99,20 @@ func (a *Agent) connectToRead(bc broker.Config) error {
 	if bc.URL == "" {
 		return nil
 	}
-	id := make([]byte, 6)
-	rand.Read(id)
-	bc.ClientID = "thingwarden-scan-" + hex.EncodeToString(id)
+	bc.ClientID = passingClientID("scan")
 	bc.OnProblem = func(string) { a.outlets.showBroker() }
 	if err := setCA(&bc, a.opt.Config.MQTT.CAFile); err != nil {
 		return err
 	}
 	a.outlets.session = broker.New(bc, a.log.With("part", "mqtt"))
 	return nil
+}
+
+// passingClientID is the client id of a session that is nobody's next time.
+func passingClientID(purpose string) string {
+	id := make([]byte, 6)
+	rand.Read(id)
+	return "thingwarden-" + purpose + "-" + hex.EncodeToString(id)
 }
 
 // embed starts our own broker for trying out.

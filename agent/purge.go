@@ -2,8 +2,6 @@ package agent
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -29,11 +27,9 @@ func Purge(ctx context.Context, cfg config.Config, log *slog.Logger) (n int, err
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	id := make([]byte, 6)
-	rand.Read(id)
 	bc := broker.Config{
 		URL: cfg.MQTT.URL, Username: cfg.MQTT.Username, Password: cfg.MQTT.Password,
-		ClientID: "thingwarden-purge-" + hex.EncodeToString(id), SyncTopic: hass.SyncTopic(cfg.Site),
+		ClientID: passingClientID("purge"), SyncTopic: hass.SyncTopic(cfg.Site),
 	}
 	if err := setCA(&bc, cfg.MQTT.CAFile); err != nil {
 		return 0, err

@@ -91,7 +91,9 @@ func put[V any](m map[string]map[string]V, device, id string, v V, keep bool) {
 
 // Settling reports whether a policy fails on a device and has to go on failing
 // before that is a finding.
-func (l *Ledger) Settling(device, policy string) bool { return !l.records[device][policy].Failing.IsZero() }
+func (l *Ledger) Settling(device, policy string) bool {
+	return !l.records[device][policy].Failing.IsZero()
+}
 
 // Findings returns the findings of a device, worst first, then by policy id. The
 // slice and what is in it are the caller's, but for the policies.
