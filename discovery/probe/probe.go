@@ -16,6 +16,7 @@ import (
 
 // All are all probes, sorted by name.
 var All = []*discovery.Probe{
+	DNSSD,
 	ESPHome,
 	HTTP,
 	IGD,

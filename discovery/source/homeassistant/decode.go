@@ -84,11 +84,12 @@ func (r leaseRow) lease() (lease, bool) {
 	return lease{mac: mac, addr: addr.Unmap(), host: host}, true
 }
 
-// usable reports whether an address may be that of one device of the home. That
-// of a link means nothing here, since nobody tells of which one.
+// usable reports whether an address may be that of one device of the home: a
+// private one. That of a link means nothing here, since nobody tells of which one,
+// and one of the Internet may be anybody's.
 func usable(a netip.Addr) bool {
 	a = a.Unmap()
-	return a.IsValid() && a.Zone() == "" && a.IsGlobalUnicast()
+	return a.IsValid() && a.Zone() == "" && a.IsPrivate()
 }
 
 // instance is a service that somebody announces. Who it was is not told: the

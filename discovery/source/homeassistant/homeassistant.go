@@ -92,7 +92,7 @@ func socketURL(raw string) (*url.URL, error) {
 	switch u.Scheme {
 	case "http", "https":
 		u.Scheme = "ws" + strings.TrimPrefix(u.Scheme, "http")
-		u.Path += "/api/websocket"
+		u.Path = strings.TrimRight(u.Path, "/") + "/api/websocket"
 	case "ws", "wss":
 	default:
 		return nil, fmt.Errorf("url: %q is not of the form http://host:port", u.Scheme+"://"+u.Host)
@@ -171,13 +171,12 @@ func problemOf(err error) string {
 
 // plain shortens an error to its cause.
 func plain(err error) string {
-	var op *net.OpError
 	for _, known := range []error{errSilent, errRefused, errLost} {
 		if errors.Is(err, known) {
 			return known.Error()
 		}
 	}
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		err = op.Err
 	}
 	return fact.Clean(err.Error(), 120)

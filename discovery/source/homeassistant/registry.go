@@ -15,8 +15,11 @@ const ours = "thingwarden_"
 
 // device is what is kept of an entry of the device registry.
 type device struct {
-	id, name, area, via                    string
-	named                                  bool // by the user
+	id, name, area, via string
+	named               bool // by the user
+	// own means that it is, or has become, our own device: MQTT devices with the
+	// same MAC address are one. What it says of itself may be our own words.
+	own                                    bool
 	manufacturer, model, firmware, version string
 	ids                                    []discovery.Identifier
 	addr                                   netip.Addr // at which it is configured; invalid if that is not told
@@ -46,7 +49,7 @@ func (r deviceRow) device() (device, bool) {
 		}
 		domain, value := string(pair[0]), string(pair[1])
 		if domain == "mqtt" && strings.HasPrefix(value, ours) {
-			return device{}, false
+			d.own = true
 		}
 		add(identifier(domain, value))
 	}
@@ -60,6 +63,10 @@ func (r deviceRow) device() (device, bool) {
 		case "zigbee":
 			add(discovery.Zigbee(strings.ReplaceAll(string(pair[1]), ":", "")))
 		}
+	}
+	if d.own {
+		d = device{id: d.id, own: true, name: string(r.NameByUser), named: d.named, area: d.area, ids: d.ids}
+		return d, len(d.ids) > 0
 	}
 	d.addr = addressOf(string(r.URL))
 	return d, len(d.ids) > 0

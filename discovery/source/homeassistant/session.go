@@ -179,8 +179,8 @@ func (x *session) run(ctx context.Context, frames <-chan []byte) error {
 		}
 	}
 	x.tellAt = x.began.Add(firstTell)
-	tick := time.NewTicker(coalesce)
-	defer tick.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -191,12 +191,36 @@ func (x *session) run(ctx context.Context, frames <-chan []byte) error {
 			}
 			x.heard = time.Now()
 			x.take(b)
-		case now := <-tick.C:
-			if err := x.work(ctx, now); err != nil {
+		case <-timer.C:
+			if err := x.work(ctx, time.Now()); err != nil {
 				return err
 			}
 		}
+		timer.Reset(time.Until(x.next(time.Now())))
 	}
+}
+
+// next returns when there is something to do even if nothing comes.
+func (x *session) next(now time.Time) time.Time {
+	next := x.heard.Add(silentAfter)
+	for _, at := range []time.Time{
+		x.tellAt, x.retryAt, x.refreshAt, later(x.heard, x.pinged).Add(pingEvery), x.teller.forgetAt, x.teller.repeatAt,
+	} {
+		if !at.IsZero() && at.Before(next) {
+			next = at
+		}
+	}
+	if end := x.began.Add(starting); now.Before(end) && end.Before(next) {
+		next = end
+	}
+	return next
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // send sends a command.

@@ -26,6 +26,7 @@ type teller struct {
 	report func(discovery.Observation)
 	home   home
 
+	live     bool // a session goes on, or has just ended
 	told     map[string]told
 	networks []netip.Prefix // told last
 	repeatAt time.Time
@@ -48,6 +49,7 @@ func newTeller(env discovery.Env, report func(discovery.Observation)) *teller {
 
 // begin starts a new session, in which all is told again.
 func (t *teller) begin(now time.Time) {
+	t.live = true
 	t.home.begin(now)
 	t.forgetAt, t.repeatAt = now.Add(forgetEvery), now.Add(repeatEvery)
 	t.again()
@@ -173,8 +175,12 @@ func (t told) same(old told) bool {
 // passing are the words that nobody keeps true while Home Assistant is away.
 var passing = []string{fact.DeviceUpdate.Name(), fact.MDNSServices.Name(), fact.UPnPLocations.Name(), fact.IGDLocation.Name()}
 
-// lost makes what changes by the minute unknown.
+// lost makes what changes by the minute unknown after a session.
 func (t *teller) lost(ctx context.Context) {
+	if !t.live {
+		return
+	}
+	t.live = false
 	keys := make([]string, 0, len(t.told))
 	for key := range t.told {
 		keys = append(keys, key)

@@ -27,11 +27,11 @@ type thing struct {
 }
 
 // key names the thing while its identifiers stay.
-func (t *thing) key() string {
-	if len(t.ids) > 0 {
-		return string(t.ids[0].Kind) + " " + t.ids[0].Value
+func (x *thing) key() string {
+	if len(x.ids) > 0 {
+		return string(x.ids[0].Kind) + " " + x.ids[0].Value
 	}
-	return t.addrs[0].String()
+	return x.addrs[0].String()
 }
 
 // things puts together what is told.
@@ -51,7 +51,10 @@ func (h *home) things() *things {
 		return cmp.Or(compareBool(a.named, b.named), compareBool(a.model != "", b.model != ""), cmp.Compare(a.id, b.id))
 	})
 	for _, d := range rows {
-		t.addRow(d)
+		// We have no update entity: who has one is somebody else's device too.
+		if !d.own || len(h.updatesOf[d.id]) > 0 {
+			t.addRow(d)
+		}
 	}
 	leases := slices.SortedFunc(maps.Values(h.leases), func(a, b lease) int { return cmp.Compare(b.turn, a.turn) })
 	for _, l := range leases {
@@ -62,6 +65,11 @@ func (h *home) things() *things {
 		}
 		if x.lease == nil {
 			x.lease = &l
+		}
+	}
+	for _, d := range rows {
+		if d.own && slices.ContainsFunc(d.ids, t.knows) && t.byRow[d.id] == nil {
+			t.addRow(d)
 		}
 	}
 	t.addConfigured()
@@ -164,7 +172,8 @@ func (t *things) of(i discovery.Identifier) *thing {
 }
 
 // at returns the thing that has one of the addresses, made if need be; nil if
-// that is Home Assistant's own machine.
+// that is Home Assistant's own machine, or if it is known by an IPv6 address only:
+// that is how a border router announces what is behind it.
 func (t *things) at(addrs []netip.Addr) *thing {
 	list := slices.SortedFunc(slices.Values(addrs), func(a, b netip.Addr) int {
 		return cmp.Or(compareBool(a.Is4(), b.Is4()), a.Compare(b))
@@ -176,6 +185,9 @@ func (t *things) at(addrs []netip.Addr) *thing {
 		if x := t.byAddr[a]; x != nil {
 			return x
 		}
+	}
+	if !list[0].Is4() {
+		return nil
 	}
 	x := &thing{addrs: list[:1]}
 	t.byAddr[list[0]] = x
@@ -195,7 +207,7 @@ func (t *things) observation(x *thing, networks discovery.Networks, now time.Tim
 		case onLink:
 			// Here the kernel knows whose it is.
 			o.About = append(o.About, discovery.Claimed(a))
-		case a.IsPrivate():
+		default:
 			o.About = append(o.About, discovery.IP(a))
 			if networks.Routes(a) {
 				fact.DeviceReachable.Set(ev, true, fmt.Sprintf("%s, told by Home Assistant", a))

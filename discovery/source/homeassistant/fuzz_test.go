@@ -1,0 +1,104 @@
+package homeassistant
+
+import (
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
+)
+
+// FuzzTell takes any two answers or events in. What is told of them must be clean,
+// bounded, and never about an address that is not private.
+func FuzzTell(f *testing.F) {
+	kinds := map[string]uint8{
+		"network": 0, "config/area_registry/list": 1, "config/device_registry/list": 2, "config/entity_registry/list_for_display": 3,
+		"subscribe_entities": 4, "dhcp/subscribe_discovery": 5, "zeroconf/subscribe_discovery": 6, "ssdp/subscribe_discovery": 7,
+	}
+	files, _ := filepath.Glob("testdata/script/*.txtar")
+	for _, file := range files {
+		ar, err := txtar.ParseFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, x := range ar.Files {
+			_, name, _ := strings.Cut(x.Name, " ")
+			if kind, ok := kinds[name]; ok {
+				line, _, _ := strings.Cut(string(x.Data), "\n")
+				f.Add(kind, []byte(line), uint8(5), []byte(`{"add":[{"mac_address":"240AC4005301","hostname":"x","ip_address":"10.99.0.9"}]}`))
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, one uint8, a []byte, two uint8, b []byte) {
+		told := map[discovery.Identifier]bool{}
+		report := func(o discovery.Observation) {
+			if len(o.About) == 0 || len(o.About) > 2*maxIDs+maxAddresses || len(o.Services) > dnssd.MaxServices+16 {
+				t.Errorf("observation %+v", o)
+			}
+			for _, i := range o.About {
+				if addr, err := netip.ParseAddr(i.Value); !i.Strong() && (err != nil || !addr.IsPrivate()) {
+					t.Errorf("observation about %v", i)
+				}
+				told[i] = !o.Gone
+			}
+			for _, n := range o.Facts.Entries() {
+				if s, ok := n.Value.(string); ok && s != fact.Clean(s, fact.MaxText) {
+					t.Errorf("%s = %q", n.Name, s)
+				}
+			}
+		}
+		now := time.Unix(1e9, 0)
+		tell := newTeller(discovery.Env{
+			Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
+			Networks: func() discovery.Networks { return discovery.Networks{} }, Routed: func([]netip.Prefix) {},
+		}, report)
+		tell.begin(now)
+		for _, x := range []struct {
+			kind uint8
+			data []byte
+		}{{one, a}, {two, b}} {
+			take(&tell.home, x.kind, x.data)
+			now = now.Add(time.Second)
+			tell.tell(t.Context(), now)
+		}
+		tell.lost(t.Context())
+		tell.begin(now)
+		now = now.Add(leaseKept)
+		tell.home.forget(now)
+		tell.home.devices = nil
+		tell.tell(t.Context(), now)
+		for i, is := range told {
+			if is && len(tell.told) > 0 {
+				t.Errorf("%v is still told of", i)
+			}
+		}
+	})
+}
+
+func take(h *home, kind uint8, b []byte) {
+	switch kind % 8 {
+	case 0:
+		_ = h.setAdapters(b)
+	case 1:
+		_ = h.setAreas(b)
+	case 2:
+		_ = h.setDevices(b)
+	case 3:
+		_ = h.setEntities(b)
+	case 4:
+		_ = h.takeUpdates(b)
+	case 5:
+		_ = h.takeLeases(b, true)
+	case 6:
+		_ = h.takeInstances(b)
+	default:
+		_ = h.takeUPnP(b)
+	}
+}
