@@ -29,6 +29,7 @@ func (a *app) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	saveMemory(ctx)
 	log := a.logger(cfg.Log.Level)
 	log.Info("starting", "version", a.version, "config", cfg.File, "state", cfg.StateDir)
 	notice := func(line string) { log.Info(line) }

@@ -19,13 +19,17 @@ var build = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "thingwarden")
-	cmd := exec.Command("go", "build", "-o", path, "github.com/thingwarden/thingwarden")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
+	return path, makeBuild(path)
 })
+
+// makeBuild builds the program as it is released.
+func makeBuild(path string) error {
+	cmd := exec.Command("make", "--no-print-directory", "-C", "../..", "build", "OUT="+path)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("make build: %w\n%s", err, out)
+	}
+	return nil
+}
 
 func binary(t testing.TB) string {
 	t.Helper()
