@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"errors"
 	"net/netip"
 	"syscall"
 
@@ -10,11 +11,11 @@ import (
 // readLinks describes the interfaces as the kernel knows them by netlink, which
 // unlike /sys always shows the namespace of the calling thread.
 func readLinks() ([]link, error) {
-	found, err := netlink.LinkList()
+	found, err := dump(netlink.LinkList)
 	if err != nil {
 		return nil, err
 	}
-	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	addrs, err := dump(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, err
 	}
@@ -33,6 +34,19 @@ func readLinks() ([]link, error) {
 		links = append(links, link{name: at.Name, index: at.Index, flags: at.Flags, kind: linkKind(l), addrs: byIndex[at.Index]})
 	}
 	return links, nil
+}
+
+// dump asks the kernel for a table until it did not change while it was read, a
+// few times at most: a table that never rests is taken as it was read last.
+func dump[T any](list func() ([]T, error)) ([]T, error) {
+	var all []T
+	var err error
+	for range 5 {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return all, err
+		}
+	}
+	return all, nil
 }
 
 // linkKind is empty for what leads to a real cable or radio: hardware, and the
