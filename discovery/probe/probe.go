@@ -16,8 +16,8 @@ import (
 
 // All are all probes, sorted by name.
 var All = []*discovery.Probe{
-	DNSSD,
 	ESPHome,
+	HomeKit,
 	HTTP,
 	IGD,
 	MQTT,

@@ -3,7 +3,7 @@
 //
 // It is not this package's job to hear announcements or to decide whom to
 // believe: source mdns hears them itself, Home Assistant passes them on, and
-// probe dnssd asks for them.
+// probe homekit asks for them.
 package dnssd
 
 import (

@@ -40,13 +40,6 @@ var readings = []reading{
 	{"_matterc._udp", "dt", fact.DeviceClass, map[string]string{"10": "lock", "14": "bridge", "256": "light", "266": "plug"}},
 }
 
-// Tells reports whether instances of a service type may tell anything of their host
-// beyond that they are there.
-func Tells(typ string) bool {
-	is := func(types string) bool { return slices.Contains(strings.Fields(types), typ) }
-	return platforms[typ] != "" || is(hapTypes) || slices.ContainsFunc(readings, func(r reading) bool { return is(r.types) })
-}
-
 // names says where the best name for people stands: a TXT key, or the instance
 // name itself if the key is empty.
 var names = []struct{ typ, key string }{

@@ -20,6 +20,7 @@ type device struct {
 	// own means that it is, or has become, our own device: MQTT devices with the
 	// same MAC address are one. What it says of itself may be our own words.
 	own                                    bool
+	platform                               string // of its firmware, if its integration speaks one only
 	manufacturer, model, firmware, version string
 	ids                                    []discovery.Identifier
 	addr                                   netip.Addr // at which it is configured; invalid if that is not told
@@ -50,6 +51,9 @@ func (r deviceRow) device() (device, bool) {
 		domain, value := string(pair[0]), string(pair[1])
 		if domain == "mqtt" && strings.HasPrefix(value, ours) {
 			d.own = true
+		}
+		if domain == "shelly" {
+			d.platform = domain
 		}
 		add(identifier(domain, value))
 	}

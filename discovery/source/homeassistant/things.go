@@ -224,8 +224,8 @@ func (t *things) observation(x *thing, networks discovery.Networks, now time.Tim
 		o.Name = cmp.Or(o.Name, x.lease.host)
 	}
 	if types := dnssd.Types(x.instances); len(types) > 0 {
-		// Their names and properties may be anybody's words about this address: probe
-		// dnssd asks the device itself.
+		// Their names and properties may be anybody's words about this address: probes
+		// ask the device itself.
 		fact.MDNSServices.Set(ev, types, "zeroconf")
 	}
 	o.Services = dnssd.Services(x.instances)
@@ -269,6 +269,7 @@ func (t *things) tellRows(x *thing, o *discovery.Observation) {
 		setText(o.Facts, fact.DeviceModel, d.model, "model=")
 		setText(o.Facts, fact.DeviceFirmware, d.firmware, "sw_version=")
 		setText(o.Facts, fact.DeviceHardware, d.version, "hw_version=")
+		setText(o.Facts, fact.DevicePlatform, d.platform, "integration ")
 		if area := t.home.areas[d.area]; area != "" {
 			setText(o.Facts, fact.DeviceArea, area, "area_id=")
 		}
@@ -284,6 +285,7 @@ func (t *things) tellRows(x *thing, o *discovery.Observation) {
 		fact.DeviceClass.Set(o.Facts, class, "entity "+domain)
 	}
 	t.tellUpdates(updates, o.Facts)
+	o.Facts.Finish(Name)
 }
 
 // tellUpdates says whether firmware waits. Other updates, such as those of Home

@@ -3,7 +3,6 @@ package probe
 import (
 	"cmp"
 	"context"
-	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -15,67 +14,56 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
 )
 
-// DNSSD asks a device for the services that somebody else says it announces.
-var DNSSD = &discovery.Probe{
-	Name: "dnssd",
-	Doc: "Asks a device itself, by multicast DNS sent to its own address only, for the services of which another one told that it announces them: " +
-		"what anybody may say about it becomes what it says.",
+// HomeKit asks an accessory whether it waits for pairing.
+var HomeKit = &discovery.Probe{
+	Name: "homekit",
+	Doc: "Asks a HomeKit accessory itself, by multicast DNS sent to its own address only, whether it has been paired, " +
+		"where only another one told that it announces HomeKit: what anybody may say about it becomes what it says.",
 	Touch:   discovery.Read,
-	Gives:   dnssdWords,
+	Gives:   homeKitWords,
 	Every:   6 * time.Hour,
-	Applies: announcedByOthers,
-	Run:     runDNSSD,
+	Applies: saidToBeHomeKit,
+	Run:     runHomeKit,
 }
 
-var dnssdWords = []string{
-	fact.DeviceModel.Name(), fact.DeviceManufacturer.Name(), fact.DeviceFirmware.Name(), fact.DeviceClass.Name(),
-	fact.DevicePlatform.Name(), fact.DeviceFirmwareDate.Name(), fact.ControlEncrypted.Name(), fact.HomeKitPaired.Name(),
-}
+var homeKitWords = []string{fact.DeviceClass.Name(), fact.DeviceModel.Name(), fact.HomeKitPaired.Name()}
 
 const (
-	dnssdPort = 5353
-	// maxTypes is how many service types a device is asked for, one by one, since
-	// many answer only the first question of a message.
-	maxTypes = 5
-	// maxAnswered is how many records of an answer are read.
-	maxAnswered = 256
+	mdnsPort = 5353
+	// maxRecords is how many records of an answer are read.
+	maxRecords = 256
 )
 
-// announcedByOthers reports whether the device's services are known only by the
-// word of somebody who heard them in its network.
-func announcedByOthers(d discovery.Device, ev *fact.Evidence) bool {
-	_, told := fact.MDNSServices.Get(ev)
-	return told && !slices.Contains(d.Sources, "mdns") && reachable(d, ev)
+// saidToBeHomeKit reports whether the device's HomeKit services are known only by
+// the word of somebody who heard them in its network.
+func saidToBeHomeKit(d discovery.Device, ev *fact.Evidence) bool {
+	return len(homeKitTypes(ev)) > 0 && !slices.Contains(d.Sources, "mdns") && reachable(d, ev)
 }
 
-func runDNSSD(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
-	types, _ := fact.MDNSServices.Get(t.Known())
+func homeKitTypes(ev *fact.Evidence) []string {
+	types, _ := fact.MDNSServices.Get(ev)
+	return slices.DeleteFunc(slices.Clone(types), func(typ string) bool { return typ != "_hap._tcp" && typ != "_hap._udp" })
+}
+
+func runHomeKit(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
 	var all []dnssd.Instance
 	why := fact.NotTold
-	asked := 0
-	for _, typ := range types {
-		if asked == maxTypes || !dnssd.Tells(typ) {
-			continue
-		}
-		asked++
+	for _, typ := range homeKitTypes(t.Known()) {
 		found, err := askServices(ctx, t, typ)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
 			why = discovery.WhyOf(err)
-			if errors.Is(err, discovery.ErrClosed) || errors.Is(err, discovery.ErrNoAnswer) {
-				break // it answers no question of this sort
-			}
 		}
 		all = append(all, found...)
 	}
 	slices.SortFunc(all, func(a, b dnssd.Instance) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Port, b.Port))
 	})
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence(), Name: dnssd.BestName(all)}
+	o := discovery.Observation{About: t.About(), Facts: t.Evidence(), Name: fact.Clean(dnssd.BestName(all), discovery.MaxName)}
 	dnssd.Describe(o.Facts, all, t.Now())
-	for _, word := range dnssdWords {
+	for _, word := range homeKitWords {
 		o.Facts.MarkUnknown(word, why)
 	}
 	report(o)
@@ -88,12 +76,12 @@ func runDNSSD(ctx context.Context, t *discovery.Target, report func(discovery.Ob
 func askServices(ctx context.Context, t *discovery.Target, typ string) ([]dnssd.Instance, error) {
 	q := new(dns.Msg)
 	q.SetQuestion(typ+".local.", dns.TypePTR)
-	q.RecursionDesired = false
+	q.Id, q.RecursionDesired = 0, false // as on multicast: the port tells answers apart
 	b, err := q.Pack()
 	if err != nil {
 		return nil, discovery.ErrNotAsked
 	}
-	reply, err := t.Exchange(ctx, dnssdPort, b)
+	reply, err := t.Exchange(ctx, mdnsPort, b)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +103,7 @@ func readServices(b []byte, id uint16, typ string, from netip.Addr) ([]dnssd.Ins
 	txt := map[string]map[string]string{}
 	var srvs []*dns.SRV
 	for i, rr := range slices.Concat(m.Answer, m.Extra) {
-		if i == maxAnswered {
+		if i == maxRecords {
 			break
 		}
 		name := dns.CanonicalName(rr.Header().Name)

@@ -89,7 +89,7 @@ func TestReadServices(t *testing.T) {
 	}
 }
 
-func TestDNSSDApplies(t *testing.T) {
+func TestHomeKitApplies(t *testing.T) {
 	services := func(types ...string) *fact.Evidence {
 		ev := fact.New("homeassistant", time.Now())
 		fact.MDNSServices.Set(ev, types, "")
@@ -106,10 +106,11 @@ func TestDNSSDApplies(t *testing.T) {
 	}{
 		{"told by another", at, services("_hap._tcp"), true},
 		{"heard by ourselves", heard, services("_hap._tcp"), false},
+		{"another service", at, services("_http._tcp"), false},
 		{"announces nothing", at, fact.New("x", time.Now()), false},
 		{"no address", discovery.Device{}, services("_hap._tcp"), false},
 	} {
-		if got := announcedByOthers(tt.d, tt.ev); got != tt.want {
+		if got := saidToBeHomeKit(tt.d, tt.ev); got != tt.want {
 			t.Errorf("%s: applies %v, want %v", tt.name, got, tt.want)
 		}
 	}
@@ -120,7 +121,7 @@ func FuzzReadServices(f *testing.F) {
 	f.Add(reply(f, "x._http._tcp.local. 10 IN SRV 0 0 80 plug.local."))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		found, _ := readServices(b, askedID, "_hap._tcp", netip.MustParseAddr("192.0.2.10"))
-		if len(found) > maxAnswered {
+		if len(found) > maxRecords {
 			t.Errorf("%d services", len(found))
 		}
 		for _, i := range found {
