@@ -40,6 +40,7 @@ type onlooker struct {
 	retained map[string][]byte
 	since    map[string]time.Time // of the first message on a topic
 	events   []map[string]any
+	messages int // of all sorts
 }
 
 // look connects to a broker as somebody of the tests.
@@ -60,6 +61,7 @@ func look(t testing.TB, m *lab.Mosquitto) *onlooker {
 func (o *onlooker) take(m mqtt.Message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.messages++
 	topic := m.Topic()
 	if strings.Contains(topic, "/event/") {
 		var e map[string]any
@@ -77,6 +79,13 @@ func (o *onlooker) take(m mqtt.Message) {
 	if _, ok := o.since[topic]; !ok {
 		o.since[topic] = time.Now()
 	}
+}
+
+// heard returns how many messages there were.
+func (o *onlooker) heard() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.messages
 }
 
 // get returns the last payload of a topic, and when the topic first had one.
