@@ -2,10 +2,13 @@ package agent
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 )
 
 func TestBlind(t *testing.T) {
@@ -31,6 +34,48 @@ func TestBlind(t *testing.T) {
 			a := &Agent{networks: h.o.networks}
 			if got := a.blind(h.core, h.now); (got != "") != tt.want {
 				t.Errorf("blind: %q, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestBlindWithoutAWayIn: an agent that is not in the home's network itself sees by
+// Home Assistant, as long as that tells of anything.
+func TestBlindWithoutAWayIn(t *testing.T) {
+	app := discovery.Networks{Skipped: []discovery.Skipped{{Interface: "eth0", Reason: "is a container's cable (veth)"}}}
+	lan := []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24")}
+	tell := func(h *home) {
+		mac, _ := discovery.MAC("000c43000001")
+		e := fact.New(homeassistant.Name, h.now)
+		fact.DeviceKind.Set(e, "lan", "")
+		h.observe(discovery.Observation{By: homeassistant.Name, At: h.now, About: []discovery.Identifier{mac}, Facts: e, Quiet: true}, h.now)
+	}
+	for _, tt := range []struct {
+		name   string
+		routed []netip.Prefix
+		do     func(h *home)
+		want   string
+	}{
+		{"nobody tells of the home", nil, func(*home) {}, "Nothing of your home network can be seen"},
+		{"Home Assistant tells where it is, and of no device", lan, func(*home) {}, "learns of its devices from Home Assistant alone"},
+		{"it tells of a device", lan, tell, ""},
+		{"and is restarted", lan, func(h *home) { tell(h); h.wait(time.Hour); h.restart(); tell(h) }, ""},
+		{"it told of a device and is lost", lan, func(h *home) {
+			tell(h)
+			h.wait(time.Hour)
+			h.restart()
+			h.setHealth(homeassistant.Name, discovery.Down, "It cannot be reached.")
+		}, "learns of its devices from Home Assistant alone"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHome(t, 24*time.Hour)
+			tt.do(h)
+			h.wait(firstSight)
+			r := &routed{}
+			r.set(tt.routed)
+			a := &Agent{networks: r.added(func() discovery.Networks { return app })}
+			if got := a.blind(h.core, h.now); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
+				t.Errorf("blind: %q, want %q", got, tt.want)
 			}
 		})
 	}

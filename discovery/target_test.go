@@ -73,6 +73,7 @@ func TestGuard(t *testing.T) {
 		{Interface: "odd0", Prefix: netip.MustParsePrefix("::/0")},
 	}}
 	narrow := Networks{Looked: networks.Looked[:2]}
+	routed := Networks{Routed: []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")}}
 	for _, tt := range []struct {
 		name     string
 		id       ID
@@ -92,6 +93,12 @@ func TestGuard(t *testing.T) {
 		{"another for the hub", Hub, narrow, "192.168.1.10", 80, false},
 		{"broadcast", "x", narrow, "192.168.1.255", 80, false},
 		{"network", "x", narrow, "192.168.1.0", 80, false},
+		{"by way of a router", "x", routed, "192.168.7.10", 80, true},
+		{"beside what is routed", "x", routed, "192.168.1.10", 80, false},
+		{"broadcast beyond a router", "x", routed, "192.168.7.255", 80, false},
+		{"network beyond a router", "x", routed, "192.168.7.0", 80, false},
+		{"printer beyond a router", "x", routed, "192.168.7.10", 9100, false},
+		{"beyond a router for the hub", Hub, routed, "192.168.7.10", 80, false},
 		{"loopback", "x", networks, "127.0.0.1", 80, false},
 		{"loopback for the hub", Hub, networks, "127.0.0.1", 80, false},
 		{"loopback in IPv6", "x", networks, "::1", 80, false},

@@ -140,6 +140,13 @@ func TestSelf(t *testing.T) {
 	}
 }
 
+func TestHomeAssistant(t *testing.T) {
+	socket, token := New(DefaultURL+"/", "secret").HomeAssistant()
+	if socket != "ws://supervisor/core/websocket" || token != "secret" {
+		t.Errorf("at %q with the token %q", socket, token)
+	}
+}
+
 func errorText(err error) string {
 	if err == nil {
 		return ""
