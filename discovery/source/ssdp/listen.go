@@ -41,10 +41,11 @@ type listener struct {
 	packets *rate.Limiter
 }
 
-// start listens on the networks' interfaces, unless it does so already.
-func (l *listener) start(networks []discovery.Network) {
+// start listens on the networks' interfaces, unless it does so already, and
+// reports whether it does so again after a flood.
+func (l *listener) start(networks []discovery.Network) (again bool) {
 	if l.monitor != nil || len(networks) == 0 || time.Now().Before(l.rest) {
-		return
+		return false
 	}
 	var interfaces []net.Interface
 	for _, w := range networks {
@@ -54,7 +55,7 @@ func (l *listener) start(networks []discovery.Network) {
 		}
 	}
 	if len(interfaces) == 0 {
-		return
+		return false
 	}
 	l.mu.Lock()
 	l.packets = rate.NewLimiter(floodRate, floodBurst)
@@ -71,10 +72,12 @@ func (l *listener) start(networks []discovery.Network) {
 	if err != nil {
 		l.tell("Announcements of UPnP devices are not heard: the system does not let Thingwarden listen on UDP port 1900.")
 		l.env.Log.Debug("SSDP monitor did not start", "error", err)
-		return
+		return false
 	}
-	l.monitor, l.started = m, time.Now()
+	again = !l.rest.IsZero()
+	l.monitor, l.started, l.rest = m, time.Now(), time.Time{}
 	l.tell("")
+	return again
 }
 
 // stop stops listening; what is being handled may still be passed on.

@@ -105,7 +105,9 @@ func (s *source) watch(ctx context.Context, g *gate, rounds chan<- int) error {
 			now, round, next = want, 0, time.Now()
 			ears.stop()
 		}
-		ears.start(now)
+		if ears.start(now) { // announcements were missed, and answers lost in the flood
+			round, next = 0, time.Now()
+		}
 		wait := watchEvery
 		if !s.cfg.ListenOnly {
 			asker.sync(now)
