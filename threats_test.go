@@ -64,8 +64,8 @@ func exists(t *testing.T, name string) bool {
 // TestSourcesCannotPublish: what sources get of MQTT is enough to listen (threat T11).
 func TestSourcesCannotPublish(t *testing.T) {
 	mqtt := reflect.TypeFor[discovery.MQTT]()
-	for i := range mqtt.NumMethod() {
-		if name := mqtt.Method(i).Name; name != "Subscribe" && name != "Connected" {
+	for method := range mqtt.Methods() {
+		if name := method.Name; name != "Subscribe" && name != "Connected" {
 			t.Errorf("sources can %s", name)
 		}
 	}

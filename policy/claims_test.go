@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -29,12 +30,8 @@ func TestClaimsHideNothing(t *testing.T) {
 		{"device-identity-conflict", map[string]any{"address.conflicts": []string{"192.0.2.1"}}},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
-			all := map[string]any{}
-			for _, m := range []map[string]any{says, tt.seen} {
-				for k, v := range m {
-					all[k] = v
-				}
-			}
+			all := maps.Clone(says)
+			maps.Copy(all, tt.seen)
 			vs, _ := s.Evaluate(facts(all), noon)
 			var failed []string
 			for _, v := range vs {
