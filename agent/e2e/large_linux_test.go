@@ -13,7 +13,31 @@ import (
 )
 
 // zigbeeFindings are what each weak device of a large home has.
-var zigbeeFindings = []string{"fw-update-zigbee", "fw-years-old", "zigbee-unknown-device"}
+var zigbeeFindings = []string{"fw-update-zigbee", "lab-old-firmware", "zigbee-unknown-device"}
+
+// judgeZigbee is a configuration in which only they are looked for; one of them is
+// a policy of the owner's.
+func judgeZigbee(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, dir+"/lab-old-firmware.yaml", `id: lab-old-firmware
+title: Firmware of the lab is old
+severity: low
+confidence: sure
+rules: [3]
+when: device.kind == "zigbee" && zigbee.role != "coordinator"
+require: "!device.firmware.startsWith('1.0 Build')"
+summary: The lab's weak devices run this version.
+remedy: Nothing to do; it is made up.
+refs: [none]
+examples:
+  - {facts: {device.kind: zigbee, zigbee.role: router, device.firmware: 1.0 Build 20190401}, want: fail}
+  - {facts: {device.kind: zigbee, zigbee.role: router, device.firmware: "1.0"}, want: pass}
+  - {facts: {device.kind: zigbee, zigbee.role: router, device.firmware: null}, want: unknown}
+  - {facts: {device.kind: zigbee, zigbee.role: coordinator}, want: notapplicable}
+`)
+	return strings.Replace(judgeBy(t, zigbeeFindings...), "policies: {", "policies: {packs: ["+dir+"], ", 1)
+}
 
 func zigbeeIEEE(n int) string { return fmt.Sprintf("00158d0002%06x", n) }
 
