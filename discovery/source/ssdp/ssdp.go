@@ -36,8 +36,9 @@ const (
 	searchEvery = 5 * time.Minute
 )
 
-// firstPauses are those between the first searches: packets get lost.
-var firstPauses = []time.Duration{time.Second, 3 * time.Second}
+// firstPauses are those between the first searches: packets get lost, in a flood
+// those of several seconds.
+var firstPauses = []time.Duration{time.Second, 3 * time.Second, 30 * time.Second}
 
 // targets are what is searched for. Some devices answer only when asked for
 // everything; that is done once.
