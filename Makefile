@@ -45,10 +45,10 @@ release:
 test:
 	@cc=$$($(GO) env CC); \
 	if echo 'int main(void) { return 0; }' | $$cc -x c -o /dev/null - 2>/dev/null; then \
-		CGO_ENABLED=1 $(GO) test -race -timeout 20m $(TESTFLAGS) $(PKG); \
+		CGO_ENABLED=1 $(GO) test -race -timeout 60m $(TESTFLAGS) $(PKG); \
 	else \
 		echo "no C compiler ($$cc): the tests run without the race detector"; \
-		CGO_ENABLED=0 $(GO) test -timeout 20m $(TESTFLAGS) $(PKG); \
+		CGO_ENABLED=0 $(GO) test -timeout 60m $(TESTFLAGS) $(PKG); \
 	fi
 
 # shellcheck, where it is installed, is also what actionlint checks scripts of workflows with.
@@ -93,11 +93,11 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchmem $(PKG)
 
 e2e:
-	TEST_REQUIRE=lab,e2e $(GO) test -count=1 -timeout 30m -v ./agent/e2e/...
+	TEST_REQUIRE=lab,e2e $(GO) test -count=1 -timeout 60m -v ./agent/e2e/...
 
 e2e-ha:
 	agent/e2e/install-homeassistant.sh
-	TEST_REQUIRE=lab,e2e $(GO) test -count=1 -timeout 30m -v -run HomeAssistant ./agent/e2e
+	TEST_REQUIRE=lab,e2e $(GO) test -count=1 -timeout 60m -v -run HomeAssistant ./agent/e2e
 
 image:
 	docker build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
