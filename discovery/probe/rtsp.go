@@ -84,7 +84,13 @@ type rtspAnswer struct {
 	status int    // 0: another protocol
 	line   string // the first line, cleaned
 	video  bool   // it describes a picture
+	tuner  bool   // what it describes is broadcast television
 }
+
+// tunerSession begins the name of the session that a receiver for television
+// describes while somebody watches (SAT>IP Protocol Specification 1.2.2, section
+// 3.5.7): routers with a cable tuner do, and nobody's home is to be seen there.
+const tunerSession = "s=SatIPServer:"
 
 var statusLine = regexp.MustCompile(`^RTSP/\d\.\d (\d{3})( |$)`)
 
@@ -114,6 +120,7 @@ func readRTSP(r io.Reader) (rtspAnswer, error) {
 	n, _ := io.ReadFull(b, body)
 	for l := range strings.Lines(string(body[:n])) {
 		d.video = d.video || strings.HasPrefix(l, "m=video ") // RFC 8866 section 5.14
+		d.tuner = d.tuner || strings.HasPrefix(l, tunerSession)
 	}
 	return d, nil
 }
@@ -132,6 +139,8 @@ func (v *videos) add(port uint16, d rtspAnswer, err error) bool {
 		return false
 	}
 	switch {
+	case d.tuner:
+		v.found[len(v.found)-1] = said + ", SatIPServer"
 	case d.video:
 		v.open = said + ", m=video"
 	case d.status != 401 && d.status != 403: // those want a password, or let nobody in
