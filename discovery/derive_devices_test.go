@@ -3,6 +3,7 @@ package discovery
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -56,6 +57,22 @@ func TestSharedKeys(t *testing.T) {
 	h.now = h.now.AddDate(0, 0, 8)
 	h.inv.Expire(h.now)
 	h.want("camera", map[string]any{"tls.key_shared_with": fact.Stale})
+}
+
+// A machine that goes from Wi-Fi to cable comes back with another MAC address.
+func TestOneMachineAfterAnotherSharesNoKey(t *testing.T) {
+	h := newRoutedHome(t)
+	h.keys("camera", sharedKey)
+	h.now = h.now.Add(time.Hour)
+	cable, _ := MAC("00005e005321")
+	h.inv.Observe(Observation{By: "neighbours", At: h.now, About: []Identifier{cable, IP(netip.MustParseAddr("192.0.2.20"))}})
+	e := fact.New("http", h.now)
+	fact.TLSKeys.Set(e, []string{sharedKey}, "")
+	h.inv.Observe(Observation{By: "http", At: h.now, About: []Identifier{cable}, Facts: e})
+	h.want("camera", map[string]any{"tls.key_shared_with": []string{}})
+
+	h.say("camera", "neighbours", nil) // it is there again, beside the other
+	h.want("camera", map[string]any{"tls.key_shared_with": []string{"00:00:5e:00:53:21"}})
 }
 
 func TestConflicts(t *testing.T) {

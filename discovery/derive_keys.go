@@ -11,7 +11,9 @@ import (
 
 // deriveKeys tells of each device which others encrypt with the same key. Both
 // have shown that they hold the secret one, or pass on to one who does. Two
-// interfaces of one machine are no two devices.
+// interfaces of one machine are no two devices, nor are two that were never there
+// at the same time: a machine that went from Wi-Fi to cable, or changed its MAC
+// address, is one.
 func (inv *Inventory) deriveKeys(evidence map[ID]*fact.Evidence, now time.Time) []Observation {
 	d := inv.derivation(evidence, now)
 	holders := map[string][]ID{}
@@ -32,7 +34,7 @@ func (inv *Inventory) deriveKeys(evidence map[ID]*fact.Evidence, now time.Time) 
 		}
 		var with, proof []string
 		for _, k := range keys {
-			others := slices.DeleteFunc(slices.Clone(holders[k]), func(o ID) bool { return inv.oneMachine(id, o) })
+			others := slices.DeleteFunc(slices.Clone(holders[k]), func(o ID) bool { return inv.oneMachine(id, o) || inv.neverMet(id, o) })
 			if len(others) > 0 {
 				with = append(with, inv.tell(others)...)
 				proof = append(proof, fmt.Sprintf("public key SHA-256 %s also at %s", k, strings.Join(inv.tell(others), ", ")))
@@ -81,4 +83,11 @@ func (inv *Inventory) oneMachine(a, b ID) bool {
 		return strings.ToLower(s)
 	}
 	return name(a) != "" && name(a) == name(b)
+}
+
+// neverMet reports whether one of two devices was last seen before the other was
+// seen first.
+func (inv *Inventory) neverMet(a, b ID) bool {
+	x, y := inv.records[a], inv.records[b]
+	return x != nil && y != nil && (x.last.Before(y.first) || y.last.Before(x.first))
 }

@@ -26,7 +26,7 @@ func TestClaimsHideNothing(t *testing.T) {
 		{"shelly-open-ap", map[string]any{"device.platform": "shelly", "wifi.access_point_open": true}},
 		{"esphome-web-open", map[string]any{"device.platform": "esphome", "http.controls_open": true}},
 		{"wan-port-mapping", map[string]any{"wan.open_ports": []string{"tcp 23 to 23, for good"}}},
-		{"tls-shared-key", map[string]any{"tls.key_shared_with": []string{"00:00:5e:00:53:01"}}},
+		{"tls-shared-key", map[string]any{"http.tls": true, "tls.key_shared_with": []string{"00:00:5e:00:53:01"}}},
 		{"device-identity-conflict", map[string]any{"address.conflicts": []string{"192.0.2.1"}}},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
