@@ -20,23 +20,23 @@ func (inv *Inventory) deriveConflicts(evidence map[ID]*fact.Evidence, now time.T
 		if !known {
 			if had || isDerived(e, fact.AddressConflicts.Name()) {
 				fact.AddressConflicts.Unknown(d.of(id), notKnown(n, had))
-				fact.AddressConflictRouter.Unknown(d.of(id), notKnown(n, had))
 			}
 			continue
 		}
 		var conflicts, proof []string
-		router := false
 		for _, s := range disputed {
 			addr, owner, ok := parseDisputed(s)
 			if first, known := inv.Find(owner); !ok || known && inv.oneMachine(id, first) {
 				continue
 			}
 			conflicts = append(conflicts, addr.String())
-			proof = append(proof, addr.String()+" is claimed by "+FormatMAC(owner.Value)+" too")
-			router = router || slices.Contains(inv.networks().Gateways, addr)
+			whose := ""
+			if slices.Contains(inv.networks().Gateways, addr) {
+				whose = ", the router's,"
+			}
+			proof = append(proof, addr.String()+whose+" is claimed by "+FormatMAC(owner.Value)+" too")
 		}
 		fact.AddressConflicts.Set(d.of(id), conflicts, strings.Join(proof, "; "))
-		fact.AddressConflictRouter.Set(d.of(id), router, "")
 	}
 	return d.changes()
 }

@@ -83,23 +83,23 @@ func TestConflicts(t *testing.T) {
 	h := newRoutedHome(t)
 	h.want("rogue", map[string]any{})
 	h.say("rogue", "neighbours", disputed())
-	h.want("rogue", map[string]any{"address.conflicts": []string{}, "address.conflict_router": false})
+	h.want("rogue", map[string]any{"address.conflicts": []string{}})
 	h.say("rogue", "neighbours", disputed(cameras, "junk"))
-	h.want("rogue", map[string]any{"address.conflicts": []string{"192.0.2.20"}, "address.conflict_router": false})
+	h.want("rogue", map[string]any{"address.conflicts": []string{"192.0.2.20"}})
 	h.say("rogue", "neighbours", disputed(cameras, routers))
-	h.want("rogue", map[string]any{"address.conflicts": []string{"192.0.2.20", "192.0.2.1"}, "address.conflict_router": true})
+	h.want("rogue", map[string]any{"address.conflicts": []string{"192.0.2.20", "192.0.2.1"}})
 	h.want("camera", map[string]any{})
 	h.want("router", map[string]any{})
 	n, _ := h.derive("rogue").Entry("address.conflicts")
-	if want := "192.0.2.20 is claimed by 00:00:5e:00:53:20 too; 192.0.2.1 is claimed by 00:00:5e:00:53:01 too"; n.Proof != want {
+	if want := "192.0.2.20 is claimed by 00:00:5e:00:53:20 too; 192.0.2.1, the router's, is claimed by 00:00:5e:00:53:01 too"; n.Proof != want {
 		t.Errorf("proof %q, want %q", n.Proof, want)
 	}
 
 	h.hostname("camera", "mdns", "nas.local") // two interfaces of one machine
 	h.hostname("rogue", "mdns", "nas.local")
-	h.want("rogue", map[string]any{"address.conflicts": []string{"192.0.2.1"}, "address.conflict_router": true})
+	h.want("rogue", map[string]any{"address.conflicts": []string{"192.0.2.1"}})
 	h.say("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressDisputed.Unknown(e, fact.SourceDown) })
-	h.want("rogue", map[string]any{"address.conflicts": fact.SourceDown, "address.conflict_router": fact.SourceDown})
+	h.want("rogue", map[string]any{"address.conflicts": fact.SourceDown})
 }
 
 // Threat T12: who takes the router's address from it, by turns, is not believed

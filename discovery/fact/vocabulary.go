@@ -85,7 +85,7 @@ var (
 var (
 	WANGateway    = word[bool]("wan.gateway", 0, "The hub reaches the Internet through this device.")
 	WANNested     = word[bool]("wan.nested", week, "The router's own outside address is a private one: another router, or the provider's, stands before it.")
-	WANDoors      = word[[]string]("wan.doors", hours24, "Doors from the Internet that the router keeps open because a program asked for them: device, outside and inside port.")
+	WANDoors      = word[[]string]("wan.doors", hours24, "Doors from the Internet that the router keeps open, mostly because a program asked for them: device, outside and inside port.")
 	WANDoorsStale = word[[]string]("wan.doors_stale", 0, "Doors of wan.doors that lead to an address at which no device has been seen for a week.")
 	WANOpenPorts  = word[[]string]("wan.open_ports", 0, "Doors of the home's router that lead from the Internet to this device.")
 	WANOpenTCP    = word[[]string]("wan.open_tcp", 0, "Numbers of the TCP ports, outside and inside, of the doors in wan.open_ports.")
@@ -104,9 +104,8 @@ var (
 
 // Words about addresses.
 var (
-	AddressDisputed       = word[[]string]("address.disputed", 0, "Addresses that another MAC address had first and that the device claims by turns with it, each with that MAC address.")
-	AddressConflicts      = word[[]string]("address.conflicts", 0, "Addresses of address.disputed that belong to another device, not to another interface of this one.")
-	AddressConflictRouter = word[bool]("address.conflict_router", 0, "One of address.conflicts is that of the home's router.")
+	AddressDisputed  = word[[]string]("address.disputed", 0, "Addresses that another MAC address had first and that the device claims by turns with it, each with that MAC address.")
+	AddressConflicts = word[[]string]("address.conflicts", 0, "Addresses of address.disputed that belong to another device, not to another interface of this one.")
 )
 
 // Words about HomeKit and Matter.
@@ -149,7 +148,7 @@ var (
 	HomeUntrusted     = word[int64]("home.untrusted_devices", 0, "Number of devices that came after the learning period and that the owner has not called trusted.")
 	HomeRadioDevices  = word[int64]("home.radio_devices", 0, "Number of devices in the Zigbee and Z-Wave networks of the home.")
 	HomeIPDevices     = word[int64]("home.ip_devices", 0, "Number of devices of the home that are reached by Wi-Fi or Ethernet.")
-	HomeIPThings      = word[int64]("home.ip_things", 0, "Number of simple things among home.ip_devices: lights, plugs, switches, sensors, covers, thermostats, valves.")
+	HomeIPThings      = word[int64]("home.ip_things", 0, "Number of simple things among home.ip_devices: lights, plugs, switches, remotes, sensors, sirens, covers, thermostats, valves.")
 )
 
 type words struct {
@@ -169,7 +168,7 @@ func newWords() *words {
 		TelnetOpen.word, TelnetPort.word,
 		HTTPOpen.word, HTTPTitle.word, HTTPServer.word, HTTPRealm.word, HTTPTLS.word, HTTPToTLS.word,
 		HTTPBasicClear.word, HTTPPasswordForm.word, TLSKeys.word, TLSKeySharedWith.word, MDNSServices.word,
-		AddressDisputed.word, AddressConflicts.word, AddressConflictRouter.word,
+		AddressDisputed.word, AddressConflicts.word,
 		HomeKitPaired.word, MatterWindowOpen.word, MatterJoined.word, MatterFabrics.word,
 		ZigbeeJoinOpen.word, ZigbeeJoinOpenSince.word, ZigbeeJoinOpenDay.word, ZigbeeDefaultIDs.word, ZigbeeRole.word,
 		ZigbeeSupported.word, ZigbeeInterview.word, ZigbeeUninvited.word, ZigbeeBridgeVersion.word,
