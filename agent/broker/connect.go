@@ -66,7 +66,7 @@ func (s *Session) runClient(ctx context.Context, cfg Config, u *url.URL) bool {
 	})
 	client := mqtt.NewClient(o)
 	s.mu.Lock()
-	s.client, s.open = client, 0
+	s.client, s.open, s.deaf = client, 0, false
 	s.mu.Unlock()
 	connected := s.connect(ctx, client)
 	if connected {

@@ -1,14 +1,18 @@
 package broker
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
 )
 
 func startEmbedded(t *testing.T, listen, file string) *Embedded {
@@ -89,4 +93,51 @@ func TestEmbeddedBadInput(t *testing.T) {
 			}
 		})
 	}
+}
+
+// losing is a broker that loses a session: it acknowledges all and hands nothing on.
+type losing struct {
+	mochi.HookBase
+	on atomic.Bool
+}
+
+func (*losing) ID() string           { return "losing" }
+func (*losing) Provides(b byte) bool { return b == mochi.OnPublish || b == mochi.OnConnect }
+
+func (l *losing) OnPublish(_ *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if l.on.Load() {
+		return pk, packets.CodeSuccessIgnore
+	}
+	return pk, nil
+}
+
+func (l *losing) OnConnect(*mochi.Client, packets.Packet) error {
+	l.on.Store(false)
+	return nil
+}
+
+func TestSessionThatTheBrokerLostBeginsAnew(t *testing.T) {
+	e := startEmbedded(t, "127.0.0.1:0", t.TempDir()+"/credentials")
+	l := &losing{}
+	if err := e.server.AddHook(l, nil); err != nil {
+		t.Fatal(err)
+	}
+	s := New(Config{URL: e.URL(), Username: e.Username, Password: e.Password, ClientID: "a", SyncTopic: "sync"}, slog.New(slog.DiscardHandler))
+	s.syncTimeout = time.Second
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	connected(t, s)
+	if err := s.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l.on.Store(true)
+	eventually(t, "a sync in vain", func() bool { return s.Sync(t.Context()) != nil })
+	eventually(t, "a session that works", func() bool { return s.Sync(t.Context()) == nil })
 }

@@ -29,12 +29,16 @@ type Session struct {
 	up       bool
 	lost     chan struct{} // closed when the connection is lost
 	open     int           // messages whose acknowledgement never came
+	deaf     bool          // what is sent to ourselves does not come back
+	brought  time.Time     // when the last message came
 	problem  string
 	subs     []*subscription
 	dropped  map[string]bool // filters without a subscriber, still subscribed
 	watchers map[*func(bool)]struct{}
 	syncs    map[string]*marker
 	nextSync uint64
+
+	syncTimeout time.Duration
 }
 
 type subscription struct {
@@ -52,6 +56,7 @@ func New(cfg Config, log *slog.Logger) *Session {
 		cfg: cfg, log: log,
 		events: make(chan struct{}, 1), kick: make(chan struct{}, 1), flush: make(chan chan struct{}),
 		dropped: map[string]bool{}, watchers: map[*func(bool)]struct{}{}, syncs: map[string]*marker{},
+		syncTimeout: ackTimeout,
 	}
 }
 
@@ -171,11 +176,33 @@ func (s *Session) farewell(client mqtt.Client) {
 	if w := s.cfg.Will; w != nil && client.IsConnectionOpen() {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
-		if err := wait(ctx, client.Publish(w.Topic, w.QoS, w.Retained, w.Payload), nil); err != nil {
+		err := wait(ctx, client.Publish(w.Topic, w.QoS, w.Retained, w.Payload), nil)
+		if err == nil {
+			err = s.handedOn(ctx, client)
+		}
+		if err != nil {
 			s.log.Debug("no farewell to the MQTT broker", "error", err)
 		}
 	}
 	client.Disconnect(250)
+}
+
+// handedOn returns when the broker has handed on what we sent. Some acknowledge a
+// message before that, and then our next session's greeting can overtake this
+// one's farewell.
+func (s *Session) handedOn(ctx context.Context, client mqtt.Client) error {
+	if up, _ := s.State(); !up || s.cfg.SyncTopic == "" {
+		return nil
+	}
+	nonce, m, forget := s.mark()
+	defer forget()
+	s.sendMarker(client, nonce)
+	select {
+	case <-m.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // trouble records what is wrong and logs it when it is new.
@@ -288,10 +315,12 @@ func (s *Session) left(t mqtt.Token) {
 	}
 }
 
+// worn reports whether the connection is of no more use: its client has no numbers
+// left, or the broker hands nothing to us any more.
 func (s *Session) worn() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.open >= maxOpen
+	return s.open >= maxOpen || s.deaf
 }
 
 // wait is the only place that waits for a token, and never without a limit: a

@@ -327,6 +327,33 @@ func TestWill(t *testing.T) {
 	})
 }
 
+// TestFarewellIsHandedOn: who ends has seen that its farewell was handed on, else a
+// new session's greeting could overtake it.
+func TestFarewellIsHandedOn(t *testing.T) {
+	brokers(t, func(t *testing.T, b server) {
+		watcher, _ := session(t, b.config, "watcher")
+		var h heard
+		defer watcher.Subscribe("all/#", 0, h.add)()
+		connected(t, watcher)
+		cfg := b.config
+		cfg.ClientID, cfg.SyncTopic = "a", "all/sync"
+		cfg.Will = &Message{Topic: "all/status", Payload: []byte("offline"), QoS: 1, Retained: true}
+		s := New(cfg, slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Run(ctx) }()
+		connected(t, s)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		eventually(t, "farewell", func() bool { return len(h.get()) >= 3 })
+		if got := h.get(); got[0] != "all/status=offline" || !strings.HasPrefix(got[1], "all/sync=") {
+			t.Errorf("heard %q", got)
+		}
+	})
+}
+
 func TestLargePayloads(t *testing.T) {
 	brokers(t, func(t *testing.T, b server) {
 		s, text := session(t, b.config, "a")

@@ -100,6 +100,7 @@ func (s *Session) dispatch(_ mqtt.Client, m mqtt.Message) {
 	msg := Message{Topic: m.Topic(), Payload: m.Payload(), QoS: m.Qos(), Retained: m.Retained()}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.brought = time.Now()
 	if s.cfg.SyncTopic != "" && msg.Topic == s.cfg.SyncTopic {
 		s.marked(msg)
 	}
@@ -129,24 +130,38 @@ type marker struct {
 // the end of the retained messages, so the session sends itself a message and
 // waits for it. It must not be called from a subscriber.
 func (s *Session) Sync(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	limited, cancel := context.WithTimeout(ctx, s.syncTimeout)
 	defer cancel()
-	reply := make(chan struct{})
+	err := s.sync(limited)
+	if limited.Err() != nil && ctx.Err() == nil {
+		s.beginAnew()
+	}
+	return err
+}
+
+// beginAnew ends a connection that stands and brings nothing, after a Sync in vain:
+// a broker may have lost us when it threw off an older session of our name.
+func (s *Session) beginAnew() {
+	s.mu.Lock()
+	s.deaf = s.up && time.Since(s.brought) > s.syncTimeout/3
+	deaf := s.deaf
+	s.mu.Unlock()
+	if deaf {
+		s.log.Warn("the MQTT broker hands nothing on to us any more; connecting anew")
+		poke(s.events)
+	}
+}
+
+func (s *Session) sync(ctx context.Context) error {
 	s.mu.Lock()
 	client, up, lost := s.client, s.up, s.lost
-	s.nextSync++
-	nonce := strconv.FormatUint(s.nextSync, 10) + "-" + strconv.FormatInt(time.Now().UnixNano(), 36)
-	m := &marker{done: make(chan struct{})}
-	s.syncs[nonce] = m
 	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.syncs, nonce)
-		s.mu.Unlock()
-	}()
 	if !up || lost == nil || s.cfg.SyncTopic == "" {
 		return ErrNotConnected
 	}
+	nonce, m, forget := s.mark()
+	defer forget()
+	reply := make(chan struct{})
 	select {
 	case s.flush <- reply:
 	case <-lost:
@@ -160,10 +175,7 @@ func (s *Session) Sync(ctx context.Context) error {
 		return fmt.Errorf("reading what the MQTT broker holds: %w", ctx.Err())
 	}
 	for {
-		// Their acknowledgements are not waited for: what comes back is proof enough.
-		for qos := range byte(2) {
-			client.Publish(s.cfg.SyncTopic, qos, false, fmt.Appendf(nil, "%s/%d", nonce, qos))
-		}
+		s.sendMarker(client, nonce)
 		select {
 		case <-m.done:
 			s.mu.Lock()
@@ -183,6 +195,28 @@ func (s *Session) Sync(ctx context.Context) error {
 		case <-ctx.Done():
 			return fmt.Errorf("reading what the MQTT broker holds: %w", ctx.Err())
 		}
+	}
+}
+
+// mark makes a marker that has not been sent yet.
+func (s *Session) mark() (nonce string, m *marker, forget func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nextSync++
+	nonce = strconv.FormatUint(s.nextSync, 10) + "-" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	m = &marker{done: make(chan struct{})}
+	s.syncs[nonce] = m
+	return nonce, m, func() {
+		s.mu.Lock()
+		delete(s.syncs, nonce)
+		s.mu.Unlock()
+	}
+}
+
+// sendMarker does not wait for acknowledgements: what comes back is proof enough.
+func (s *Session) sendMarker(client mqtt.Client, nonce string) {
+	for qos := range byte(2) {
+		client.Publish(s.cfg.SyncTopic, qos, false, fmt.Appendf(nil, "%s/%d", nonce, qos))
 	}
 }
 

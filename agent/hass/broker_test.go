@@ -3,6 +3,7 @@ package hass
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -222,6 +223,9 @@ func (a *agent) remembered() Memory {
 	return a.memory
 }
 
+// agents counts the agents that were started.
+var agents atomic.Int64
+
 func startAgent(t testing.TB, b server, m Memory, change func(*Options)) *agent {
 	t.Helper()
 	cfg := b.config
@@ -230,7 +234,9 @@ func startAgent(t testing.TB, b server, m Memory, change func(*Options)) *agent 
 	cfg.Birth = &broker.Message{Topic: StatusTopic("home"), Payload: []byte(Online), QoS: 1, Retained: true}
 	a := &agent{t: t, memory: m}
 	var endSession func()
-	a.session, endSession = runSession(t, cfg, "thingwarden-home-1")
+	// The embedded broker can lose a session whose name an older one had that is
+	// just ending.
+	a.session, endSession = runSession(t, cfg, fmt.Sprintf("thingwarden-home-%d", agents.Add(1)))
 	o := Options{
 		Site: "home", Memory: m, Now: func() time.Time { return noon }, Jitter: func() time.Duration { return 0 },
 		Settle: func() time.Duration { return 0 },
