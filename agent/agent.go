@@ -316,6 +316,9 @@ func (a *Agent) show(c *core, now time.Time) {
 
 // passOn tells the prober and the kernel what changed.
 func (a *Agent) passOn(c *core) {
+	for _, r := range c.renamed {
+		a.prober.Rename(r.from, r.to)
+	}
 	for _, id := range c.gone {
 		a.prober.Remove(id)
 	}
@@ -333,7 +336,7 @@ func (a *Agent) passOn(c *core) {
 		}
 		a.resolve(addr)
 	}
-	c.gone, c.judged, c.resolve = c.gone[:0], c.judged[:0], c.resolve[:0]
+	c.renamed, c.gone, c.judged, c.resolve = c.renamed[:0], c.gone[:0], c.judged[:0], c.resolve[:0]
 }
 
 // saveState is the state with what the prober and the publishers remember.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -97,5 +98,42 @@ func TestShareOfTheHome(t *testing.T) {
 	}
 	if got := s.pause(start.Add(time.Hour)); got != 0 {
 		t.Errorf("an hour later there is a pause of %v", got)
+	}
+}
+
+// TestMarksHoldWhenADeviceGetsABetterIdentity: a device beyond a router comes to the
+// hub's own network, where its hardware address is seen.
+func TestMarksHoldWhenADeviceGetsABetterIdentity(t *testing.T) {
+	h := newHome(t, 24*time.Hour)
+	at := netip.MustParseAddr("10.0.1.9")
+	see := func(ids ...discovery.Identifier) {
+		e := fact.New("neighbours", h.now)
+		fact.DeviceKind.Set(e, "lan", "")
+		h.observe(discovery.Observation{By: "neighbours", At: h.now, About: ids, Facts: e}, h.now)
+		h.tick(h.now)
+	}
+	const old = discovery.ID("ip_10_0_1_9")
+	see(discovery.IP(at))
+	h.dec.setHidden([]discovery.ID{old}, h.now)
+	a := &Agent{prober: discovery.NewProber(discovery.ProberOptions{Networks: h.o.networks, Now: func() time.Time { return h.now }})}
+	a.prober.Restore([]discovery.ID{old})
+	a.passOn(h.core)
+	mac, _ := discovery.MAC("000c43000001")
+	see(mac, discovery.IP(at))
+	a.passOn(h.core)
+	if got := a.prober.Fragile(); !slices.Equal(got, []discovery.ID{cameraID}) {
+		t.Errorf("left alone is %v", got)
+	}
+	if got := h.dec.hidden(); !slices.Equal(got, []discovery.ID{cameraID}) {
+		t.Errorf("deleted by the owner is %v", got)
+	}
+	if got := h.snapshot("home", "", "", h.now).Renamed; got[old] != cameraID {
+		t.Errorf("publishers hear of the new identities %v", got)
+	}
+	// Somebody else gets the address: that one the owner did not delete.
+	h.observe(discovery.Observation{By: "neighbours", At: h.now, About: []discovery.Identifier{mac}, Gone: true}, h.now)
+	see(discovery.IP(at))
+	if got := h.snapshot("home", "", "", h.now).Renamed; len(got) != 0 {
+		t.Errorf("publishers still hear of %v", got)
 	}
 }

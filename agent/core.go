@@ -2,6 +2,7 @@ package agent
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -60,13 +61,18 @@ type core struct {
 	forgotten []discovery.ID
 	lastScan  time.Time
 
-	resolve  []netip.Addr   // to be asked for by the loop
-	judged   []discovery.ID // since the loop last passed them on
-	gone     []discovery.ID // likewise
-	decDirty bool           // decisions differ from the file
-	changed  bool           // a new snapshot is due
-	eventful bool           // there is an event that is not saved
+	resolve  []netip.Addr                  // to be asked for by the loop
+	judged   []discovery.ID                // since the loop last passed them on
+	gone     []discovery.ID                // likewise
+	renamed  []renaming                    // likewise
+	hidden   map[discovery.ID]discovery.ID // devices not to be shown that got another id
+	decDirty bool                          // decisions differ from the file
+	changed  bool                          // a new snapshot is due
+	eventful bool                          // there is an event that is not saved
 }
+
+// renaming is a device that got a better identity.
+type renaming struct{ from, to discovery.ID }
 
 type coreOptions struct {
 	set        *policy.Set
@@ -86,7 +92,8 @@ func newCore(o coreOptions, now time.Time) *core {
 		evidence: map[discovery.ID]*fact.Evidence{}, shown: map[discovery.ID]report.Device{},
 		sent: map[discovery.ID]report.Sent{}, health: map[string]report.Component{},
 		awayFrom: map[discovery.ID]time.Time{}, dirty: map[discovery.ID]bool{}, again: map[discovery.ID]time.Time{},
-		overflow: map[discovery.ID]bool{}, failing: map[string]map[discovery.ID]bool{}, changed: true, next: now,
+		overflow: map[discovery.ID]bool{}, failing: map[string]map[discovery.ID]bool{},
+		hidden: map[discovery.ID]discovery.ID{}, changed: true, next: now,
 	}
 	c.inv = discovery.NewInventory(o.networks, o.precedence, c.keep, now)
 	if o.state != nil {
@@ -136,6 +143,9 @@ func (c *core) rename(old, id discovery.ID) {
 			c.events[i].Device = id
 		}
 	}
+	if _, hidden := c.dec.Hidden[old]; hidden {
+		c.hidden[old] = id
+	}
 	c.ledger.Rename(string(old), string(id))
 	c.dec.rename(old, id)
 	c.decDirty = true
@@ -144,6 +154,7 @@ func (c *core) rename(old, id discovery.ID) {
 	c.sent[id] = report.Sent{Packets: s.Packets + t.Packets, Connections: s.Connections + t.Connections}
 	delete(c.sent, old)
 	c.drop(old)
+	c.renamed = append(c.renamed, renaming{old, id})
 	c.dirty[id] = true
 }
 
@@ -162,6 +173,7 @@ func (c *core) drop(id discovery.ID) {
 // appeared handles a device that the inventory did not have.
 func (c *core) appeared(id discovery.ID, now time.Time) {
 	c.forgotten = slices.DeleteFunc(c.forgotten, func(f discovery.ID) bool { return f == id })
+	delete(c.hidden, id) // it is another one now
 	d, _ := c.inv.Device(id)
 	if k := c.dec.Devices[id]; k != nil {
 		if k.Gone && seen(d) {
@@ -297,7 +309,7 @@ func earliest(times ...time.Time) (first time.Time) {
 // snapshot returns the home as it is shown now.
 func (c *core) snapshot(site, version, blind string, now time.Time) *report.Snapshot {
 	s := &report.Snapshot{Site: site, Version: version, At: now, Blind: blind, LastScan: c.lastScan,
-		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten)}
+		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten), Renamed: maps.Clone(c.hidden)}
 	for id, d := range c.shown {
 		d.Sent = c.sent[id]
 		s.Devices = append(s.Devices, d)

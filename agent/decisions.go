@@ -97,6 +97,10 @@ func (d *decisions) decided(id discovery.ID) bool {
 
 // rename moves what is known to a better identity. Decisions about either hold.
 func (d *decisions) rename(old, id discovery.ID) {
+	if at, ok := d.Hidden[old]; ok {
+		delete(d.Hidden, old)
+		d.Hidden[id] = at
+	}
 	from := d.Devices[old]
 	if from == nil {
 		return

@@ -161,10 +161,14 @@ func TestRenameKeepsDecisions(t *testing.T) {
 	old.Trusted = true
 	old.Accepted = map[string]policy.Acceptance{"telnet-open": {Reason: "r"}}
 	d.device("mac_02000000000a", noon.Add(time.Hour)).Appeared = true
+	d.Hidden["ip_10_0_0_9"] = noon
 	d.rename("ip_10_0_0_9", "mac_02000000000a")
 	want := map[discovery.ID]*known{"mac_02000000000a": {
 		FirstSeen: noon, Trusted: true, Accepted: map[string]policy.Acceptance{"telnet-open": {Reason: "r"}}}}
 	if diff := cmp.Diff(want, d.Devices); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[discovery.ID]time.Time{"mac_02000000000a": noon}, d.Hidden); diff != "" {
 		t.Error(diff)
 	}
 }

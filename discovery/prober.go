@@ -223,6 +223,21 @@ func (p *Prober) Remove(id ID) {
 	p.wakeUp()
 }
 
+// Rename says that a device has a better id now: it is left alone if it was.
+// Update tells the rest.
+func (p *Prober) Rename(old, id ID) {
+	p.mu.Lock()
+	if p.fragile[old] {
+		delete(p.fragile, old)
+		p.fragile[id] = true
+		if s := p.subjects[id]; s != nil && s.cancel != nil {
+			s.cancel()
+		}
+	}
+	p.mu.Unlock()
+	p.Remove(old)
+}
+
 // Recheck makes all probes of a device due now, also while it seems to be away.
 // A device that is left alone is not asked: see Clear.
 func (p *Prober) Recheck(id ID) {

@@ -102,7 +102,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case r := <-p.requests:
-			p.want = r.snapshot
+			p.take(r.snapshot)
 			both, stop := context.WithCancel(ctx)
 			after := context.AfterFunc(r.ctx, stop)
 			r.reply <- p.pass(both)
@@ -146,6 +146,20 @@ func (p *Publisher) Restore(id discovery.ID) {
 	p.mu.Unlock()
 	if was {
 		p.poke()
+	}
+}
+
+// take takes up a newer snapshot. A device that the owner deleted stays deleted when
+// it gets a better id.
+func (p *Publisher) take(s *report.Snapshot) {
+	p.want = s
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for old, id := range s.Renamed {
+		if p.deleted[old] {
+			delete(p.deleted, old)
+			p.deleted[id] = true
+		}
 	}
 }
 

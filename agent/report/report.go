@@ -41,6 +41,9 @@ type Snapshot struct {
 	Blind string
 	// LastScan is when the last pass of the probes over the home ended; zero if none.
 	LastScan time.Time
+	// Renamed are devices that the owner does not want shown and that have got a
+	// better identity since: old id to new.
+	Renamed map[discovery.ID]discovery.ID
 	// Forgotten are ids of devices that the owner or time removed and that no
 	// publisher shows any more.
 	Forgotten []discovery.ID
