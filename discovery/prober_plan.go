@@ -62,7 +62,9 @@ func (p *Prober) plan(s *subject) {
 	for _, probe := range p.wanted(s.device, s.evidence) {
 		due, ok := s.due[probe.Name]
 		if !ok {
-			due = p.firstDue(s, probe)
+			if !s.forced {
+				due = p.firstDue(s, probe)
+			}
 			s.due[probe.Name] = due
 		}
 		if p.needChanged(s, probe) && !due.IsZero() {

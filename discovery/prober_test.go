@@ -352,6 +352,25 @@ func TestRestoredEvidenceIsNotAskedForAgain(t *testing.T) {
 	})
 }
 
+// The owner's word counts at once also where an earlier run looked not long ago, and
+// for a device that has been away ever since.
+func TestRecheckOfADeviceThatWasAwayFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(asks("a", 23))
+		defer h.run(t)()
+		e := fact.New("a", time.Now().Add(-30*time.Minute))
+		fact.TelnetOpen.Set(e, false, "")
+		fact.DeviceOnline.Set(e, false, "")
+		e.Finish("a")
+		h.Update(device(10), e)
+		h.take()
+		h.Recheck(device(10).ID)
+		if asked, _ := h.take(); len(asked) != 1 {
+			t.Errorf("asked %v", asked)
+		}
+	})
+}
+
 // A probe that applies by what another one learned runs in the same pass.
 func TestProbesOfOnePassSeeEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
