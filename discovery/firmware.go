@@ -83,6 +83,12 @@ func plausible(day, now time.Time) bool {
 	return day.Year() >= 2000 && !day.After(now.AddDate(0, 0, 1))
 }
 
+var preview = regexp.MustCompile(`(?i)beta|[-.]rc\d*|alpha|dev`)
+
+// IsPreview reports whether a version calls itself one that is not for everybody:
+// "1.5.0-beta1", "2026.8.0-dev".
+func IsPreview(version string) bool { return preview.MatchString(version) }
+
 // CompareVersions compares two versions of numbers parted by points, with or
 // without a "v" before them and a "-", "+" or "@" and more behind. It is false for
 // what is none, and where only the rest differs: such versions have no order.

@@ -85,3 +85,14 @@ func FuzzFirmwareDate(f *testing.F) {
 		}
 	})
 }
+
+func TestIsPreview(t *testing.T) {
+	for version, want := range map[string]bool{
+		"1.5.0-beta1": true, "1.5.0-rc2": true, "2026.8.0-dev": true, "20230913-112003/v1.14.0-rc1": true,
+		"1.5.0": false, "20230913-112003/v1.14.0-gcb84623": false, "V5.4.5 build 170124": false, "": false,
+	} {
+		if got := IsPreview(version); got != want {
+			t.Errorf("IsPreview(%q) = %v", version, got)
+		}
+	}
+}

@@ -29,9 +29,9 @@ func setWaiting(e *fact.Evidence, why fact.Why, at string, read func() waiting) 
 	fact.DeviceUpdate.Set(e, w.update == yes, at+w.proof)
 }
 
-// preview names versions that are not for everybody, and those that were put on
-// in the factory, which count in another order (1.1.99-minig3prod1).
-var preview, factory = regexp.MustCompile(`(?i)beta|[-.]rc\d*|alpha|dev`), regexp.MustCompile(`\.99-`)
+// factory names versions that were put on in the factory, which count in another
+// order (1.1.99-minig3prod1).
+var factory = regexp.MustCompile(`\.99-`)
 
 // readGen1Update reads update.has_update of /status. It is compared with what
 // runs: devices have offered what they had already.
@@ -85,7 +85,7 @@ func compare(said, offered, runs string) waiting {
 	if offered == "" || runs == "" || factory.MatchString(runs) || factory.MatchString(offered) {
 		return waiting{why: fact.Unreadable}
 	}
-	if preview.MatchString(offered) {
+	if discovery.IsPreview(offered) {
 		return waiting{update: no, proof: said + " is a preview"}
 	}
 	order, ok := inOrder(runs, offered)

@@ -290,7 +290,8 @@ func (t *things) tellRows(x *thing, o *discovery.Observation) {
 
 // tellUpdates says whether firmware waits. Other updates, such as those of Home
 // Assistant's own parts, are not of the device class firmware. One that the owner
-// skipped still waits.
+// skipped still waits; a preview, which some devices have an entity of its own for,
+// waits only for those who run one.
 func (t *things) tellUpdates(ids []string, ev *fact.Evidence) {
 	none, unclear := "", false
 	for _, id := range ids {
@@ -300,6 +301,8 @@ func (t *things) tellUpdates(ids []string, ev *fact.Evidence) {
 		}
 		proof := fmt.Sprintf("%s installed_version=%s latest_version=%s", id, u.installed, u.latest)
 		switch {
+		case (u.state == "on" || u.state == "off") && discovery.IsPreview(u.latest) && !discovery.IsPreview(u.installed):
+			none = cmp.Or(none, proof)
 		case u.state == "on", u.state == "off" && u.skipped != "" && u.skipped == u.latest && u.latest != u.installed:
 			fact.DeviceUpdate.Set(ev, true, proof)
 			return
