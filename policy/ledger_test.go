@@ -124,6 +124,12 @@ func TestLifeOfAFinding(t *testing.T) {
 			{17 * minute, "fail:medium", false, "-", 32 * minute},
 			{32 * minute, "fail:medium", false, "open medium 17m finding_opened", 0},
 		}},
+		{"a restart keeps nothing from lapsing", "p", []move{
+			{0, "fail:high", false, "open high 0s finding_opened", 0},
+			{minute, "unknown", false, "stale high 0s", minute + 7*day},
+			{2 * minute, "~unknown", false, "stale high 0s", minute + 7*day},
+			{8 * day, "~unknown", false, "unknown high 0s", 0},
+		}},
 		{"what was told before a restart is no news", "p", []move{
 			{0, "~fail:high", false, "-", 0},
 			{minute, "fail:high", false, "open high 1m finding_opened", 0},

@@ -90,10 +90,9 @@ func (s *step) unknown(missing []Missing) {
 			s.to(Accepted, FindingAccepted)
 			break
 		}
-		if s.restored {
-			break // neither news nor doubt
+		if !s.restored { // which is neither news nor doubt
+			s.to(s.doubtful())
 		}
-		s.to(s.doubtful())
 		if s.Status == Stale && !s.now.Before(s.Changed.Add(StaleFor)) {
 			s.to(Lapsed)
 		}
