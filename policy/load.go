@@ -108,6 +108,9 @@ func Load(opt Options, packs ...Pack) (*Set, error) {
 func loadPack(c *compiler, p Pack) ([]*rule, error) {
 	entries, err := fs.ReadDir(p.FS, ".")
 	if err != nil {
+		if e, ok := errors.AsType[*fs.PathError](err); ok {
+			err = e.Err // its path is "."
+		}
 		return nil, fmt.Errorf("reading policies in %q: %w", p.Dir, err)
 	}
 	var rules []*rule

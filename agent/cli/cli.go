@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -81,12 +82,35 @@ func (a *app) root() *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 		RunE:              func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; `%s --help` lists them", err, cmd.CommandPath())
+	})
 	root.PersistentFlags().StringVar(&a.file, "config", "",
 		"configuration `FILE` (default: see config.example.yaml)")
 	root.AddCommand(a.runCommand(), a.scanCommand(), a.explainCommand())
 	root.AddCommand(a.decisionCommands()...)
 	root.AddCommand(a.policyCommand(), a.configCommand(), a.demoCommand(), a.purgeCommand(), a.versionCommand(), a.healthCommand())
 	return root
+}
+
+// arguments wants a number of arguments, and says how a command is written when
+// there are too few or too many.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		usage := cmd.CommandPath()
+		if _, rest, ok := strings.Cut(cmd.Use, " "); ok {
+			usage += " " + rest
+		}
+		switch {
+		case len(args) < least:
+			return fmt.Errorf("too few arguments; want: %s", usage)
+		case len(args) > most && most > 0:
+			return fmt.Errorf("too many arguments; want: %s, and names with spaces in quotation marks", usage)
+		case len(args) > most:
+			return fmt.Errorf("too many arguments; want: %s", usage)
+		}
+		return nil
+	}
 }
 
 // load reads the configuration and prints its warnings.

@@ -14,7 +14,7 @@ func (a *app) configCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "config", Short: "Check a configuration file, or print its JSON schema", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.AddCommand(&cobra.Command{
-		Use: "check [FILE]", Short: "Check a configuration file and the policies that it names", Args: cobra.MaximumNArgs(1),
+		Use: "check [FILE]", Short: "Check a configuration file and the policies that it names", Args: arguments(0, 1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				if a.file != "" && a.file != args[0] {
@@ -25,7 +25,7 @@ func (a *app) configCommand() *cobra.Command {
 			return a.checkConfig()
 		},
 	}, &cobra.Command{
-		Use: "schema", Short: "Print the JSON schema of the configuration file, for editors", Args: cobra.NoArgs,
+		Use: "schema", Short: "Print the JSON schema of the configuration file, for editors", Args: arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := a.out.Write(config.Schema())
 			return err

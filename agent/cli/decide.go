@@ -22,7 +22,7 @@ const deviceHelp = "DEVICE is an id, a MAC, IEEE or IP address, or a part of the
 func (a *app) decisionCommands() []*cobra.Command {
 	return []*cobra.Command{
 		a.decisionCommand(agent.Trust, "trust DEVICE", "Say that a device is known to you", 1, 1),
-		a.decisionCommand(agent.Untrust, "untrust DEVICE", "Take that back", 1, 1),
+		a.decisionCommand(agent.Untrust, "untrust DEVICE", "Take back that a device is known to you", 1, 1),
 		a.acceptCommand(),
 		a.decisionCommand(agent.Unaccept, "unaccept DEVICE POLICY", "No longer live with a finding", 2, 2),
 		a.decisionCommand(agent.Recheck, "recheck [DEVICE]", "Look again now, at one device or at all", 0, 1),
@@ -31,7 +31,7 @@ func (a *app) decisionCommands() []*cobra.Command {
 
 func (a *app) decisionCommand(action, use, short string, least, most int) *cobra.Command {
 	return &cobra.Command{
-		Use: use, Short: short, Long: short + ".\n\n" + deviceHelp, Args: cobra.RangeArgs(least, most),
+		Use: use, Short: short, Long: short + ".\n\n" + deviceHelp, Args: arguments(least, most),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.decide(cmd.Context(), control.Command{Action: action, Policy: at(args, 1)}, at(args, 0))
 		},
@@ -48,7 +48,7 @@ func at(args []string, i int) string {
 func (a *app) acceptCommand() *cobra.Command {
 	var length, until, reason string
 	cmd := &cobra.Command{
-		Use: "accept DEVICE POLICY", Short: "Live with a finding, for a time or until it gets worse", Args: cobra.ExactArgs(2),
+		Use: "accept DEVICE POLICY", Short: "Live with a finding, for a time or until it gets worse", Args: arguments(2, 2),
 		Long: "Live with a finding. It comes back at the given date, and at once if it gets\nworse.\n\n" + deviceHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			end, err := acceptUntil(length, until, time.Now())
@@ -60,7 +60,7 @@ func (a *app) acceptCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&length, "for", "", "for how long, such as `30d`")
 	cmd.Flags().StringVar(&until, "until", "", "until the end of that day: `YYYY-MM-DD`")
-	cmd.Flags().StringVar(&reason, "reason", "", "`why`, for your own memory")
+	cmd.Flags().StringVar(&reason, "reason", "", "`WHY`, for your own memory")
 	return cmd
 }
 
@@ -168,7 +168,8 @@ func done(cmd control.Command, d *report.Device) string {
 }
 
 // home is what is known now: from the running agent, or from the files that the
-// last one left.
+// last one left. No device at all is an error that names their folder: mostly the
+// agent runs as another user, or never ran.
 func (a *app) home(ctx context.Context, cfg config.Config) (s *report.Snapshot, running bool, err error) {
 	s, err = control.NewClient(cfg.StateDir).Snapshot(ctx)
 	if err == nil {
@@ -178,6 +179,9 @@ func (a *app) home(ctx context.Context, cfg config.Config) (s *report.Snapshot, 
 		return nil, false, err
 	}
 	s, err = agent.ReadSnapshot(cfg, a.version)
+	if err == nil && !slices.ContainsFunc(s.Devices, func(d report.Device) bool { return d.ID != discovery.Hub }) {
+		err = fmt.Errorf("no agent is running, and none has left a device in %q; `thingwarden` starts one", cfg.StateDir)
+	}
 	return s, false, err
 }
 

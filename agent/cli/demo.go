@@ -26,7 +26,7 @@ const (
 
 func (a *app) demoCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "demo", Short: "Show what Thingwarden does, on a simulated home", Args: cobra.NoArgs,
+		Use: "demo", Short: "Show what Thingwarden does, on a simulated home", Args: arguments(0, 0),
 		Long: "Show what Thingwarden does, on a simulated home in which things happen: devices\n" +
 			"join, open doors in the router and are set right, and one attacks whoever looks\n" +
 			"at it. Your own network is not looked at, and nothing is sent to it.\n\n" +

@@ -21,7 +21,7 @@ func (a *app) explainCommand() *cobra.Command {
 		Use: "explain DEVICE [POLICY]", Short: "Show what is known of a device, and why each verdict came out so",
 		Long: "Show what is known of a device, from where, and why each verdict came out so:\n" +
 			"from the running agent, or from what the last one left.\n\n" + deviceHelp,
-		Args: cobra.RangeArgs(1, 2),
+		Args: arguments(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.explain(cmd.Context(), args[0], at(args, 1)) },
 	}
 }

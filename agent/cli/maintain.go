@@ -13,7 +13,7 @@ import (
 
 func (a *app) purgeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "purge", Short: "Remove all of ours from the MQTT broker and Home Assistant", Args: cobra.NoArgs,
+		Use: "purge", Short: "Remove all of ours from the MQTT broker and Home Assistant", Args: arguments(0, 0),
 		Long: "Remove every retained topic of this site from the MQTT broker: Home Assistant\n" +
 			"then drops our devices and entities. Your decisions stay. Stop the agent first,\n" +
 			"it would publish them again.",
@@ -37,7 +37,7 @@ func (a *app) purgeCommand() *cobra.Command {
 // bring a broker back.
 func (a *app) healthCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "health", Short: "Ask whether the agent is running and well", Args: cobra.NoArgs, Hidden: true,
+		Use: "health", Short: "Ask whether the agent is running and well", Args: arguments(0, 0), Hidden: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := a.load()
 			if err != nil {

@@ -14,13 +14,13 @@ func (a *app) policyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", Short: "List the policies, test some of your own, or print their table", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.AddCommand(&cobra.Command{
-		Use: "list", Short: "List the policies by which your home is judged", Args: cobra.NoArgs,
+		Use: "list", Short: "List the policies by which your home is judged", Args: arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error { return a.listPolicies() },
 	}, &cobra.Command{
-		Use: "test [DIR]", Short: "Check the policies of a folder and run their examples", Args: cobra.MaximumNArgs(1),
+		Use: "test [DIR]", Short: "Check the policies of a folder and run their examples", Args: arguments(0, 1),
 		RunE: func(_ *cobra.Command, args []string) error { return a.testPolicies(args) },
 	}, &cobra.Command{
-		Use: "docs", Short: "Print a table (Markdown) of the built-in policies", Args: cobra.NoArgs,
+		Use: "docs", Short: "Print a table (Markdown) of the built-in policies", Args: arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			set, err := policy.Load(policy.Options{}, policy.Builtin()...)
 			if err != nil {

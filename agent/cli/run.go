@@ -15,7 +15,7 @@ import (
 
 func (a *app) runCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "run", Short: "Run the agent (the same as without a command)", Args: cobra.NoArgs,
+		Use: "run", Short: "Run the agent (the same as without a command)", Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.run(cmd.Context()) },
 	}
 }

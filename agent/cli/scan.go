@@ -25,7 +25,7 @@ type scanOptions struct {
 func (a *app) scanCommand() *cobra.Command {
 	var length, format, failOn string
 	cmd := &cobra.Command{
-		Use: "scan", Short: "Look once and print the devices and what is wrong", Args: cobra.NoArgs,
+		Use: "scan", Short: "Look once and print the devices and what is wrong", Args: arguments(0, 0),
 		Long: "Look once and print the devices, what is wrong with them and what to do.\n" +
 			"Nothing is written or published.\n\n" +
 			"The exit code is 0; 2 if a finding is as severe as --fail-on; 1 on an error, or\n" +
@@ -39,7 +39,7 @@ func (a *app) scanCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&length, "for", "20s", "how long to look: `TIME`")
-	cmd.Flags().StringVar(&format, "format", "table", "how to print: `table` or json")
+	cmd.Flags().StringVar(&format, "format", "table", "`FORMAT` to print: table or json")
 	cmd.Flags().StringVar(&failOn, "fail-on", "", "exit with 2 on findings of this `SEVERITY` or worse")
 	return cmd
 }

@@ -22,7 +22,7 @@ func buildVersion(linked string) string {
 
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		Use: "version", Short: "Print the version", Args: arguments(0, 0),
 		Run: func(*cobra.Command, []string) {
 			fmt.Fprintf(a.out, "thingwarden %s (%s, %s/%s)\n", a.version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		},
