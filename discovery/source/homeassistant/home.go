@@ -290,8 +290,8 @@ func (u update) with(s stateRow) update {
 	return u
 }
 
-// setAdapters takes in where Home Assistant is. Networks of containers are no
-// home networks.
+// setAdapters takes in where Home Assistant is. Networks of containers, virtual
+// machines and tunnels are no home networks.
 func (h *home) setAdapters(b json.RawMessage) error {
 	n, err := decode[struct {
 		Adapters []adapter `json:"adapters"`
@@ -308,7 +308,7 @@ func (h *home) setAdapters(b json.RawMessage) error {
 				continue
 			}
 			h.own[addr] = true
-			if a.Enabled.Value && !container(string(a.Name)) && addr.IsPrivate() && len(h.networks) < 8 {
+			if a.Enabled.Value && !virtual(string(a.Name)) && addr.IsPrivate() && len(h.networks) < 8 {
 				h.networks = append(h.networks, netip.PrefixFrom(addr, int(bits)).Masked())
 			}
 		}
@@ -316,9 +316,12 @@ func (h *home) setAdapters(b json.RawMessage) error {
 	return nil
 }
 
-// container reports whether an interface leads to containers and not to the home.
-func container(name string) bool {
-	return slices.ContainsFunc([]string{"docker", "hassio", "veth", "br-", "podman", "cni"}, func(p string) bool {
-		return strings.HasPrefix(name, p)
-	})
+// virtual reports whether an interface leads to containers, virtual machines or
+// through a tunnel, by its usual names, and not to the home. An
+// owner's own bridge, such as br0, does.
+func virtual(name string) bool {
+	return slices.ContainsFunc([]string{
+		"docker", "hassio", "veth", "br-", "podman", "cni", "virbr", "lxc", "lxd", "vmnet", "vboxnet",
+		"tun", "tap", "wg", "tailscale", "zt", "ppp", "ipsec", "utun",
+	}, func(p string) bool { return strings.HasPrefix(name, p) })
 }
