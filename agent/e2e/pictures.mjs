@@ -1,6 +1,7 @@
 // Takes pictures of Home Assistant's pages for the README.
 // Arguments: address and folder; and for each picture its name, its height, a path,
-// and the entity whose details are opened then, or "".
+// and the entity whose details are opened then, or "". The first thing that folds
+// out is opened too.
 // In the environment: TOKEN, PLAYWRIGHT (a folder in which playwright-core is
 // installed) and CHROMIUM, the browser.
 import { createRequire } from "node:module";
@@ -43,6 +44,9 @@ for (let i = 0; i < pages.length; i += 4) {
     );
     await page.waitForTimeout(2000);
   }
+  const fold = page.locator("details > summary").first(); // looks into shadow roots too
+  if ((await fold.count()) && !entityId) await fold.click();
+  await page.waitForTimeout(500);
   await page.screenshot({ path: `${folder}/${name}.png` });
 }
 await browser.close();

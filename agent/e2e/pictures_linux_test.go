@@ -10,11 +10,15 @@ import (
 )
 
 // TestPictures takes the pictures of the README, when PICTURES names the folder
-// for them; pictures.mjs says what else is needed.
+// for them, as an absolute path, and PLAYWRIGHT one in which the npm package
+// playwright-core is installed. VERSION is the version that they show.
 func TestPictures(t *testing.T) {
 	folder := os.Getenv("PICTURES")
 	if folder == "" {
 		t.Skip("PICTURES names no folder")
+	}
+	if os.Getenv("PLAYWRIGHT") == "" {
+		t.Fatal("PLAYWRIGHT names no folder with playwright-core")
 	}
 	w := newWorld(t)
 	camera := w.lab.Host("porch", lab.WithMAC("24:0a:c4:00:53:02"))
@@ -35,7 +39,7 @@ devices: [{match: "`+camera.MAC().String()+`", name: Porch camera, class: camera
 	cmd := exec.Command("node", "pictures.mjs", haURL, folder,
 		"homeassistant-device", "740", page, "",
 		"homeassistant-hub", "1260", hub, "",
-		"homeassistant-dashboard", "900", "/"+dashboardPath+"/security", "",
+		"homeassistant-dashboard", "650", "/"+dashboardPath+"/security", "",
 		"homeassistant-finding", "1100", page, s.entities()[id+"_telnet_open"].ID)
 	cmd.Env = append(os.Environ(), "TOKEN="+w.ha.token)
 	p := w.lab.Hub().StartCmd(t, cmd)

@@ -47,7 +47,7 @@ func TestTelnetInTheLab(t *testing.T) {
 		host *lab.Host
 		want string
 	}{
-		{open, "telnet.open = true | tcp/23: IAC\ntelnet.port = 23 | tcp/23: IAC\nservice tcp/23 telnet\nconnections 1\n"},
+		{open, "telnet.open = true | tcp/23: Telnet commands (IAC)\ntelnet.port = 23 | tcp/23: Telnet commands (IAC)\nservice tcp/23 telnet\nconnections 1\n"},
 		{clean, "telnet.open = false | tcp/23, tcp/2323 refused\ntelnet.port ? refused\nconnections 2\n"},
 	} {
 		t.Run(tt.host.Name, func(t *testing.T) {

@@ -150,7 +150,7 @@ func readable(b []byte) string {
 	text, commands := stripCommands(b)
 	s := strings.TrimSpace(fact.Clean(string(stripANSI(text)), 120))
 	if commands {
-		s = strings.TrimSpace("IAC " + s)
+		s = strings.TrimSpace("Telnet commands (IAC) " + s)
 	}
 	return s
 }
