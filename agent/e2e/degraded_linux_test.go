@@ -213,9 +213,9 @@ func TestNothingOfTheHomeCanBeSeen(t *testing.T) {
 			}
 			o := look(t, m)
 			lab.WaitFor(t, 20*time.Second, "critical health of the hub", func() bool {
-				_, state := o.device("hub")
+				config, state := o.device("hub")
 				attr, _ := state["health_attr"].(map[string]any)
-				return state["health"] == "ON" && attr["severity"] == "critical" && strings.HasPrefix(fmt.Sprint(attr["blind"]), want)
+				return config != nil && state["health"] == "ON" && attr["severity"] == "critical" && strings.HasPrefix(fmt.Sprint(attr["blind"]), want)
 			})
 			if n := len(o.topics("homeassistant/device/")); n != 1 {
 				t.Errorf("%d devices are published, want the hub alone", n)
