@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,6 +17,10 @@ import (
 const (
 	restartFirst = time.Second
 	restartMost  = 5 * time.Minute
+	// wellAfter is how long a source that failed must run until it counts as well
+	// again, unless it says so itself: one that fails time after time must not seem
+	// to come back each time.
+	wellAfter = 10 * time.Second
 )
 
 // startSource runs a source for as long as ctx lives, starting it again with
@@ -39,9 +44,10 @@ func (a *Agent) startSource(ctx context.Context, g *errgroup.Group, k discovery.
 func (a *Agent) supervise(ctx context.Context, k discovery.SourceKind, cfg any) {
 	wait := restartFirst
 	a.health(k.Name, discovery.OK, "")
+	failed := false
 	for {
 		began := a.now()
-		err := a.runSource(ctx, k, cfg)
+		err := a.runSource(ctx, k, cfg, failed)
 		if ctx.Err() != nil {
 			return
 		}
@@ -59,23 +65,51 @@ func (a *Agent) supervise(ctx context.Context, k discovery.SourceKind, cfg any) 
 			return
 		case <-time.After(wait/2 + rand.N(wait/2)):
 		}
-		wait = min(2*wait, restartMost)
-		a.health(k.Name, discovery.OK, "")
+		wait, failed = min(2*wait, restartMost), true
 	}
 }
 
-// runSource runs a source once. A panic in it is its failure, not the agent's.
-func (a *Agent) runSource(ctx context.Context, k discovery.SourceKind, cfg any) (err error) {
+// runSource runs a source once, again after it failed or for the first time. A
+// panic in it is its failure, not the agent's.
+func (a *Agent) runSource(ctx context.Context, k discovery.SourceKind, cfg any, again bool) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	s, err := k.New(cfg, a.env(k.Name))
+	env := a.env(k.Name)
+	if again {
+		h := &recovery{tell: env.Health}
+		env.Health = h.says
+		defer time.AfterFunc(wellAfter, h.well).Stop()
+	}
+	s, err := k.New(cfg, env)
 	if err != nil {
 		return fmt.Errorf("starting: %w", err)
 	}
 	return s.Run(ctx, func(o discovery.Observation) { a.report(ctx, k.Name, o) })
+}
+
+// recovery is the health of a source that failed before and runs again.
+type recovery struct {
+	mu   sync.Mutex
+	told bool // by the source itself
+	tell func(discovery.Status, string)
+}
+
+func (h *recovery) says(s discovery.Status, problem string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.told = true
+	h.tell(s, problem)
+}
+
+func (h *recovery) well() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.told {
+		h.tell(discovery.OK, "")
+	}
 }
 
 func (a *Agent) env(name string) discovery.Env {

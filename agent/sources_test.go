@@ -1,8 +1,13 @@
 package agent
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"net/netip"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -26,5 +31,59 @@ func TestOwners(t *testing.T) {
 	want := map[netip.Addr]discovery.Identifier{four: mac, six: mac}
 	if diff := cmp.Diff(want, a.owners(), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Errorf("owners (-want +got):\n%s", diff)
+	}
+}
+
+type sourceFunc func(context.Context, func(discovery.Observation)) error
+
+func (f sourceFunc) Run(ctx context.Context, report func(discovery.Observation)) error {
+	return f(ctx, report)
+}
+
+func TestASourceThatFailsAgainAndAgainIsNotWellBetween(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		says discovery.Status // itself, when it works at last; "" for nothing
+		want discovery.Status
+	}{
+		{"says nothing", "", discovery.OK},
+		{"says that it sees a part only", discovery.Degraded, discovery.Degraded},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, stop := context.WithCancel(t.Context())
+				a := &Agent{log: slog.New(slog.DiscardHandler), now: time.Now, inputs: make(chan input, 100), mail: newMailbox(), outlets: &outlets{}, routed: &routed{}}
+				status := func() discovery.Status {
+					a.mail.mu.Lock()
+					defer a.mail.mu.Unlock()
+					return a.mail.health["bad"].Status
+				}
+				runs := 0
+				k := discovery.SourceKind{Name: "bad", New: func(_ any, env discovery.Env) (discovery.Source, error) {
+					return sourceFunc(func(ctx context.Context, _ func(discovery.Observation)) error {
+						if runs++; runs > 1 && status() != discovery.Down {
+							t.Errorf("run %d begins, and the source is %q", runs, status())
+						}
+						if runs < 5 {
+							return errors.New("no")
+						}
+						if tt.says != "" {
+							env.Health(tt.says, "Only a part.")
+						}
+						<-ctx.Done()
+						return nil
+					}), nil
+				}}
+				done := make(chan struct{})
+				go func() { defer close(done); a.supervise(ctx, k, nil) }()
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if runs != 5 || status() != tt.want {
+					t.Errorf("after %d runs the source is %q, want %q", runs, status(), tt.want)
+				}
+				stop()
+				<-done
+			})
+		})
 	}
 }
