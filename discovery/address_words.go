@@ -33,6 +33,11 @@ func (r *record) addAddressWords(networks Networks, e *fact.Evidence) {
 			global = append(global, a)
 		}
 	}
+	if class, _ := e.Entry(fact.DeviceClass.Name()); reachable && len(networks.Gateways) == 0 && class.By == "static" && class.Value == "router" {
+		// Where the kernel's routes lead through no network that is looked at, as
+		// in a container, the owner's word tells.
+		fact.WANGateway.Set(e, true, class.Proof)
+	}
 	slices.SortFunc(global, netip.Addr.Compare)
 	switch {
 	case len(global) == 1:

@@ -149,6 +149,24 @@ func TestFalseRouterSaysNothingOfOthers(t *testing.T) {
 	h.want("camera", map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}})
 }
 
+// In a container the kernel's routes do not lead to the home's router.
+func TestTheOwnerSaysWhichIsTheRouter(t *testing.T) {
+	h := newRoutedHome(t)
+	h.networks.Gateways = nil
+	isRouter := func(e *fact.Evidence) { fact.DeviceClass.Set(e, "router", "") }
+	h.say("rogue", "upnp", isRouter)
+	h.doors("rogue", "192.0.2.20 tcp 23 to 23, for good")
+	h.doors("router", cameraDoor)
+	h.want("camera", map[string]any{})
+	h.say("router", "static", isRouter)
+	doors := map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}}
+	h.want("camera", doors)
+
+	h.say("rogue", "static", isRouter) // a second box of the owner's, that is not the way out
+	h.networks.Gateways = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
+	h.want("camera", doors)
+}
+
 func TestDoorsToNobody(t *testing.T) {
 	h := newRoutedHome(t)
 	h.doors("router", cameraDoor, nobodyDoor, "198.51.100.7 tcp 1 to 1, for good")

@@ -83,7 +83,7 @@ var (
 
 // Words about the router and its doors: ways in from the Internet that it keeps open.
 var (
-	WANGateway    = word[bool]("wan.gateway", 0, "The hub reaches the Internet through this device.")
+	WANGateway    = word[bool]("wan.gateway", 0, "The hub reaches the Internet through this device; where that cannot be seen, the owner called it the router.")
 	WANNested     = word[bool]("wan.nested", week, "The router's own outside address is a private one: another router, or the provider's, stands before it.")
 	WANDoors      = word[[]string]("wan.doors", hours24, "Doors from the Internet that the router keeps open, mostly because a program asked for them: device, outside and inside port.")
 	WANDoorsStale = word[[]string]("wan.doors_stale", 0, "Doors of wan.doors that lead to an address at which no device has been seen for a week.")
