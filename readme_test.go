@@ -5,6 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -129,4 +133,63 @@ func TestLists(t *testing.T) {
 		}
 	}
 	check("probe.All", names, docs)
+}
+
+// TestLinks: what a page of the documentation links to is there, in the tree or
+// below a heading, also where it names this repository on the web; and each
+// picture is shown somewhere.
+func TestLinks(t *testing.T) {
+	const web = `https://(?:raw\.githubusercontent\.com/thingwarden/thingwarden|github\.com/thingwarden/thingwarden/blob)/main/`
+	link := regexp.MustCompile(`\]\((?:` + web + `)?([^():\s]*?)(?:#([^)\s]*))?\)`)
+	shown := map[string]bool{}
+	pages, err := exec.Command("git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md").Output()
+	if err != nil {
+		t.Skip("not a clone: ", err)
+	}
+	for _, page := range strings.Fields(string(pages)) {
+		b, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(b), -1) {
+			target := page
+			switch {
+			case strings.Contains(m[0], "https://"):
+				target = m[1]
+			case m[1] != "":
+				target = path.Join(path.Dir(page), m[1])
+			}
+			shown[target] = true
+			if _, err := os.Stat(target); err != nil {
+				t.Errorf("%s: dead link %s: %v", page, m[0], err)
+			} else if m[2] != "" && !headings(t, target)[m[2]] {
+				t.Errorf("%s: dead link %s: %s has no such heading", page, m[0], target)
+			}
+		}
+	}
+	pictures, err := filepath.Glob("docs/*.png")
+	if err != nil || len(pictures) == 0 {
+		t.Fatal("docs has no pictures: ", err)
+	}
+	for _, p := range pictures {
+		if !shown[filepath.ToSlash(p)] {
+			t.Errorf("no page shows %s", p)
+		}
+	}
+}
+
+// headings returns the anchors that GitHub gives the headings of a page.
+func headings(t *testing.T, page string) map[string]bool {
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	anchors := map[string]bool{}
+	for line := range strings.Lines(string(b)) {
+		if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && line[0] == '#' {
+			plain := regexp.MustCompile(`[^\w\- ]`).ReplaceAllString(strings.ToLower(strings.TrimSpace(title)), "")
+			anchors[strings.ReplaceAll(plain, " ", "-")] = true
+		}
+	}
+	return anchors
 }
