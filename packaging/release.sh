@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds the files of a release into a folder: a program for each platform, the
-# licences of what is in them, what is new, and the checksums of all. The version
-# is the newest of CHANGELOG.md. With a tag, everything that names a version must
-# agree with it. The same commit and Go give the same bytes, wherever built.
+# example configuration, the service of systemd, the licences of what is in the
+# programs, what is new, and the checksums of all. The version is the newest of
+# CHANGELOG.md. With a tag, everything that names a version must agree with it. The
+# same commit and Go give the same bytes, wherever built.
 #
 #   packaging/release.sh [--tag v1.2.3] [FOLDER]     default: dist
 set -euo pipefail
@@ -44,8 +45,8 @@ for target in linux/amd64 linux/arm64 linux/arm/7 darwin/amd64 darwin/arm64 wind
 done
 
 go run ./packaging/notices > "$dist/THIRD_PARTY_NOTICES"
-cp LICENSE "$dist/"
+cp LICENSE config.example.yaml packaging/systemd/thingwarden.service "$dist/"
 # What is new in this version: from its heading to the next.
 awk -v heading="$heading" '$0 == heading { on = 1; next } on && /^## \[/ { exit } on' CHANGELOG.md > "$dist/RELEASE_NOTES.md"
-(cd "$dist" && sha256sum LICENSE THIRD_PARTY_NOTICES thingwarden-* > SHA256SUMS)
+(cd "$dist" && sha256sum LICENSE THIRD_PARTY_NOTICES config.example.yaml thingwarden-* thingwarden.service > SHA256SUMS)
 echo "version $version in $dist"

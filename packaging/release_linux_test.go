@@ -83,8 +83,8 @@ func TestRelease(t *testing.T) {
 		t.Errorf("built in another folder, the release differs:\n%s", d)
 	}
 	var wantSums strings.Builder
-	for _, name := range []string{"LICENSE", "THIRD_PARTY_NOTICES", "thingwarden-darwin-amd64", "thingwarden-darwin-arm64", "thingwarden-linux-amd64",
-		"thingwarden-linux-arm64", "thingwarden-linux-armv7", "thingwarden-windows-amd64.exe"} {
+	for _, name := range []string{"LICENSE", "THIRD_PARTY_NOTICES", "config.example.yaml", "thingwarden-darwin-amd64", "thingwarden-darwin-arm64", "thingwarden-linux-amd64",
+		"thingwarden-linux-arm64", "thingwarden-linux-armv7", "thingwarden-windows-amd64.exe", "thingwarden.service"} {
 		fmt.Fprintf(&wantSums, "%x  %s\n", sha256.Sum256(file(t, first, name)), name)
 		if strings.HasPrefix(name, "thingwarden-") {
 			checkProgram(t, filepath.Join(first, name))
