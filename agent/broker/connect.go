@@ -20,17 +20,20 @@ func (s *Session) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
+		var u *url.URL
 		if err == nil {
-			u, err := ParseURL(cfg.URL)
-			if err != nil {
-				return fmt.Errorf("reading the URL of the MQTT broker: %w", err)
+			if u, err = ParseURL(cfg.URL); err != nil {
+				err = fmt.Errorf("reading the URL of the MQTT broker: %w", err)
 			}
-			if s.runClient(ctx, cfg, u) {
-				wait = retryFirst
-				continue
-			}
-		} else {
+		}
+		switch {
+		case err != nil && cfg.Find == nil:
+			return err
+		case err != nil: // what is found next may be better
 			s.trouble(err.Error())
+		case s.runClient(ctx, cfg, u):
+			wait = retryFirst
+			continue
 		}
 		pause(ctx, wait)
 		wait = min(2*wait, retryLast)

@@ -18,6 +18,8 @@ func TestFind(t *testing.T) {
 			case 1:
 				return Address{}, errors.New("nobody has a broker")
 			case 2:
+				return Address{URL: "mqtt://[no]:1883"}, nil
+			case 3:
 				return Address{s.config.URL, s.config.Username, "yesterday's"}, nil
 			default:
 				return Address{s.config.URL, s.config.Username, s.config.Password}, nil
@@ -26,6 +28,10 @@ func TestFind(t *testing.T) {
 		eventually(t, "the lack of a broker is told", func() bool {
 			_, problem := m.State()
 			return problem == "nobody has a broker"
+		})
+		eventually(t, "an address that is none is told", func() bool {
+			_, problem := m.State()
+			return strings.HasPrefix(problem, "reading the URL of the MQTT broker: ")
 		})
 		eventually(t, "the refusal is told", func() bool {
 			_, problem := m.State()

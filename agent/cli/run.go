@@ -46,13 +46,16 @@ func (a *app) run(ctx context.Context) error {
 		return err
 	}
 	printed := make(chan struct{})
+	printing, stop := context.WithCancel(ctx)
+	defer stop()
 	go func() {
 		defer close(printed)
 		if watched {
-			a.printNews(ctx, ag)
+			a.printNews(printing, ag)
 		}
 	}()
 	err = ag.Run(ctx)
+	stop()
 	<-printed
 	log.Info("stopped")
 	return err
