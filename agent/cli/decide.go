@@ -129,7 +129,7 @@ func (a *app) decide(ctx context.Context, cmd control.Command, device string) er
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(a.out, done(cmd, d))
+	fmt.Fprint(a.out, paragraph("", done(cmd, d)))
 	if !running {
 		fmt.Fprintln(a.out, "No agent is running; the next one will follow this.")
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -114,6 +115,12 @@ func (e *explanation) device() {
 		e.fact(f)
 	}
 	fmt.Fprintf(e.w, "\n%s\n", e.w.heading("WHAT FOLLOWS FROM IT"))
+	// The worst stands first, as everywhere.
+	slices.SortStableFunc(e.verdicts, func(a, b policy.Verdict) int {
+		severityA, _, _ := e.outcome(a)
+		severityB, _, _ := e.outcome(b)
+		return cmp.Compare(severityB, severityA)
+	})
 	var others []string
 	for _, v := range e.verdicts {
 		if _, what, _ := e.outcome(v); what == notConcerned {
