@@ -10,6 +10,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -273,7 +274,9 @@ func (c *core) cleanUp(now time.Time) {
 	for _, id := range c.inv.IDs() {
 		d, _ := c.inv.Device(id)
 		random, _ := fact.DeviceMACRandom.Get(c.evidence[id])
-		if random && now.Sub(d.LastSeen) > randomForgotten && !c.dec.decided(id) {
+		// Whom Home Assistant still tells of would come back as a new one.
+		told := slices.Contains(d.Sources, homeassistant.Name)
+		if random && now.Sub(d.LastSeen) > randomForgotten && !c.dec.decided(id) && !told {
 			c.inv.Forget(id)
 			c.removed(id, now)
 			delete(c.dec.Devices, id)
@@ -282,9 +285,11 @@ func (c *core) cleanUp(now time.Time) {
 		}
 		kind, _ := fact.DeviceKind.Get(c.evidence[id])
 		if kind == "lan" && d.LastSeen.Before(c.started) && now.Sub(c.started) >= unseenAfter {
-			e := fact.New("agent", now)
-			fact.DeviceOnline.Set(e, false, "")
-			c.take(c.inv.Observe(discovery.Observation{By: "agent", At: now, About: d.IDs[:1], Facts: e, Quiet: true}), now)
+			o := discovery.Observation{By: "agent", At: now, About: d.IDs[:1], Facts: fact.New("agent", now), Quiet: true}
+			fact.DeviceOnline.Set(o.Facts, false, "")
+			// Beyond a router nobody sees when it was there last: who tells of it counts.
+			o.Gone = c.toldReachable(id)
+			c.take(c.inv.Observe(o), now)
 		}
 	}
 	c.thinCrowd(now)
@@ -295,6 +300,14 @@ func (c *core) cleanUp(now time.Time) {
 		}
 	}
 	c.events = slices.DeleteFunc(c.events, func(e report.Event) bool { return now.Sub(e.At) > eventsFor })
+}
+
+// toldReachable reports whether somebody tells, in this run, that a device has an
+// address by which it is reached.
+func (c *core) toldReachable(id discovery.ID) bool {
+	n, _ := c.evidence[id].Entry(fact.DeviceReachable.Name())
+	reachable, _ := n.Value.(bool)
+	return reachable && n.Why != fact.Restored
 }
 
 func earliest(times ...time.Time) (first time.Time) {

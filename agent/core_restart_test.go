@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -31,6 +32,51 @@ func TestRestartIsNoNewsOfDevicesThatAreAway(t *testing.T) {
 	h.see(1, func(e *fact.Evidence) { fact.DeviceOnline.Set(e, true, "") })
 	if d := cmp.Diff([]string{report.DeviceReturned}, h.eventTypes()); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestDeviceOfWhichHomeAssistantTellsIsNotAwayAfterARestart: in a network beyond a
+// router nobody sees when a device was there last, and who counts as away is not asked.
+func TestDeviceOfWhichHomeAssistantTellsIsNotAwayAfterARestart(t *testing.T) {
+	h := newHome(t, 24*time.Hour)
+	mac, _ := discovery.MAC("000c43000001")
+	tell := func() {
+		e := fact.New("homeassistant", h.now)
+		fact.DeviceKind.Set(e, "lan", "")
+		fact.DeviceReachable.Set(e, true, "10.0.1.9, told by Home Assistant")
+		h.observe(discovery.Observation{By: "homeassistant", At: h.now, About: []discovery.Identifier{mac, discovery.IP(netip.MustParseAddr("10.0.1.9"))}, Facts: e, Quiet: true}, h.now)
+		h.tick(h.now)
+	}
+	tell()
+	h.wait(time.Minute)
+	h.restart()
+	h.wait(unseenAfter + time.Minute)
+	if h.shown[cameraID].Online {
+		t.Error("nobody tells of it, and it is not shown as away")
+	}
+	tell()
+	h.wait(2 * time.Hour)
+	if !h.shown[cameraID].Online {
+		t.Error("it is shown as away")
+	}
+}
+
+func TestWhomHomeAssistantTellsOfIsNotForgottenAndNewAgain(t *testing.T) {
+	h := newHome(t, 0)
+	mac, _ := discovery.MAC("020000000001")
+	tell := func() {
+		e := fact.New("homeassistant", h.now)
+		fact.DeviceKind.Set(e, "lan", "")
+		fact.DeviceMACRandom.Set(e, true, "")
+		h.observe(discovery.Observation{By: "homeassistant", At: h.now, About: []discovery.Identifier{mac}, Facts: e, Quiet: true}, h.now)
+		h.tick(h.now)
+	}
+	tell()
+	h.wait(randomForgotten + 2*time.Hour)
+	h.events = nil
+	tell()
+	if got := h.eventTypes(); slices.Contains(got, report.DeviceAppeared) {
+		t.Errorf("events %v", got)
 	}
 }
 
