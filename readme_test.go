@@ -146,7 +146,7 @@ func TestLinks(t *testing.T) {
 	if err != nil {
 		t.Skip("not a clone: ", err)
 	}
-	for _, page := range strings.FieldsSeq(string(pages)) {
+	for page := range strings.FieldsSeq(string(pages)) {
 		b, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
