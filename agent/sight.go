@@ -129,6 +129,9 @@ func (a *Agent) blind(c *core, now time.Time) string {
 			return ""
 		}
 	}
+	if len(n.Looked) == 0 && !a.asksHomeAssistant() {
+		return "No device of your home network has been found: this machine is not in a network that you named under network.prefixes, so it asks there only devices of which it is told. Run Thingwarden in that network, or let it learn the devices from Home Assistant (sources.homeassistant)."
+	}
 	if len(n.Looked) == 0 {
 		return "No device of your home network has answered or shown itself: Thingwarden is not in that network itself and learns of its devices from Home Assistant alone, which has told of none so far. Look at what it says of the source homeassistant."
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
@@ -54,18 +55,20 @@ func TestBlindWithoutAWayIn(t *testing.T) {
 		name   string
 		routed []netip.Prefix
 		do     func(h *home)
+		alone  bool // Home Assistant is not asked
 		want   string
 	}{
-		{"nobody tells of the home", nil, func(*home) {}, "Nothing of your home network can be seen"},
-		{"Home Assistant tells where it is, and of no device", lan, func(*home) {}, "learns of its devices from Home Assistant alone"},
-		{"it tells of a device", lan, tell, ""},
-		{"and is restarted", lan, func(h *home) { tell(h); h.wait(time.Hour); h.restart(); tell(h) }, ""},
+		{"nobody tells of the home", nil, func(*home) {}, true, "Nothing of your home network can be seen"},
+		{"a network is named from afar, and nobody tells of a device there", lan, func(*home) {}, true, "is not in a network that you named"},
+		{"Home Assistant tells where it is, and of no device", lan, func(*home) {}, false, "learns of its devices from Home Assistant alone"},
+		{"it tells of a device", lan, tell, false, ""},
+		{"and is restarted", lan, func(h *home) { tell(h); h.wait(time.Hour); h.restart(); tell(h) }, false, ""},
 		{"it told of a device and is lost", lan, func(h *home) {
 			tell(h)
 			h.wait(time.Hour)
 			h.restart()
 			h.setHealth(homeassistant.Name, discovery.Down, "It cannot be reached.")
-		}, "learns of its devices from Home Assistant alone"},
+		}, false, "learns of its devices from Home Assistant alone"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHome(t, 24*time.Hour)
@@ -74,6 +77,9 @@ func TestBlindWithoutAWayIn(t *testing.T) {
 			r := &routed{}
 			r.set(tt.routed)
 			a := &Agent{networks: r.added(func() discovery.Networks { return app })}
+			if !tt.alone {
+				a.opt.Config.Sources.HomeAssistant = config.HomeAssistant{Enabled: true, URL: "http://127.0.0.1:8123"}
+			}
 			if got := a.blind(h.core, h.now); tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
 				t.Errorf("blind: %q, want %q", got, tt.want)
 			}
