@@ -84,8 +84,9 @@ type Agent struct {
 	prober    *discovery.Prober
 	outlets   *outlets
 	newest    atomic.Pointer[report.Snapshot]
-	resolving *rate.Limiter // of questions for hardware addresses
-	share     share         // of datagrams
+	owned     atomic.Pointer[owners] // of one of the newest snapshots
+	resolving *rate.Limiter          // of questions for hardware addresses
+	share     share                  // of datagrams
 }
 
 // New loads policies and state. Every error of the configuration and of the

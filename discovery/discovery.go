@@ -48,10 +48,13 @@ type Identifier struct {
 	Value string
 }
 
+// separators are what may stand between the digits of a hardware address.
+var separators = strings.NewReplacer(":", "", "-", "", ".", "")
+
 // MAC returns the identifier of a hardware address in any usual spelling, and
 // false if it is not one of 48 bits, is all zero or ones, or is a group address.
 func MAC(s string) (Identifier, bool) {
-	hex := strings.NewReplacer(":", "", "-", "", ".", "").Replace(strings.ToLower(strings.TrimSpace(s)))
+	hex := separators.Replace(strings.ToLower(strings.TrimSpace(s)))
 	if len(hex) != 12 || !isHex(hex) || hex == "000000000000" || strings.ContainsRune("13579bdf", rune(hex[1])) {
 		return Identifier{}, false
 	}

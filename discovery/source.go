@@ -35,7 +35,7 @@ type Env struct {
 	Networks func() Networks
 	// Owners returns which devices have which addresses, as far as both are known:
 	// addresses that the kernel or a connection has shown, and the strong
-	// identifiers after which the devices are named.
+	// identifiers after which the devices are named. Nobody changes the map.
 	Owners func() map[netip.Addr]Identifier
 	// Health tells how the source is: what it cannot see, or that it is well
 	// again. It is shown to the owner: one plain sentence. Call it on change.
