@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -42,37 +41,8 @@ func Purge(ctx context.Context, cfg config.Config, log *slog.Logger) (n int, err
 		stop()
 		err = errors.Join(err, <-ended)
 	}()
-	if err := awaitBroker(ctx, m); err != nil {
+	if err := m.Await(ctx, connectFor); err != nil {
 		return 0, err
 	}
 	return hass.Purge(ctx, session{m}, cfg.Site, cfg.MQTT.DiscoveryPrefix)
-}
-
-// awaitBroker returns when the session is connected, or with what is wrong.
-func awaitBroker(ctx context.Context, m *broker.Session) error {
-	up := make(chan struct{}, 1)
-	now, cancel := m.Connected(func(is bool) {
-		if is {
-			select {
-			case up <- struct{}{}:
-			default:
-			}
-		}
-	})
-	defer cancel()
-	if now {
-		return nil
-	}
-	select {
-	case <-up:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(connectFor):
-		_, problem := m.State()
-		if problem == "" {
-			problem = "no answer"
-		}
-		return fmt.Errorf("connecting to the MQTT broker: %s", problem)
-	}
 }

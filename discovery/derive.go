@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -61,6 +62,19 @@ func (inv *Inventory) about(id ID) []Identifier {
 	d, _ := inv.Device(id)
 	strong, weak := split(d.IDs)
 	return append(strong, weak...)[:1]
+}
+
+// follow returns a word from which another follows. Where it is unknown, so is the
+// other, for the same reason, unless nobody ever spoke of either.
+func follow[T, U fact.Value](d *derivation, id ID, e *fact.Evidence, from fact.Fact[T], to fact.Fact[U]) (v T, known bool) {
+	if v, known = from.Get(e); known {
+		return v, true
+	}
+	n, had := e.Entry(from.Name())
+	if had || isDerived(e, to.Name()) {
+		to.Unknown(d.of(id), cmp.Or(n.Why, fact.NotTold))
+	}
+	return v, false
 }
 
 func isDerived(e *fact.Evidence, word string) bool {

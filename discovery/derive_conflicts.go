@@ -15,12 +15,8 @@ import (
 func (inv *Inventory) deriveConflicts(evidence map[ID]*fact.Evidence, now time.Time) []Observation {
 	d := inv.derivation(evidence, now)
 	for id, e := range evidence {
-		disputed, known := fact.AddressDisputed.Get(e)
-		n, had := e.Entry(fact.AddressDisputed.Name())
+		disputed, known := follow(d, id, e, fact.AddressDisputed, fact.AddressConflicts)
 		if !known {
-			if had || isDerived(e, fact.AddressConflicts.Name()) {
-				fact.AddressConflicts.Unknown(d.of(id), notKnown(n, had))
-			}
 			continue
 		}
 		var conflicts, proof []string

@@ -24,12 +24,8 @@ func (inv *Inventory) deriveKeys(evidence map[ID]*fact.Evidence, now time.Time) 
 		}
 	}
 	for id, e := range evidence {
-		keys, known := fact.TLSKeys.Get(e)
-		n, had := e.Entry(fact.TLSKeys.Name())
+		keys, known := follow(d, id, e, fact.TLSKeys, fact.TLSKeySharedWith)
 		if !known {
-			if had || isDerived(e, fact.TLSKeySharedWith.Name()) {
-				fact.TLSKeySharedWith.Unknown(d.of(id), notKnown(n, had))
-			}
 			continue
 		}
 		var with, proof []string
@@ -44,14 +40,6 @@ func (inv *Inventory) deriveKeys(evidence map[ID]*fact.Evidence, now time.Time) 
 		fact.TLSKeySharedWith.Set(d.of(id), slices.Compact(with), strings.Join(proof, "; "))
 	}
 	return d.changes()
-}
-
-// notKnown is why a word is unknown that follows from another.
-func notKnown(n fact.Entry, had bool) fact.Why {
-	if had && n.Why != "" {
-		return n.Why
-	}
-	return fact.NotTold
 }
 
 // tell names devices by what does not change and what nobody but us has written.

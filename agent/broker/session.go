@@ -249,6 +249,36 @@ func (s *Session) Connected(fn func(up bool)) (now bool, cancel func()) {
 	}
 }
 
+// Await returns once the broker is there. Its error is that of ctx, or after the
+// time that it is not there, and why.
+func (s *Session) Await(ctx context.Context, most time.Duration) error {
+	up := make(chan struct{}, 1)
+	now, cancel := s.Connected(func(is bool) {
+		if is {
+			select {
+			case up <- struct{}{}:
+			default:
+			}
+		}
+	})
+	defer cancel()
+	if now {
+		return nil
+	}
+	select {
+	case <-up:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(most):
+		_, problem := s.State()
+		if problem == "" {
+			problem = "no answer"
+		}
+		return fmt.Errorf("connecting to the MQTT broker: %s", problem)
+	}
+}
+
 func (s *Session) told() func(bool) {
 	fns := slices.Collect(maps.Keys(s.watchers))
 	return func(up bool) {

@@ -69,7 +69,7 @@ func startZigbee2MQTT(ctx context.Context, dir string, now func() time.Time, log
 
 // appear publishes what Zigbee2MQTT keeps on the broker.
 func (z *zigbee2mqtt) appear(ctx context.Context) error {
-	if err := connected(ctx, z.its); err != nil {
+	if err := z.its.Await(ctx, 30*time.Second); err != nil {
 		return err
 	}
 	if err := z.publish(ctx, "bridge/state", `{"state":"online"}`); err != nil {
@@ -83,31 +83,6 @@ func (z *zigbee2mqtt) appear(ctx context.Context) error {
 	}
 	return z.publish(ctx, "Cellar door",
 		`{"lock_state":"lock","update":{"state":"available","installed_version":17,"latest_version":21,"latest_source":"https://example.com/zl1.ota"}}`)
-}
-
-func connected(ctx context.Context, s *broker.Session) error {
-	up := make(chan struct{}, 1)
-	now, cancel := s.Connected(func(is bool) {
-		if is {
-			select {
-			case up <- struct{}{}:
-			default:
-			}
-		}
-	})
-	defer cancel()
-	if now {
-		return nil
-	}
-	select {
-	case <-up:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(30 * time.Second):
-		_, problem := s.State()
-		return fmt.Errorf("connecting to its broker: %s", problem)
-	}
 }
 
 func (z *zigbee2mqtt) publish(ctx context.Context, topic, payload string) error {

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -14,6 +15,26 @@ type asked struct {
 	other  []string // proof of ports of something else
 	found  []string // proof of those that speak the protocol
 	why    fact.Why // of a port of which nothing is known
+}
+
+// services asks each port and returns those that speak the protocol, by the name of
+// it; nil if there are none and one did not answer: what was seen before may be
+// there still.
+func (a *asked) services(ctx context.Context, name string, list []uint16, speaks func(port uint16) bool) ([]discovery.Service, error) {
+	found := []discovery.Service{}
+	for _, port := range list {
+		is := speaks(port)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if is {
+			found = append(found, discovery.Service{Proto: "tcp", Port: int(port), Name: name})
+		}
+	}
+	if a.why != "" && len(found) == 0 {
+		return nil, nil
+	}
+	return found, nil
 }
 
 // answered takes in what a port said, or how asking it ended, and reports

@@ -39,23 +39,18 @@ var (
 )
 
 func runMQTT(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence(), Services: []discovery.Service{}}
+	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
 	var b brokers
 	list := []uint16{1883}
 	if p := announcedPort(t.Device(), "_mqtt._tcp", 1883); p != 1883 {
 		list = append(list, p)
 	}
-	for _, port := range list {
+	var err error
+	if o.Services, err = b.services(ctx, "mqtt", list, func(port uint16) bool {
 		reply, err := connectMQTT(ctx, t, port)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if b.add(port, reply, err) {
-			o.Services = append(o.Services, discovery.Service{Proto: "tcp", Port: int(port), Name: "mqtt"})
-		}
-	}
-	if b.why != "" && len(o.Services) == 0 {
-		o.Services = nil // what was seen before may be there still
+		return b.add(port, reply, err)
+	}); err != nil {
+		return err
 	}
 	b.tell(o.Facts)
 	report(o)

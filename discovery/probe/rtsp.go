@@ -36,23 +36,18 @@ var RTSP = &discovery.Probe{
 var noVideo = []string{"car", "console", "light", "lock", "phone", "plug", "printer", "remote", "sensor", "switch", "thermostat", "valve"}
 
 func runRTSP(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence(), Services: []discovery.Service{}}
+	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
 	list := []uint16{554, 8554}
 	if p := announcedPort(t.Device(), "_rtsp._tcp", 554); !slices.Contains(list, p) {
 		list = append(list, p)
 	}
 	var v videos
-	for _, port := range list {
+	var err error
+	if o.Services, err = v.services(ctx, "rtsp", list, func(port uint16) bool {
 		answer, err := describeRTSP(ctx, t, port)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if v.add(port, answer, err) {
-			o.Services = append(o.Services, discovery.Service{Proto: "tcp", Port: int(port), Name: "rtsp"})
-		}
-	}
-	if v.why != "" && len(o.Services) == 0 {
-		o.Services = nil // what was seen before may be there still
+		return v.add(port, answer, err)
+	}); err != nil {
+		return err
 	}
 	v.tell(o.Facts)
 	report(o)

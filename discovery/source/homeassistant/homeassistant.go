@@ -34,13 +34,8 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-const (
-	// Name is the name of the source.
-	Name = "homeassistant"
-
-	minBackoff = time.Second
-	maxBackoff = time.Minute
-)
+// Name is the name of the source.
+const Name = "homeassistant"
 
 // Config is the source's part of the configuration.
 type Config struct {
@@ -131,12 +126,12 @@ func (s *source) Run(ctx context.Context, report func(discovery.Observation)) er
 		t.lost(ctx)
 		s.log(err)
 		s.health(discovery.Down, problemOf(err))
-		if time.Since(began) > maxBackoff {
+		if time.Since(began) > discovery.MaxBackoff {
 			attempt = 0
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(backoff(attempt, rand.Float64())):
+		case <-time.After(discovery.Backoff(attempt, rand.Float64())):
 		}
 	}
 	return nil
@@ -180,17 +175,6 @@ func plain(err error) string {
 		err = op.Err
 	}
 	return fact.Clean(err.Error(), 120)
-}
-
-// backoff returns how long to wait before the next attempt: from 1 s, doubling,
-// to 60 s, less up to half of it so that many clients don't come back as one.
-func backoff(attempt int, random float64) time.Duration {
-	d := maxBackoff
-	if attempt < 6 {
-		d = minBackoff << attempt
-	}
-	d = min(d, maxBackoff)
-	return d - time.Duration(random*float64(d)/2)
 }
 
 // count tells that a connection is opened.

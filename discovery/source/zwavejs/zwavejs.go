@@ -31,9 +31,6 @@ const (
 	Name = "zwavejs"
 	// DefaultURL is where Z-Wave JS listens on the hub itself.
 	DefaultURL = "ws://127.0.0.1:3000"
-
-	minBackoff = time.Second
-	maxBackoff = time.Minute
 )
 
 // Config is the source's part of the configuration.
@@ -137,12 +134,12 @@ func (s *source) follow(ctx context.Context, n *network, report func(discovery.O
 		tell(n.lose(s.env.Now()))
 		s.tellHealth()
 		s.mu.Unlock()
-		if time.Since(began) > maxBackoff {
+		if time.Since(began) > discovery.MaxBackoff {
 			attempt = 0
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(backoff(attempt, rand.Float64())):
+		case <-time.After(discovery.Backoff(attempt, rand.Float64())):
 		}
 	}
 }
@@ -157,17 +154,6 @@ func (s *source) log(n *network, err error) {
 	case n.err == nil:
 		s.env.Log.Warn("zwave-js not reached", "url", n.name, "err", plain(err))
 	}
-}
-
-// backoff returns how long to wait before the next attempt: from 1 s, doubling,
-// to 60 s, less up to half of it so that many clients don't come back as one.
-func backoff(attempt int, random float64) time.Duration {
-	d := maxBackoff
-	if attempt < 6 {
-		d = minBackoff << attempt
-	}
-	d = min(d, maxBackoff)
-	return d - time.Duration(random*float64(d)/2)
 }
 
 // count tells that a connection is opened.

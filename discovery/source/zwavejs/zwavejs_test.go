@@ -69,19 +69,6 @@ func TestSchema(t *testing.T) {
 	}
 }
 
-func TestBackoff(t *testing.T) {
-	var got []time.Duration
-	for attempt := range 9 {
-		if half := backoff(attempt, 1); half*2 != backoff(attempt, 0) {
-			t.Errorf("attempt %d: jitter goes down to %v of %v", attempt, half, backoff(attempt, 0))
-		}
-		got = append(got, backoff(attempt, 0)/time.Second)
-	}
-	if d := cmp.Diff([]time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60}, got); d != "" {
-		t.Error(d)
-	}
-}
-
 // TestNobodyThere: a home without Z-Wave is not told of it, an owner who named a
 // server is.
 func TestNobodyThere(t *testing.T) {
@@ -168,7 +155,7 @@ func TestLost(t *testing.T) {
 			t.Errorf("health does not say it:\n%s", got)
 		}
 		srv.setUp(true)
-		time.Sleep(maxBackoff)
+		time.Sleep(discovery.MaxBackoff)
 		if on, known := last(h, "00000007_2", fact.DeviceOnline); !on || !known {
 			t.Errorf("after its return: online %v, known %v", on, known)
 		}
