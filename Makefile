@@ -15,8 +15,11 @@ GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 OUI_DATA_VERSION := 2.1.9
 OUI_DATA := $(CACHE)/oui-data-$(OUI_DATA_VERSION)/package/index.json
 
-# Daemons that the tests start are here on Debian, also for ordinary users.
+# Debian has the daemons that the tests start in the two folders, which are not in
+# the PATH of ordinary users. With "path" in TEST_REQUIRE, the PATH is all there is.
+ifeq (,$(findstring path,$(TEST_REQUIRE)))
 export PATH := $(PATH):/usr/sbin:/sbin
+endif
 
 .PHONY: help build release test lint generate fuzz bench e2e e2e-ha image lab-deps
 

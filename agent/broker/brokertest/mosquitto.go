@@ -37,9 +37,6 @@ type Mosquitto struct {
 func Require(t testing.TB, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
-	if err != nil {
-		path, err = exec.LookPath("/usr/sbin/" + program)
-	}
 	if err == nil {
 		return path
 	}
