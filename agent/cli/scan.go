@@ -97,7 +97,7 @@ func (a *app) scan(ctx context.Context, o scanOptions) error {
 
 func (a *app) show(s *report.Snapshot, o scanOptions, started, finished time.Time) error {
 	if o.format == "json" {
-		if err := writeJSON(a.out, s, started, finished); err != nil {
+		if err := report.WriteJSON(a.out, s, started, finished); err != nil {
 			return err
 		}
 	} else {

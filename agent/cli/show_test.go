@@ -123,7 +123,7 @@ func validate(t *testing.T, b []byte) error {
 
 func TestJSON(t *testing.T) {
 	var b bytes.Buffer
-	if err := writeJSON(&b, testHome(t), noon, noon.Add(20*time.Second)); err != nil {
+	if err := report.WriteJSON(&b, testHome(t), noon, noon.Add(20*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if err := validate(t, b.Bytes()); err != nil {
@@ -135,7 +135,7 @@ func TestJSON(t *testing.T) {
 // The schema is closed: what is not described is not allowed, at any depth.
 func TestSchemaIsClosed(t *testing.T) {
 	var b bytes.Buffer
-	if err := writeJSON(&b, testHome(t), noon, noon); err != nil {
+	if err := report.WriteJSON(&b, testHome(t), noon, noon); err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range [][]string{{}, {"devices", "1"}, {"devices", "1", "findings", "0"}, {"devices", "1", "facts", "telnet.open"},

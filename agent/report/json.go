@@ -1,4 +1,4 @@
-package cli
+package report
 
 import (
 	"encoding/json"
@@ -6,7 +6,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -38,7 +37,7 @@ type deviceJSON struct {
 	Facts        map[string]factJSON `json:"facts"`
 	Findings     []findingJSON       `json:"findings"`
 	NotChecked   []notCheckedJSON    `json:"not_checked"`
-	Sent         report.Sent         `json:"sent"`
+	Sent         Sent                `json:"sent"`
 }
 
 type serviceJSON struct {
@@ -81,7 +80,9 @@ type healthJSON struct {
 	Error     string `json:"error"`
 }
 
-func writeJSON(w io.Writer, s *report.Snapshot, started, finished time.Time) error {
+// WriteJSON writes a snapshot as `scan --format json` does, to w. Started and
+// finished are when looking began and ended.
+func WriteJSON(w io.Writer, s *Snapshot, started, finished time.Time) error {
 	out := scanJSON{Version: s.Version, Started: started.UTC(), Finished: finished.UTC(), Devices: []deviceJSON{}, Health: []healthJSON{}}
 	for _, d := range s.Devices {
 		out.Devices = append(out.Devices, deviceOf(d))
@@ -97,7 +98,7 @@ func writeJSON(w io.Writer, s *report.Snapshot, started, finished time.Time) err
 	return nil
 }
 
-func deviceOf(d report.Device) deviceJSON {
+func deviceOf(d Device) deviceJSON {
 	out := deviceJSON{
 		ID: string(d.ID), Name: d.Name, Kind: d.Kind, Class: d.Class, MAC: list(d.MACs()), IP: []string{},
 		Manufacturer: d.Manufacturer, Model: d.Model, Firmware: d.Firmware, Via: string(d.Via), Sources: list(d.Sources),
@@ -121,7 +122,7 @@ func deviceOf(d report.Device) deviceJSON {
 		}
 		out.Findings = append(out.Findings, findingJSON{
 			Policy: f.Policy.ID, Severity: f.Severity.String(), Confidence: string(f.Policy.Confidence), Status: string(f.Status),
-			Since: f.Since.UTC(), Evidence: report.Evidence(f), Remedy: f.Policy.Remedy, Rules: list(f.Policy.Rules),
+			Since: f.Since.UTC(), Evidence: Evidence(f), Remedy: f.Policy.Remedy, Rules: list(f.Policy.Rules),
 		})
 	}
 	for _, n := range d.NotChecked {
