@@ -1,10 +1,10 @@
 // Package fact is the vocabulary in which Thingwarden speaks of a device:
 // typed words, each with its meaning, and the evidence that gives them values.
 //
-// Sources and probes set words; policies read them. A word never names a
-// product or a protocol's field: "http.realm" and "zwave.security" are ideas
-// that several products share, and no idea has two words. The only list of
-// words is vocabulary.go.
+// Sources and probes set words; policies and the recogniser of products read
+// them. A word never names a product: "http.realm" and "zwave.security" are ideas
+// that several products share, and no idea has two words. A word is one line in
+// the file of its subject, such as zigbee.go.
 //
 // It is not this package's job to decide which of two sources is right (package
 // discovery does), nor to say whether a value is good or bad (package policy
@@ -24,7 +24,7 @@ type Value interface {
 }
 
 // A Fact is a word of the vocabulary with its Go type: the handle by which
-// sources and probes set it. Facts are declared in vocabulary.go only.
+// sources and probes set it. Facts are declared in this package only.
 type Fact[T Value] struct{ word *Word }
 
 // Name is the word as policies spell it, such as "telnet.open".

@@ -1,0 +1,7 @@
+package fact
+
+// Words about addresses.
+var (
+	AddressDisputed  = word[[]string]("address.disputed", always, "Addresses that another MAC address had first and that the device claims by turns with it, each with that MAC address.")
+	AddressConflicts = word[[]string]("address.conflicts", always, "Addresses of address.disputed that belong to another device, not to another interface of this one.")
+)

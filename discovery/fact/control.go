@@ -1,0 +1,7 @@
+package fact
+
+// Words about how a device is controlled on the home network.
+var (
+	ControlOpen      = word[bool]("control.open", week, "Anyone on the home network can control the device and change its settings: it asks for no password.")
+	ControlEncrypted = word[bool]("control.encrypted", week, "The device takes orders on the home network only by an encrypted protocol.")
+)
