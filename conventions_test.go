@@ -64,6 +64,7 @@ func TestImports(t *testing.T) {
 		{".", []string{"agent/..."}},
 		{"discovery/fact", nil},
 		{"discovery/oui/...", nil},
+		{"discovery/product", []string{"discovery/fact"}},
 		{"discovery/lab/...", []string{"discovery/lab/..."}},
 		{"discovery", []string{"discovery/fact"}},
 		{"discovery/source/...", []string{"discovery", "discovery/fact", "discovery/oui", "discovery/source/..."}},

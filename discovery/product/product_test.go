@@ -1,0 +1,151 @@
+package product
+
+import (
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func load(t testing.TB) *Cards {
+	t.Helper()
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestCards: every card is well-formed and all its examples come out.
+func TestCards(t *testing.T) {
+	c := load(t)
+	for _, card := range c.All() {
+		t.Run(card.Folder, func(t *testing.T) {
+			if len(card.Examples) == 0 {
+				t.Errorf("%s/card.yaml has no examples", card.Folder)
+			}
+			for _, x := range card.Examples {
+				c.checkExample(t, x)
+			}
+		})
+	}
+}
+
+func (c *Cards) checkExample(t *testing.T, x Example) {
+	t.Helper()
+	s := shown{}
+	for word, values := range x.Shows {
+		s[word] = sight{values: values}
+	}
+	found := c.matches(s)
+	got, likely := map[string]string{}, false
+	for _, r := range resolved(found) {
+		if r.conflict {
+			t.Errorf("%s: cards disagree on %s: %s", x.At, r.word, proofs(found))
+			continue
+		}
+		got[r.word] = r.value
+		likely = likely || r.word == "device.product" && r.from.Likely
+	}
+	if got["device.product"] != x.Is || likely != x.Likely {
+		t.Errorf("%s: is %q (likely %v), want %q (likely %v): %s", x.At, got["device.product"], likely, x.Is, x.Likely, proofs(found))
+	}
+	for name, want := range x.Want {
+		word := groups[name]
+		if name == "class" {
+			word = "device.class"
+		}
+		if got[word] != want {
+			t.Errorf("%s: %s is %q, want %q", x.At, name, got[word], want)
+		}
+	}
+}
+
+func proofs(found []Match) string {
+	var all []string
+	for _, m := range found {
+		all = append(all, m.Product.card.Folder+"/"+m.Product.ID+" by "+m.Proof)
+	}
+	return strings.Join(all, ", ")
+}
+
+func TestParseErrors(t *testing.T) {
+	const head = "maker: Acme\nproducts:\n"
+	for _, tt := range []struct{ name, in, want string }{
+		{"unknown key", "maker: Acme\ncolour: red\nproducts:\n  - {id: a, likely: [{http.title: A}]}\n", "acme/card.yaml:2: colour: unknown key"},
+		{"no products", "maker: Acme\n", "acme/card.yaml:1: products: the key is missing"},
+		{"unknown word", head + "  - id: a\n    likely: [{http.titel: A}]\n",
+			"acme/card.yaml:4: products[0].likely[0].http.titel: unknown key\nacme/card.yaml:4: products[0].likely[0]: has no sign"},
+		{"shown without its origin", head + "  - {id: a, shown: [{http.title: A}]}\n", "acme/card.yaml:3: products[0].shown[0].seen: the key is missing"},
+		{"a host name proves nothing", head + "  - {id: a, shown: [{device.hostname: A, seen: a/b}]}\n",
+			"acme/card.yaml:3: products[0].shown[0]: names of hosts, makers of network chips and lists of DHCP options prove no product: put the line under likely"},
+		{"bad expression", head + "  - {id: a, likely: [{http.title: '^(A'}]}\n",
+			"acme/card.yaml:3: products[0].likely[0].http.title: \"^(A\" is no RE2: error parsing regexp: missing closing ): `^(A`"},
+		{"expression without its mark", head + "  - {id: a, likely: [{http.title: 'A.*'}]}\n",
+			`acme/card.yaml:3: products[0].likely[0].http.title: "A.*" looks like a regular expression: begin it with ^ or (?`},
+		{"unknown group", head + "  - {id: a, likely: [{http.title: '^(?P<colour>A)'}]}\n",
+			`acme/card.yaml:3: products[0].likely[0].http.title: "^(?P<colour>A)" has a group "colour"; known are maker, model, name and version`},
+		{"unknown class", head + "  - {id: a, class: toaster-oven, likely: [{http.title: A}]}\n", `acme/card.yaml:3: products[0].class: "toaster-oven" is no class; want one of `},
+		{"a number where text is wanted", head + "  - {id: a, likely: [{http.title: 12}]}\n", `acme/card.yaml:3: products[0].likely[0].http.title: want text: put 12 in quotes`},
+		{"no YAML", "maker: [\n", "acme/card.yaml:1: did not find expected node content"},
+		{"firmware date without a day", head + "  - {id: a, likely: [{http.title: A}], firmware_date: '^(?P<year>\\d{4})'}\n",
+			`acme/card.yaml:3: products[0].firmware_date: "^(?P<year>\\d{4})" has no group yyyymmdd or yymmdd, nor year and month`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse(fstest.MapFS{"acme/card.yaml": {Data: []byte(tt.in)}})
+			if err == nil {
+				t.Fatal("no error")
+			}
+			got := err.Error()
+			if strings.HasSuffix(tt.want, " ") {
+				got = got[:min(len(got), len(tt.want))]
+			}
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestLiteral(t *testing.T) {
+	for _, tt := range []struct {
+		in, literal string
+		prefix      bool
+	}{
+		{"^md=(?P<model>BSB002)$", "md=bsb002", true},
+		{"(?i)^shelly[a-z]+-", "shelly", true},
+		{"(?i)camera", "camera", false},
+		{"^(?:a|b)long", "long", false},
+		{"^ab?c", "a", false},
+		{"^a+bcd", "bcd", false},
+		{`^DS-\d+\.web`, "ds-", true},
+		{"^x.*Hikvision", "hikvision", false},
+		{"^.*$", "", false},
+		{"(?i)^Ölkessel", "lkessel", false},
+	} {
+		p, err := newPattern(tt.in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.literal != tt.literal || p.prefix != tt.prefix {
+			t.Errorf("%s: literal %q (prefix %v), want %q (%v)", tt.in, p.literal, p.prefix, tt.literal, tt.prefix)
+		}
+	}
+}
+
+// FuzzPattern: the filter never hides a match that the expression alone finds.
+func FuzzPattern(f *testing.F) {
+	f.Add("^md=(?P<model>BSB002)$", "md=BSB002")
+	f.Add("(?i)^a+bcd|x", "aabcd")
+	f.Fuzz(func(t *testing.T, text, value string) {
+		p, err := newPattern(text)
+		if err != nil || p.re == nil || strings.ContainsAny(value, "\u017f\u212a") { // (?i) folds these two to s and k
+			return
+		}
+		_, got := p.match(value, asciiLower(value))
+		if want := p.re().MatchString(value); got != want {
+			t.Fatalf("match(%q, %q) = %v, want %v (literal %q, prefix %v)", text, value, got, want, p.literal, p.prefix)
+		}
+	})
+}
