@@ -74,6 +74,7 @@ func TestImports(t *testing.T) {
 		{"packaging/...", nil},
 		{"agent/broker/...", []string{"agent/broker/..."}},
 		{"agent/report", []string{"discovery", "discovery/fact", "policy"}},
+		{"agent/home", []string{"agent/report", "discovery", "discovery/fact", "policy"}},
 		{"agent/hass/...", []string{"agent/report", "discovery", "discovery/fact", "policy", "agent/hass/..."}},
 		{"agent/web/...", []string{"agent/report", "discovery", "discovery/fact", "policy", "agent/web/..."}},
 		{"agent/...", []string{"agent/...", "discovery/...", "policy/..."}},

@@ -1,7 +1,7 @@
 // Package agent is Thingwarden itself: it wires sources, probes, policies and
 // publishers together, runs them, and remembers what the owner decided.
 //
-// One goroutine, the loop, owns all that is known (core.go); everything else
+// One goroutine, the loop, owns all that is known (package home); everything else
 // sends it inputs and reads immutable snapshots. It is not this package's job
 // to speak any device's protocol (package discovery), to judge (package
 // policy), or to know how Home Assistant wants to be told (package hass).
@@ -20,7 +20,9 @@ import (
 
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/control"
+	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/agent/supervisor"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/source"
@@ -74,7 +76,7 @@ type Agent struct {
 	log       *slog.Logger
 	now       func() time.Time
 	set       *policy.Set
-	store     *store // nil in a scan
+	store     *store.Store // nil in a scan
 	networks  func() discovery.Networks
 	routed    *routed
 	kinds     []discovery.SourceKind
@@ -118,44 +120,44 @@ func New(o Options) (*Agent, error) {
 		a.prober.Restore(st.Fragile)
 	}
 	now := a.now()
-	c := newCore(coreOptions{
-		set: set, pending: a.prober.Pending, watch: o.Mode == ModeRun, learning: o.Config.LearningPeriod,
-		networks: a.networks, precedence: precedence, dec: dec, state: st,
+	h := home.New(home.Options{
+		Site: o.Config.Site, Version: o.Version, Policies: set, Pending: a.prober.Pending, Watch: o.Mode == ModeRun,
+		Learning: o.Config.LearningPeriod, Networks: a.networks, Precedence: precedence, Hearsay: hearsay, Opinion: opinion,
+		Decisions: dec, State: st,
 	}, now)
-	a.loop = newLoop(a, c)
+	a.loop = newLoop(a, h)
 	if a.store != nil {
-		c.setHealth("state", discovery.OK, "")
+		a.loop.apply(home.Health{Name: stateHealth, Status: discovery.OK}, now)
 	}
 	// Before the first snapshot: a device must not lose the name that the owner
 	// gave it, or its class, for a moment.
-	if err := c.hearOwner(o.Config, now); err != nil {
+	if err := hearOwner(o.Config, now, h.Knows, func(in home.Input) { a.loop.apply(in, now) }); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
 	if err := a.connect(dec, st); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
-	c.judge(now)
-	a.newest.Store(c.snapshot(o.Config.Site, o.Version, "", now))
-	c.changed = true
+	a.loop.apply(home.Tick{}, now)
+	a.newest.Store(h.Snapshot(now))
 	return a, nil
 }
 
 // open reads what an earlier run left; in a scan it does not write.
-func (a *Agent) open() (*decisions, *state, error) {
+func (a *Agent) open() (*home.Decisions, *home.State, error) {
 	now, dir := a.now(), a.opt.Config.StateDir
 	if a.opt.Mode == ModeScan {
-		dec, err := readDecisions(dir, now)
+		dec, err := store.ReadDecisions(dir, now)
 		return dec, nil, err
 	}
-	s, err := openStore(dir)
+	s, err := store.Open(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	dec, err := s.readDecisions(now)
+	dec, err := store.ReadDecisions(dir, now)
 	if err == nil {
-		var st *state
+		var st *home.State
 		var notice string
-		if st, notice, err = s.readState(now); err == nil {
+		if st, notice, err = s.ReadState(now); err == nil {
 			if notice != "" {
 				a.notice(notice)
 			}
@@ -163,14 +165,14 @@ func (a *Agent) open() (*decisions, *state, error) {
 			return dec, st, nil
 		}
 	}
-	return nil, nil, errors.Join(err, s.close())
+	return nil, nil, errors.Join(err, s.Close())
 }
 
 func (a *Agent) close() error {
 	if a.store == nil {
 		return nil
 	}
-	return a.store.close()
+	return a.store.Close()
 }
 
 // Run watches the home until ctx is done, then saves everything. A source,
@@ -213,7 +215,7 @@ func (a *Agent) lastLook(ctx, ended context.Context) {
 		return
 	}
 	done := make(chan struct{})
-	if err := a.send(ended, func(*core, time.Time) { a.loop.lastLook(); close(done) }); err != nil {
+	if err := a.send(ended, input{then: func(home.Effects) { a.loop.lastLook(); close(done) }}); err != nil {
 		return
 	}
 	<-done
@@ -230,32 +232,27 @@ func (a *Agent) Progress() (done, total int) { return a.prober.Progress() }
 
 // Do carries out a command of the owner. When it returns nil, the decision is
 // on disk.
-func (a *Agent) Do(ctx context.Context, cmd Command) error {
+func (a *Agent) Do(ctx context.Context, cmd report.Command) error {
 	done := make(chan error, 1)
-	err := a.send(ctx, func(c *core, now time.Time) {
-		if err := c.decide(cmd, now); err != nil {
-			done <- err
+	err := a.send(ctx, input{Input: home.Do{Command: cmd}, then: func(e home.Effects) {
+		if e.Err != nil || cmd.Action == report.Recheck {
+			done <- e.Err
 			return
 		}
-		if cmd.Action == Recheck {
-			a.recheck(c, cmd.Device)
-			done <- nil
-			return
-		}
-		a.loop.await(done, now)
-	})
+		a.loop.await(done)
+	}})
 	if err != nil {
 		return err
 	}
-	if cmd.Action == Recheck {
-		a.outlets.restore(cmd.Device)
-	}
 	select {
-	case err := <-done:
-		return err
+	case err = <-done:
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the decision to be saved: %w", ctx.Err())
 	}
+	if err == nil && cmd.Action == report.Recheck {
+		a.outlets.restore(cmd.Device)
+	}
+	return err
 }
 
 // serveControl opens the door for the command line. Without it the agent does
@@ -263,26 +260,11 @@ func (a *Agent) Do(ctx context.Context, cmd Command) error {
 func (a *Agent) serveControl(ctx context.Context) {
 	err := control.Serve(ctx, control.Path(a.opt.Config.StateDir), control.API{
 		Snapshot: a.Snapshot,
-		Do:       func(ctx context.Context, c control.Command) error { return a.Do(ctx, Command(c)) },
+		Do:       a.Do,
 	})
 	if err != nil && ctx.Err() == nil {
 		a.log.Warn("the command line can't reach this agent", "err", err)
 		a.mail.setHealth("control", discovery.Degraded, fmt.Sprintf("The command line can't reach the agent: %v.", err))
-	}
-}
-
-// recheck looks again at a device, or at all of the home for the hub. To ask for
-// one device is the owner's word that it may be asked, even if it fell silent
-// when it was.
-func (a *Agent) recheck(c *core, id discovery.ID) {
-	if id != discovery.Hub {
-		a.prober.Clear(id)
-		a.prober.Recheck(id)
-		a.tellFragile(c)
-		return
-	}
-	for _, id := range c.inv.IDs() {
-		a.prober.Recheck(id)
 	}
 }
 
@@ -303,11 +285,11 @@ func (a *Agent) notice(line string) {
 }
 
 // show makes the newest snapshot and hands it to everyone who shows it.
-func (a *Agent) show(c *core, now time.Time) {
+func (a *Agent) show(h *home.Home, now time.Time) {
 	if last := a.prober.LastPass(); !last.IsZero() {
-		c.lastScan = last
+		a.loop.apply(home.PassEnded(last), now)
 	}
-	s := c.snapshot(a.opt.Config.Site, a.opt.Version, a.blind(c, now), now)
+	s := h.Snapshot(now)
 	a.newest.Store(s)
 	a.outlets.offer(s)
 	if a.opt.OnSnapshot != nil {
@@ -315,34 +297,37 @@ func (a *Agent) show(c *core, now time.Time) {
 	}
 }
 
-// passOn tells the prober and the kernel what changed.
-func (a *Agent) passOn(c *core) {
-	for _, r := range c.renamed {
-		a.prober.Rename(r.from, r.to)
+// passOn passes on to the prober and the kernel what changed.
+func (a *Agent) passOn(e home.Effects) {
+	for _, r := range e.Renamed {
+		a.prober.Rename(r.From, r.To)
 	}
-	for _, id := range c.gone {
+	for _, id := range e.Gone {
 		a.prober.Remove(id)
 	}
-	for _, id := range c.judged {
-		if d, ok := c.inv.Device(id); ok && id != discovery.Hub {
-			a.prober.Update(d, c.evidence[id])
-		}
+	for _, j := range e.Judged {
+		a.prober.Update(j.Device, j.Evidence)
 	}
-	if len(c.judged) > 0 {
-		a.tellFragile(c)
+	for _, id := range e.Cleared {
+		a.prober.Clear(id)
 	}
-	for _, addr := range c.resolve {
+	for _, id := range e.Recheck {
+		a.prober.Recheck(id)
+	}
+	if len(e.Judged)+len(e.Cleared) > 0 {
+		a.loop.apply(home.LeftAlone(a.prober.Fragile()), a.now())
+	}
+	for _, addr := range e.Resolve {
 		if listenOnly(a.opt.Config) || a.share.pause(time.Now()) > 0 || !a.resolving.Allow() {
 			break
 		}
 		a.resolve(addr)
 	}
-	c.renamed, c.gone, c.judged, c.resolve = c.renamed[:0], c.gone[:0], c.judged[:0], c.resolve[:0]
 }
 
 // saveState is the state with what the prober and the publishers remember.
-func (a *Agent) saveState(c *core, now time.Time) *state {
-	st := c.save(now)
+func (a *Agent) saveState(h *home.Home, now time.Time) *home.State {
+	st := h.State(now)
 	st.Fragile = a.prober.Fragile()
 	st.Publisher = a.outlets.remember()
 	return st

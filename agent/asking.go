@@ -1,9 +1,6 @@
 package agent
 
 import (
-	"cmp"
-	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -62,23 +59,4 @@ func (a *Agent) neverProbe(d discovery.Device, _ *fact.Evidence) bool {
 		}
 	}
 	return false
-}
-
-// tellFragile shows which devices are left alone.
-func (a *Agent) tellFragile(c *core) {
-	const name = "devices left alone"
-	var names []string
-	for _, id := range a.prober.Fragile() {
-		if d, ok := c.inv.Device(id); ok {
-			names = append(names, cmp.Or(d.Name, string(id)))
-		}
-	}
-	switch _, told := c.health[name]; {
-	case len(names) > 0:
-		c.setHealth(name, discovery.Degraded, fmt.Sprintf(
-			"Fell silent twice right after they were asked something, so they are only listened to until you press \"Check now\" on them: %s.",
-			fact.Clean(strings.Join(names, ", "), fact.MaxText)))
-	case told:
-		c.setHealth(name, discovery.OK, "")
-	}
 }

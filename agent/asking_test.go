@@ -1,12 +1,17 @@
 package agent
 
 import (
+	"log/slog"
 	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/agent/home"
+	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
@@ -40,22 +45,54 @@ func TestMedicalDevicesOfTheConfigurationAreNeverAsked(t *testing.T) {
 	}
 }
 
+// seeDevice reports a LAN device to the loop as a source does.
+func seeDevice(l *loop, ids ...discovery.Identifier) {
+	e := fact.New("neighbours", noon)
+	fact.DeviceKind.Set(e, "lan", "")
+	l.apply(home.Observation{Observation: discovery.Observation{By: "neighbours", At: noon, About: ids, Facts: e}}, noon)
+	l.apply(home.Tick{}, noon)
+}
+
+// quietAgent is an agent with a prober that asks nobody, and its loop.
+func quietAgent(t *testing.T) *Agent {
+	t.Helper()
+	set, err := LoadPolicies(config.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lan := discovery.Networks{Looked: []discovery.Network{{Interface: "eth0", Prefix: netip.MustParsePrefix("10.0.0.0/24")}}}
+	networks := func() discovery.Networks { return lan }
+	now := func() time.Time { return noon }
+	a := &Agent{
+		now: now, log: slog.New(slog.DiscardHandler), resolving: rate.NewLimiter(0, 0),
+		prober: discovery.NewProber(discovery.ProberOptions{Networks: networks, Now: now}),
+	}
+	a.loop = newLoop(a, home.New(home.Options{
+		Policies: set, Watch: true, Learning: 24 * time.Hour, Decisions: home.NewDecisions(noon), Precedence: precedence,
+		Hearsay: hearsay, Opinion: opinion, Networks: networks, Pending: a.prober.Pending,
+	}, noon))
+	return a
+}
+
 func TestDevicesLeftAloneAreShownUntilTheOwnerAsksForThem(t *testing.T) {
-	h := newHome(t, 24*time.Hour)
-	h.see(1, nil)
-	a := &Agent{prober: discovery.NewProber(discovery.ProberOptions{Networks: h.o.networks, Now: func() time.Time { return h.now }})}
+	a := quietAgent(t)
+	mac, _ := discovery.MAC("000c43000001")
 	a.prober.Restore([]discovery.ID{cameraID})
-	a.passOn(h.core)
-	want := `Fell silent twice right after they were asked something, so they are only listened to until you press "Check now" on them: mac_000c43000001.`
-	if got := h.health["devices left alone"]; got.Status != discovery.Degraded || got.Error != want {
+	seeDevice(a.loop, mac)
+	shown := func() report.Component { return health(a.loop.home.Snapshot(noon), "devices left alone") }
+	want := `Stopped responding twice right after being probed. Thingwarden now only listens to them; press "Check now" to probe again: mac_000c43000001.`
+	if got := shown(); got.Status != discovery.Degraded || got.Error != want {
 		t.Errorf("health %+v, want %q", got, want)
 	}
-	a.recheck(h.core, discovery.Hub)
+	recheck := func(id discovery.ID) {
+		a.loop.apply(home.Do{Command: report.Command{Action: report.Recheck, Device: id}}, noon)
+	}
+	recheck(discovery.Hub)
 	if len(a.prober.Fragile()) != 1 {
 		t.Error("a look at the whole home asks a device that cannot bear it")
 	}
-	a.recheck(h.core, cameraID)
-	if got := h.health["devices left alone"]; got.Status != discovery.OK || len(a.prober.Fragile()) != 0 {
+	recheck(cameraID)
+	if got := shown(); got.Status != discovery.OK || len(a.prober.Fragile()) != 0 {
 		t.Errorf("health %+v and left alone %v after the owner's word", got, a.prober.Fragile())
 	}
 }
@@ -101,39 +138,16 @@ func TestShareOfTheHome(t *testing.T) {
 	}
 }
 
-// TestMarksHoldWhenADeviceGetsABetterIdentity: a device beyond a router comes to the
-// hub's own network, where its hardware address is seen.
-func TestMarksHoldWhenADeviceGetsABetterIdentity(t *testing.T) {
-	h := newHome(t, 24*time.Hour)
+// TestFragileMarkHoldsWhenADeviceGetsABetterIdentity: a device beyond a router comes
+// to the hub's own network, where its hardware address is seen.
+func TestFragileMarkHoldsWhenADeviceGetsABetterIdentity(t *testing.T) {
 	at := netip.MustParseAddr("10.0.1.9")
-	see := func(ids ...discovery.Identifier) {
-		e := fact.New("neighbours", h.now)
-		fact.DeviceKind.Set(e, "lan", "")
-		h.observe(discovery.Observation{By: "neighbours", At: h.now, About: ids, Facts: e}, h.now)
-		h.tick(h.now)
-	}
-	const old = discovery.ID("ip_10_0_1_9")
-	see(discovery.IP(at))
-	h.dec.setHidden([]discovery.ID{old}, h.now)
-	a := &Agent{prober: discovery.NewProber(discovery.ProberOptions{Networks: h.o.networks, Now: func() time.Time { return h.now }})}
-	a.prober.Restore([]discovery.ID{old})
-	a.passOn(h.core)
+	a := quietAgent(t)
+	seeDevice(a.loop, discovery.IP(at))
+	a.prober.Restore([]discovery.ID{"ip_10_0_1_9"})
 	mac, _ := discovery.MAC("000c43000001")
-	see(mac, discovery.IP(at))
-	a.passOn(h.core)
+	seeDevice(a.loop, mac, discovery.IP(at))
 	if got := a.prober.Fragile(); !slices.Equal(got, []discovery.ID{cameraID}) {
 		t.Errorf("left alone is %v", got)
-	}
-	if got := h.dec.hidden(); !slices.Equal(got, []discovery.ID{cameraID}) {
-		t.Errorf("deleted by the owner is %v", got)
-	}
-	if got := h.snapshot("home", "", "", h.now).Renamed; got[old] != cameraID {
-		t.Errorf("publishers hear of the new identities %v", got)
-	}
-	// Somebody else gets the address: that one the owner did not delete.
-	h.observe(discovery.Observation{By: "neighbours", At: h.now, About: []discovery.Identifier{mac}, Gone: true}, h.now)
-	see(discovery.IP(at))
-	if got := h.snapshot("home", "", "", h.now).Renamed; len(got) != 0 {
-		t.Errorf("publishers still hear of %v", got)
 	}
 }

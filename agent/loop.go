@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"github.com/thingwarden/thingwarden/agent/home"
+	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
@@ -36,8 +38,14 @@ const (
 	holdShow = time.Second
 )
 
-// input is something for the loop to do with the core.
-type input func(c *core, now time.Time)
+// stateHealth is the component of health that stands for the state folder.
+const stateHealth = "state"
+
+// input is something for the loop to apply.
+type input struct {
+	home.Input                    // nil for nothing
+	then       func(home.Effects) // called by the loop afterwards; may be nil
+}
 
 // saved is the outcome of writing decisions or state.
 type saved struct {
@@ -45,10 +53,10 @@ type saved struct {
 	err       error
 }
 
-// loop owns the core: the only goroutine that reads or changes it.
+// loop owns the home: the only goroutine that reads or changes it.
 type loop struct {
 	a       *Agent
-	core    *core
+	home    *home.Home
 	waiting []chan error // for the decisions that are being written
 	queued  []chan error // for the next writing
 	writing bool
@@ -61,11 +69,13 @@ type loop struct {
 	held    time.Time // until when no snapshot is shown, for want of the disk's answer
 	unsaved bool      // the last save failed
 	touched bool      // something changed since the state was saved
+	due     bool      // a new snapshot is
+	dirty   bool      // decisions differ from the file
 	final   bool      // the last snapshot was shown
 }
 
-func newLoop(a *Agent, c *core) *loop {
-	return &loop{a: a, core: c, saved: make(chan saved, 1), early: rate.NewLimiter(rate.Every(stateEvery), earlySaves)}
+func newLoop(a *Agent, h *home.Home) *loop {
+	return &loop{a: a, home: h, due: true, saved: make(chan saved, 1), early: rate.NewLimiter(rate.Every(stateEvery), earlySaves)}
 }
 
 // run takes inputs until ctx is done, then saves everything.
@@ -91,31 +101,47 @@ func (l *loop) run(ctx context.Context) error {
 // take handles one input and what else waits behind it, up to a batch.
 func (l *loop) take(in input) {
 	now := l.a.now()
-	in(l.core, now)
+	l.handle(in, now)
 	for range batch {
 		select {
 		case in := <-l.a.inputs:
-			in(l.core, now)
+			l.handle(in, now)
 		default:
 			return
 		}
 	}
 }
 
+func (l *loop) handle(in input, now time.Time) {
+	var e home.Effects
+	if in.Input != nil {
+		e = l.apply(in.Input, now)
+	}
+	if in.then != nil {
+		in.then(e)
+	}
+}
+
+// apply has the home take in an input, and sees to what follows.
+func (l *loop) apply(in home.Input, now time.Time) home.Effects {
+	e := l.home.Apply(in, now)
+	l.due = l.due || e.Snapshot
+	l.touched = l.touched || e.Snapshot
+	l.dirty = l.dirty || e.Decisions
+	if e.Event && l.eventAt.IsZero() {
+		l.eventAt = now
+	}
+	l.a.passOn(e)
+	return e
+}
+
 // settle judges, shows and saves what is due, and returns how long nothing
 // will be.
 func (l *loop) settle() time.Duration {
 	now := l.a.now()
-	l.a.mail.empty(l.core)
-	next := l.core.tick(now)
-	l.a.passOn(l.core)
-	if l.core.changed {
-		l.touched = true
-	}
-	if l.core.eventful && l.eventAt.IsZero() {
-		l.eventAt = now
-	}
-	if l.core.changed && !l.final {
+	l.readMail(now)
+	next := l.apply(home.Tick{}, now).Next
+	if l.due && !l.final {
 		due := l.shownAt.Add(snapshotEvery)
 		if l.held.After(due) {
 			due = l.held
@@ -124,14 +150,14 @@ func (l *loop) settle() time.Duration {
 			next = earliest(next, due)
 		} else {
 			l.shownAt = now
-			l.a.show(l.core, now)
+			l.show(now)
 		}
 	}
 	l.save(now)
 	if l.touched && !l.writing && l.a.store != nil {
 		next = earliest(next, l.stateDue(now))
 	}
-	if l.core.decDirty && !l.writing {
+	if l.dirty && !l.writing {
 		next = earliest(next, l.decAt)
 	}
 	if next.IsZero() {
@@ -143,12 +169,25 @@ func (l *loop) settle() time.Duration {
 // lastLook shows what is known now, and nothing any more after that.
 func (l *loop) lastLook() {
 	now := l.a.now()
-	l.a.mail.empty(l.core)
-	l.core.tick(now)
-	if l.core.changed && now.After(l.held) {
-		l.a.show(l.core, now)
+	l.readMail(now)
+	l.apply(home.Tick{}, now)
+	if l.due && now.After(l.held) {
+		l.show(now)
 	}
 	l.final = true
+}
+
+func (l *loop) show(now time.Time) {
+	l.due = false
+	l.a.show(l.home, now)
+	l.due = false // what show has the home told of is in the snapshot
+}
+
+// readMail applies what came by the mailbox.
+func (l *loop) readMail(now time.Time) {
+	for _, in := range l.a.mail.empty() {
+		l.apply(in, now)
+	}
 }
 
 // save starts writing what is due; the disk never holds up the loop.
@@ -158,19 +197,19 @@ func (l *loop) save(now time.Time) {
 		return
 	}
 	switch {
-	case len(l.queued) > 0, l.core.decDirty && !now.Before(l.decAt):
-		l.core.decDirty, l.decAt = false, now.Add(decisionsEvery)
+	case len(l.queued) > 0, l.dirty && !now.Before(l.decAt):
+		l.dirty, l.decAt = false, now.Add(decisionsEvery)
 		l.waiting, l.queued = l.queued, nil
-		b, err := json.MarshalIndent(l.core.dec, "", " ")
-		l.write(decisionsFile, b, err)
+		b, err := json.MarshalIndent(l.home.Decisions(), "", " ")
+		l.write(store.DecisionsFile, b, err)
 	case l.touched && !now.Before(l.stateDue(now)):
 		if now.Sub(l.stateAt) < stateEvery {
 			l.early.AllowN(now, 1)
 		}
 		l.touched, l.stateAt = false, now
-		l.core.eventful, l.eventAt = false, time.Time{}
-		b, err := json.Marshal(l.a.saveState(l.core, now))
-		l.write(stateFile, b, err)
+		l.eventAt = time.Time{}
+		b, err := json.Marshal(l.a.saveState(l.home, now))
+		l.write(store.StateFile, b, err)
 	}
 }
 
@@ -198,9 +237,9 @@ func (l *loop) write(name string, b []byte, err error) {
 	l.writing = true
 	go func() {
 		if err == nil {
-			err = l.a.store.write(name, b)
+			err = l.a.store.Write(name, b)
 		}
-		l.saved <- saved{decisions: name == decisionsFile, err: err}
+		l.saved <- saved{decisions: name == store.DecisionsFile, err: err}
 	}()
 }
 
@@ -212,16 +251,16 @@ func (l *loop) wrote(s saved) {
 			l.a.log.Error("state not saved", "err", s.err)
 		}
 		l.unsaved = true
-		l.core.setHealth("state", discovery.Down, fmt.Sprintf("What you decide can't be saved: %v.", s.err))
-		l.core.decDirty = l.core.decDirty || s.decisions
+		l.setHealth(discovery.Down, fmt.Sprintf("What you decide can't be saved: %v.", s.err))
+		l.dirty = l.dirty || s.decisions
 		l.touched = l.touched || !s.decisions
 		l.decAt = l.a.now().Add(retrySave)
-	case !l.core.decDirty || s.decisions:
+	case !l.dirty || s.decisions:
 		if l.unsaved {
 			l.a.log.Info("state saved again")
 		}
 		l.unsaved = false
-		l.core.setHealth("state", discovery.OK, "")
+		l.setHealth(discovery.OK, "")
 	}
 	if s.decisions {
 		for _, w := range l.waiting {
@@ -234,10 +273,14 @@ func (l *loop) wrote(s saved) {
 	}
 }
 
+func (l *loop) setHealth(s discovery.Status, problem string) {
+	l.apply(home.Health{Name: stateHealth, Status: s, Error: problem}, l.a.now())
+}
+
 // await has done answered when all that was decided so far is on the disk.
-func (l *loop) await(done chan error, now time.Time) {
+func (l *loop) await(done chan error) {
 	if len(l.queued)+len(l.waiting) == 0 {
-		l.held = now.Add(holdShow)
+		l.held = l.a.now().Add(holdShow)
 	}
 	l.queued = append(l.queued, done)
 }
@@ -251,9 +294,9 @@ func (l *loop) finish() error {
 		return nil
 	}
 	now := l.a.now()
-	dec, err := json.MarshalIndent(l.core.dec, "", " ")
+	dec, err := json.MarshalIndent(l.home.Decisions(), "", " ")
 	if err == nil {
-		err = l.a.store.write(decisionsFile, dec)
+		err = l.a.store.Write(store.DecisionsFile, dec)
 	}
 	for _, w := range l.queued {
 		w <- err
@@ -261,9 +304,18 @@ func (l *loop) finish() error {
 	if err != nil {
 		return err
 	}
-	st, err := json.Marshal(l.a.saveState(l.core, now))
+	st, err := json.Marshal(l.a.saveState(l.home, now))
 	if err != nil {
 		return fmt.Errorf("saving the state: %w", err)
 	}
-	return l.a.store.write(stateFile, st)
+	return l.a.store.Write(store.StateFile, st)
+}
+
+func earliest(times ...time.Time) (first time.Time) {
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
 }

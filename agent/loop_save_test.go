@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/policy"
@@ -39,7 +41,7 @@ func (s tellsOfMany) Run(ctx context.Context, report func(discovery.Observation)
 
 // saves runs an agent for a while and returns how often each file was written, not
 // counting the last time, and the state as it was on the disk then.
-func saves(t *testing.T, s discovery.Source, forTime time.Duration) (written map[string]int, st *state) {
+func saves(t *testing.T, s discovery.Source, forTime time.Duration) (written map[string]int, st *home.State) {
 	t.Helper()
 	t.Setenv("container", "test") // no broker of our own
 	dir := t.TempDir()
@@ -65,7 +67,7 @@ func saves(t *testing.T, s discovery.Source, forTime time.Duration) (written map
 		for range forTime / (10 * time.Millisecond) {
 			time.Sleep(10 * time.Millisecond)
 			synctest.Wait()
-			for _, name := range []string{decisionsFile, stateFile} {
+			for _, name := range []string{store.DecisionsFile, store.StateFile} {
 				info, err := os.Stat(filepath.Join(dir, name))
 				if err == nil && (last[name] == nil || !os.SameFile(info, last[name])) {
 					written[name]++
@@ -73,7 +75,7 @@ func saves(t *testing.T, s discovery.Source, forTime time.Duration) (written map
 				}
 			}
 		}
-		st, _ = readState(dir)
+		st, _ = store.ReadState(dir)
 		stopSource()
 		<-srcEnded
 		stop()
@@ -100,14 +102,14 @@ func TestEventIsSavedBeforeItIsForgotten(t *testing.T) {
 
 func TestManyEventsDoNotWearTheDiskOut(t *testing.T) {
 	written, _ := saves(t, tellsOfMany{n: 150, every: 2 * time.Second}, 5*time.Minute)
-	if n := written[stateFile]; n < earlySaves || n > earlySaves+2*5+1 {
+	if n := written[store.StateFile]; n < earlySaves || n > earlySaves+2*5+1 {
 		t.Errorf("the state was saved %d times in five minutes full of events", n)
 	}
 }
 
 func TestManyNewDevicesAreSavedTogether(t *testing.T) {
 	written, _ := saves(t, tellsOfMany{n: 200, every: 15 * time.Millisecond}, 5*time.Second)
-	if n := written[decisionsFile]; n < 3 || n > 6 {
+	if n := written[store.DecisionsFile]; n < 3 || n > 6 {
 		t.Errorf("the known devices were saved %d times in three seconds, want about once a second", n)
 	}
 }

@@ -14,8 +14,13 @@ import (
 
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/discovery"
 )
+
+const cameraID = discovery.ID("mac_000c43000001")
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // oneDevice is a source that tells of the camera and then waits.
 type oneDevice struct{}
@@ -68,19 +73,19 @@ func TestDecisionIsShownWhenItIsOnTheDisk(t *testing.T) {
 	a := runAgent(t, dir, func(s *report.Snapshot) {
 		if d := s.Device(cameraID); d != nil && d.Trusted != turned {
 			turned = d.Trusted
-			b, err := os.ReadFile(filepath.Join(dir, decisionsFile))
+			b, err := os.ReadFile(filepath.Join(dir, store.DecisionsFile))
 			if err != nil {
 				b = []byte(err.Error())
 			}
 			shown <- string(b)
 		}
 	})
-	for n, action := range []string{Trust, Untrust, Trust, Untrust, Trust} {
+	for n, action := range []report.Action{report.Trust, report.Untrust, report.Trust, report.Untrust, report.Trust} {
 		time.Sleep(snapshotEvery) // else the pace of snapshots hides it
-		if err := a.Do(t.Context(), Command{Action: action, Device: cameraID}); err != nil {
+		if err := a.Do(t.Context(), report.Command{Action: action, Device: cameraID}); err != nil {
 			t.Fatal(err)
 		}
-		if file := <-shown; strings.Contains(file, `"trusted": true`) != (action == Trust) {
+		if file := <-shown; strings.Contains(file, `"trusted": true`) != (action == report.Trust) {
 			t.Errorf("decision %d is shown before it is on the disk, which has %s", n, file)
 		}
 	}
@@ -92,7 +97,7 @@ func TestDecisionThatCannotBeSavedIsNotAcknowledged(t *testing.T) {
 	if err := os.Rename(dir, dir+"-gone"); err != nil {
 		t.Fatal(err)
 	}
-	err := a.Do(t.Context(), Command{Action: Trust, Device: cameraID})
+	err := a.Do(t.Context(), report.Command{Action: report.Trust, Device: cameraID})
 	if err == nil || !strings.Contains(err.Error(), "saving decisions.json") {
 		t.Errorf("error %v, want one that says that it was not saved", err)
 	}
@@ -112,7 +117,7 @@ func TestDecisionThatCannotBeSavedIsNotAcknowledged(t *testing.T) {
 	if err := os.Rename(dir+"-gone", dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Do(t.Context(), Command{Action: Trust, Device: cameraID}); err != nil {
+	if err := a.Do(t.Context(), report.Command{Action: report.Trust, Device: cameraID}); err != nil {
 		t.Errorf("with the folder back: %v", err)
 	}
 	for deadline := time.Now().Add(10 * time.Second); problem() != ""; time.Sleep(time.Millisecond) {

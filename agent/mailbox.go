@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 )
@@ -39,24 +40,17 @@ func (m *mailbox) setHealth(name string, s discovery.Status, problem string) {
 	}
 }
 
-// empty moves the mail into the core. What was sent to an address that belongs
-// to no device counts for the home.
-func (m *mailbox) empty(c *core) {
+// empty takes the mail out, as inputs for the home.
+func (m *mailbox) empty() (out []home.Input) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for to, n := range m.sent {
-		id := discovery.Hub
-		if to.IsValid() {
-			if owner, ok := c.inv.Find(discovery.IP(to)); ok {
-				id = owner
-			}
-		}
-		old := c.sent[id]
-		c.sent[id] = report.Sent{Packets: old.Packets + n.Packets, Connections: old.Connections + n.Connections}
+		out = append(out, home.Sent{To: to, Sent: n})
 	}
 	clear(m.sent)
-	for name, h := range m.health {
-		c.setHealth(name, h.Status, h.Error)
+	for _, h := range m.health {
+		out = append(out, home.Health(h))
 	}
 	clear(m.health)
+	return out
 }

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/source"
@@ -26,66 +28,69 @@ func ReadSnapshot(cfg config.Config, version string) (*report.Snapshot, error) {
 		return nil, err
 	}
 	now := time.Now()
-	c, err := offlineCore(cfg, set, now)
+	h, err := offlineHome(cfg, set, version, now)
 	if err != nil {
 		return nil, err
 	}
-	c.judge(now)
-	return c.snapshot(cfg.Site, version, "", now), nil
+	return h.Snapshot(now), nil
 }
 
 // DecideOffline carries out a decision while no agent runs: when it returns nil,
 // the decision is on disk and the next agent follows it.
-func DecideOffline(cfg config.Config, cmd Command) (err error) {
-	if cmd.Action == Recheck {
+func DecideOffline(cfg config.Config, cmd report.Command) (err error) {
+	if cmd.Action == report.Recheck {
 		return errors.New("only a running agent can look again")
 	}
 	set, err := LoadPolicies(cfg)
 	if err != nil {
 		return err
 	}
-	s, err := openStore(cfg.StateDir)
+	s, err := store.Open(cfg.StateDir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
+	defer func() { err = errors.Join(err, s.Close()) }()
 	now := time.Now()
-	c, err := offlineCore(cfg, set, now)
+	h, err := offlineHome(cfg, set, "", now)
 	if err != nil {
 		return err
 	}
-	c.judge(now)
-	if err := c.decide(cmd, now); err != nil {
+	if err := h.Apply(home.Do{Command: cmd}, now).Err; err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(c.dec, "", " ")
+	b, err := json.MarshalIndent(h.Decisions(), "", " ")
 	if err != nil {
 		return fmt.Errorf("saving the decision: %w", err)
 	}
-	return s.write(decisionsFile, b)
+	return s.Write(store.DecisionsFile, b)
 }
 
-// offlineCore is the agent's core as its files tell, looking at no network.
-func offlineCore(cfg config.Config, set *policy.Set, now time.Time) (*core, error) {
-	dec, err := readDecisions(cfg.StateDir, now)
+// offlineHome is the home as its files describe it, looking at no network.
+func offlineHome(cfg config.Config, set *policy.Set, version string, now time.Time) (*home.Home, error) {
+	dec, err := store.ReadDecisions(cfg.StateDir, now)
 	if err != nil {
 		return nil, err
 	}
-	st, err := readState(cfg.StateDir)
+	st, err := store.ReadState(cfg.StateDir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s %w", filepath.Join(cfg.StateDir, stateFile), err)
+		return nil, fmt.Errorf("%s %w", filepath.Join(cfg.StateDir, store.StateFile), err)
 	}
-	c := newCore(coreOptions{
-		set: set, watch: true, learning: cfg.LearningPeriod, precedence: precedence, dec: dec, state: st,
-		pending:  func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", now) },
-		networks: func() discovery.Networks { return discovery.Networks{} },
+	h := home.New(home.Options{
+		Site: cfg.Site, Version: version, Policies: set, Watch: true, Learning: cfg.LearningPeriod, Precedence: precedence,
+		Hearsay: hearsay, Opinion: opinion, Decisions: dec, State: st,
+		Pending:  func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", now) },
+		Networks: func() discovery.Networks { return discovery.Networks{} },
 	}, now)
-	return c, c.hearOwner(cfg, now)
+	if err := hearOwner(cfg, now, h.Knows, func(in home.Input) { h.Apply(in, now) }); err != nil {
+		return nil, err
+	}
+	h.Apply(home.Tick{}, now)
+	return h, nil
 }
 
-// hearOwner takes in what the owner says of devices that are known. A saved state
+// hearOwner reports what the owner says of devices that are known. A saved state
 // leaves that out, as the owner may have changed it.
-func (c *core) hearOwner(cfg config.Config, now time.Time) error {
+func hearOwner(cfg config.Config, now time.Time, knows func(discovery.Identifier) bool, apply func(home.Input)) error {
 	sc, enabled := sourceConfig(cfg, source.Static.Name)
 	if !enabled {
 		return nil
@@ -97,9 +102,9 @@ func (c *core) hearOwner(cfg config.Config, now time.Time) error {
 	once, cancel := context.WithCancel(context.Background())
 	cancel()
 	return s.Run(once, func(o discovery.Observation) {
-		if _, known := c.inv.Find(o.About[0]); known {
+		if knows(o.About[0]) {
 			o.By, o.At = source.Static.Name, now
-			c.observe(o, now)
+			apply(home.Observation{Observation: o})
 		}
 	})
 }

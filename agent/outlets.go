@@ -18,6 +18,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/agent/broker"
 	"github.com/thingwarden/thingwarden/agent/hass"
+	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 )
@@ -53,7 +54,7 @@ type outlet struct {
 }
 
 // connect prepares the way to the broker; nothing is sent yet.
-func (a *Agent) connect(dec *decisions, st *state) error {
+func (a *Agent) connect(dec *home.Decisions, st *home.State) error {
 	a.outlets = &outlets{a: a, memory: map[string][]byte{}}
 	if st != nil && st.Publisher != nil {
 		a.outlets.memory = st.Publisher
@@ -145,7 +146,7 @@ func setCA(bc *broker.Config, file string) error {
 }
 
 // addHass makes the publisher for Home Assistant.
-func (o *outlets) addHass(dec *decisions) {
+func (o *outlets) addHass(dec *home.Decisions) {
 	cfg := o.a.opt.Config
 	var memory hass.Memory
 	if b := o.memory[hassMemory]; b != nil {
@@ -153,18 +154,13 @@ func (o *outlets) addHass(dec *decisions) {
 			o.a.log.Warn("what was published is not known any more", "err", err)
 		}
 	}
-	memory.Deleted = dec.hidden()
+	memory.Deleted = dec.HiddenIDs()
 	pub := hass.New(session{o.session}, hass.Options{
 		Site: cfg.Site, Prefix: cfg.MQTT.DiscoveryPrefix, BirthTopic: cfg.MQTT.BirthTopic,
-		Command: o.command, Memory: memory, Remember: o.rememberHass, Log: o.a.log.With("part", "hass"), Now: o.a.now,
+		Command: o.a.Do, Memory: memory, Remember: o.rememberHass, Log: o.a.log.With("part", "hass"), Now: o.a.now,
 		Page: o.a.page(),
 	})
 	o.pubs = append(o.pubs, &outlet{name: "hass", pub: pub, newest: make(chan *report.Snapshot, 1)})
-}
-
-// command carries out what came over MQTT.
-func (o *outlets) command(ctx context.Context, cmd hass.Command) error {
-	return o.a.Do(ctx, Command{Action: string(cmd.Action), Device: cmd.Device, Policy: cmd.Policy, Reason: cmd.Reason, Until: cmd.Until})
 }
 
 // rememberHass keeps what the publisher wants to remember. It returns when what
@@ -178,15 +174,15 @@ func (o *outlets) rememberHass(m hass.Memory) {
 		return
 	}
 	done := make(chan error, 1)
-	o.a.inputs <- func(c *core, now time.Time) {
+	o.a.inputs <- input{Input: home.Hidden(deleted), then: func(e home.Effects) {
 		o.memory[hassMemory] = b
 		o.a.loop.touched = true
-		if c.dec.setHidden(deleted, now) {
-			o.a.loop.await(done, now)
+		if e.Decisions {
+			o.a.loop.await(done)
 			return
 		}
 		done <- nil
-	}
+	}}
 	<-done // an error shows in health
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/broker"
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/hass"
+	"github.com/thingwarden/thingwarden/agent/store"
 )
 
 // connectFor is how long a purge waits for the broker.
@@ -21,11 +22,11 @@ func Purge(ctx context.Context, cfg config.Config, log *slog.Logger) (n int, err
 	if cfg.MQTT.URL == "" {
 		return 0, errors.New("no MQTT broker is configured, so there is nothing to clear: set mqtt.url")
 	}
-	s, err := openStore(cfg.StateDir)
+	s, err := store.Open(cfg.StateDir)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, s.close()) }()
+	defer func() { err = errors.Join(err, s.Close()) }()
 	bc := broker.Config{
 		URL: cfg.MQTT.URL, Username: cfg.MQTT.Username, Password: cfg.MQTT.Password,
 		ClientID: passingClientID("purge"), SyncTopic: hass.SyncTopic(cfg.Site),

@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/source"
-	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 )
 
 const (
@@ -23,9 +23,6 @@ const (
 	// sightEvery is how often it is said which networks are looked at, if that
 	// has changed.
 	sightEvery = 2 * time.Second
-	// firstSight is how long devices have to show themselves before their absence
-	// means something.
-	firstSight = 15 * time.Second
 )
 
 // lookNetworks returns a cached view of the networks that are looked at. Wrong
@@ -92,13 +89,7 @@ func (a *Agent) watchSight(ctx context.Context) {
 			a.notice(line)
 			a.log.Debug("networks", "looked", a.networks().Looked, "skipped", len(a.networks().Skipped))
 		}
-		_ = a.send(ctx, func(c *core, now time.Time) { // fails only when all ends
-			if problem := a.blind(c, now); problem != "" {
-				c.setHealth("network", discovery.Down, problem)
-			} else {
-				c.setHealth("network", discovery.OK, "")
-			}
-		})
+		_ = a.send(ctx, input{Input: a.sight()}) // fails only when all ends
 		select {
 		case <-ctx.Done():
 			return
@@ -107,35 +98,22 @@ func (a *Agent) watchSight(ctx context.Context) {
 	}
 }
 
-// blind says why nothing of the home can be seen; empty when something can.
-func (a *Agent) blind(c *core, now time.Time) string {
+// sight is what can be seen of the home from here.
+func (a *Agent) sight() home.Sight {
 	n := a.networks()
-	early := now.Sub(c.started) < firstSight && a.opt.Mode == ModeRun
-	if len(n.Looked) == 0 && len(n.Routed) == 0 && !(early && a.asksHomeAssistant()) {
-		return "Nothing of your home network can be seen from here: " + describeSkipped(n.Skipped)
+	s := home.Sight{Remote: a.asksHomeAssistant()}
+	switch {
+	case len(n.Looked) > 0:
+		s.NoDevice = "No device of your home network has answered or shown itself, not even the router: the network may keep its devices apart (guest network), or a firewall on this machine blocks it."
+	case s.Remote:
+		s.NoDevice = "No device of your home network has answered or shown itself: Thingwarden is not in that network itself and learns of its devices from Home Assistant alone, which has told of none so far. Look at what it says of the source homeassistant."
+	default:
+		s.NoDevice = "No device of your home network has been found: this machine is not in a network that you named under network.prefixes, so it asks there only devices of which it is told. Run Thingwarden in that network, or let it learn the devices from Home Assistant (sources.homeassistant)."
 	}
-	if early {
-		return ""
+	if len(n.Looked) == 0 && len(n.Routed) == 0 {
+		s.NoNetwork = "Nothing of your home network can be seen from here: " + describeSkipped(n.Skipped)
 	}
-	told := c.health[homeassistant.Name].Status != discovery.Down
-	for id, shown := range c.shown {
-		if shown.Kind != "lan" {
-			continue
-		}
-		// What an earlier run saw, or the owner wrote down, shows nothing now. When
-		// Home Assistant saw a device that it tells of it does not always say.
-		d, _ := c.inv.Device(id)
-		if seen(d) && !d.LastSeen.Before(c.started) || told && slices.Contains(d.Sources, homeassistant.Name) {
-			return ""
-		}
-	}
-	if len(n.Looked) == 0 && !a.asksHomeAssistant() {
-		return "No device of your home network has been found: this machine is not in a network that you named under network.prefixes, so it asks there only devices of which it is told. Run Thingwarden in that network, or let it learn the devices from Home Assistant (sources.homeassistant)."
-	}
-	if len(n.Looked) == 0 {
-		return "No device of your home network has answered or shown itself: Thingwarden is not in that network itself and learns of its devices from Home Assistant alone, which has told of none so far. Look at what it says of the source homeassistant."
-	}
-	return "No device of your home network has answered or shown itself, not even the router: the network may keep its devices apart (guest network), or a firewall on this machine blocks it."
+	return s
 }
 
 // asksHomeAssistant reports whether Home Assistant tells what it sees of the home.

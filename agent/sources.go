@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
@@ -57,7 +58,7 @@ func (a *Agent) supervise(ctx context.Context, k discovery.SourceKind, cfg any) 
 		}
 		a.log.Warn("source failed", "source", k.Name, "err", err)
 		a.health(k.Name, discovery.Down, fmt.Sprintf("It does not work at present: %v.", err))
-		_ = a.send(ctx, func(c *core, _ time.Time) { c.sourceDown(k.Name) }) // fails only when all ends
+		_ = a.send(ctx, input{Input: home.SourceDown(k.Name)}) // fails only when all ends
 		if a.now().Sub(began) > restartMost {
 			wait = restartFirst
 		}
@@ -167,7 +168,7 @@ func (a *Agent) countSent(to netip.Addr, packets, connections int) {
 // whoever floods a source slows that source.
 func (a *Agent) report(ctx context.Context, by string, o discovery.Observation) {
 	o.By, o.At = by, a.now()
-	_ = a.send(ctx, func(c *core, now time.Time) { c.observe(o, now) }) // fails only when all ends
+	_ = a.send(ctx, input{Input: home.Observation{Observation: o}}) // fails only when all ends
 }
 
 func (a *Agent) health(name string, s discovery.Status, problem string) {

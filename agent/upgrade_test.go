@@ -9,8 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/hass"
+	"github.com/thingwarden/thingwarden/agent/home"
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -23,35 +28,44 @@ func TestUpgrade(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "state-v1"))); err != nil {
 		t.Fatal(err)
 	}
-	s, err := openStore(dir)
+	s, err := store.Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
+	defer s.Close()
 	later := time.Date(2026, 11, 23, 5, 29, 0, 0, time.UTC) // events are kept for ten minutes
-	dec, err := s.readDecisions(later)
+	dec, err := store.ReadDecisions(dir, later)
 	if err != nil {
 		t.Fatal(err)
 	}
-	st, notice, err := s.readState(later)
+	st, notice, err := s.ReadState(later)
 	if err != nil || notice != "" {
 		t.Fatalf("error %v, notice %q", err, notice)
 	}
 
-	if d := cmp.Diff(fields(t, decisionsFile), decoded(t, mustJSON(t, dec))); d != "" {
-		t.Errorf("%s is not kept whole:\n%s", decisionsFile, d)
+	if d := cmp.Diff(fields(t, store.DecisionsFile), decoded(t, mustJSON(t, dec))); d != "" {
+		t.Errorf("%s is not kept whole:\n%s", store.DecisionsFile, d)
 	}
-	if d := cmp.Diff(fields(t, stateFile), decoded(t, mustJSON(t, st))); d != "" {
-		t.Errorf("%s is not kept whole:\n%s", stateFile, d)
+	if d := cmp.Diff(fields(t, store.StateFile), decoded(t, mustJSON(t, st))); d != "" {
+		t.Errorf("%s is not kept whole:\n%s", store.StateFile, d)
 	}
 
-	h := newHome(t, 0)
-	h.o.dec, h.o.state = dec, st
-	h.core, h.now = newCore(h.o, later), later
-	h.tick(h.now)
-	checkUpgraded(t, h)
-	h.restart() // in the format of today
-	checkUpgraded(t, h)
+	h := homeOf(t, dec, st, later)
+	checkUpgraded(t, h.Snapshot(later))
+	// In the format of today.
+	for name, v := range map[string]any{store.DecisionsFile: h.Decisions(), store.StateFile: h.State(later)} {
+		if err := s.Write(name, mustJSON(t, v)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if dec, err = store.ReadDecisions(dir, later); err != nil {
+		t.Fatal(err)
+	}
+	now, err := store.ReadState(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkUpgraded(t, homeOf(t, dec, now, later).Snapshot(later))
 
 	var m hass.Memory
 	if err := json.Unmarshal(st.Publisher["hass"], &m); err != nil {
@@ -62,11 +76,43 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// homeOf is the home that these files describe.
+func homeOf(t *testing.T, dec *home.Decisions, st *home.State, now time.Time) *home.Home {
+	t.Helper()
+	set, err := LoadPolicies(config.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := home.New(home.Options{
+		Site: "home", Policies: set, Watch: true, Precedence: precedence, Hearsay: hearsay, Opinion: opinion, Decisions: dec, State: st,
+		Pending:  func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", now) },
+		Networks: func() discovery.Networks { return discovery.Networks{} },
+	}, now)
+	h.Apply(home.Tick{}, now)
+	return h
+}
+
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // checkUpgraded looks at what the owner would miss.
-func checkUpgraded(t *testing.T, h *home) {
+func checkUpgraded(t *testing.T, snap *report.Snapshot) {
 	t.Helper()
 	const coordinator = discovery.ID("zigbee_00124b00aabb0001")
-	snap := h.snapshot("home", "", "", h.now)
+	status := func(id discovery.ID, policyID string) policy.Status {
+		for _, f := range snap.Device(id).Findings {
+			if f.Policy.ID == policyID {
+				return f.Status
+			}
+		}
+		return ""
+	}
 	type device struct {
 		Name    string
 		Trusted bool
@@ -87,14 +133,14 @@ func checkUpgraded(t *testing.T, h *home) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if got := h.status(coordinator, "zigbee-default-key"); got != policy.Accepted {
+	if got := status(coordinator, "zigbee-default-key"); got != policy.Accepted {
 		t.Errorf("the accepted finding is %q", got)
 	}
-	if got := h.status("zigbee_00158d0001000005", "zigbee-unknown-device"); got != policy.Open {
+	if got := status("zigbee_00158d0001000005", "zigbee-unknown-device"); got != policy.Open {
 		t.Errorf("the open finding is %q", got)
 	}
-	if n := h.eventTypes(); len(n) != 28 {
-		t.Errorf("%d events, want the 28 of before and no more: %q", len(n), n)
+	if n := len(snap.Events); n != 28 {
+		t.Errorf("%d events, want the 28 of before and no more: %+v", n, snap.Events)
 	}
 }
 

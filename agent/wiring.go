@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/probe"
 	"github.com/thingwarden/thingwarden/discovery/source"
@@ -61,6 +61,12 @@ func sourceConfig(c config.Config, name string) (cfg any, enabled bool) {
 	}
 }
 
+// hearsay reports whether a source passes on what others know.
+func hearsay(by string) bool { return by == homeassistant.Name }
+
+// opinion reports whether a source only says something about devices.
+func opinion(by string) bool { return by == source.Static.Name }
+
 func staticConfig(c config.Config) source.StaticConfig {
 	var out source.StaticConfig
 	for _, d := range c.Devices {
@@ -77,7 +83,7 @@ func (a *Agent) proberOptions() discovery.ProberOptions {
 		PerDevice: c.Network.ConnectionsPerSecond.Device, PerHouse: c.Network.ConnectionsPerSecond.House,
 		Dial: a.opt.Dial, DialUDP: a.opt.DialUDP, Networks: a.networks, Now: a.now,
 		Report: func(o discovery.Observation) {
-			a.inputs <- func(c *core, now time.Time) { c.observe(o, now) }
+			a.inputs <- input{Input: home.Observation{Observation: o}}
 		},
 		Sent: a.mail.addSent,
 		Health: func(name string, s discovery.Status, problem string) {

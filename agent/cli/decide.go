@@ -21,19 +21,19 @@ const deviceHelp = "DEVICE is an id, a MAC, IEEE or IP address, or a part of the
 
 func (a *app) decisionCommands() []*cobra.Command {
 	return []*cobra.Command{
-		a.decisionCommand(agent.Trust, "trust DEVICE", "Say that a device is known to you", 1, 1),
-		a.decisionCommand(agent.Untrust, "untrust DEVICE", "Take back that a device is known to you", 1, 1),
+		a.decisionCommand(report.Trust, "trust DEVICE", "Say that a device is known to you", 1, 1),
+		a.decisionCommand(report.Untrust, "untrust DEVICE", "Take back that a device is known to you", 1, 1),
 		a.acceptCommand(),
-		a.decisionCommand(agent.Unaccept, "unaccept DEVICE POLICY", "No longer live with a finding", 2, 2),
-		a.decisionCommand(agent.Recheck, "recheck [DEVICE]", "Look again now, at one device or at all", 0, 1),
+		a.decisionCommand(report.Unaccept, "unaccept DEVICE POLICY", "No longer live with a finding", 2, 2),
+		a.decisionCommand(report.Recheck, "recheck [DEVICE]", "Look again now, at one device or at all", 0, 1),
 	}
 }
 
-func (a *app) decisionCommand(action, use, short string, least, most int) *cobra.Command {
+func (a *app) decisionCommand(action report.Action, use, short string, least, most int) *cobra.Command {
 	return &cobra.Command{
 		Use: use, Short: short, Long: short + ".\n\n" + deviceHelp, Args: arguments(least, most),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.decide(cmd.Context(), control.Command{Action: action, Policy: at(args, 1)}, at(args, 0))
+			return a.decide(cmd.Context(), report.Command{Action: action, Policy: at(args, 1)}, at(args, 0))
 		},
 	}
 }
@@ -55,7 +55,7 @@ func (a *app) acceptCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.decide(cmd.Context(), control.Command{Action: agent.Accept, Policy: args[1], Reason: reason, Until: end}, args[0])
+			return a.decide(cmd.Context(), report.Command{Action: report.Accept, Policy: args[1], Reason: reason, Until: end}, args[0])
 		},
 	}
 	cmd.Flags().StringVar(&length, "for", "", "for how long, such as `30d`")
@@ -94,7 +94,7 @@ func acceptUntil(length, until string, now time.Time) (time.Time, error) {
 
 // decide has the running agent carry out a command, or writes the decision to
 // its files when none runs.
-func (a *app) decide(ctx context.Context, cmd control.Command, device string) error {
+func (a *app) decide(ctx context.Context, cmd report.Command, device string) error {
 	cfg, err := a.load()
 	if err != nil {
 		return err
@@ -118,13 +118,13 @@ func (a *app) decide(ctx context.Context, cmd control.Command, device string) er
 			return err
 		}
 	}
-	if cmd.Action == agent.Accept && !slices.ContainsFunc(d.Findings, func(f policy.Finding) bool { return f.Policy.ID == cmd.Policy }) {
+	if cmd.Action == report.Accept && !slices.ContainsFunc(d.Findings, func(f policy.Finding) bool { return f.Policy.ID == cmd.Policy }) {
 		return fmt.Errorf("%s has no finding %s to accept", label(d, 50), cmd.Policy)
 	}
 	if running {
 		err = control.NewClient(cfg.StateDir).Do(ctx, cmd)
 	} else {
-		err = agent.DecideOffline(cfg, agent.Command(cmd))
+		err = agent.DecideOffline(cfg, cmd)
 	}
 	if err != nil {
 		return err
@@ -148,19 +148,19 @@ func knownPolicy(cfg config.Config, id string) error {
 }
 
 // done says what a command did.
-func done(cmd control.Command, d *report.Device) string {
+func done(cmd report.Command, d *report.Device) string {
 	name := label(d, 50)
 	switch cmd.Action {
-	case agent.Trust:
+	case report.Trust:
 		return name + " is trusted now."
-	case agent.Untrust:
+	case report.Untrust:
 		return name + " is not trusted any more."
-	case agent.Accept:
+	case report.Accept:
 		if cmd.Until.IsZero() {
 			return fmt.Sprintf("%s on %s is accepted until it gets worse.", cmd.Policy, name)
 		}
 		return fmt.Sprintf("%s on %s is accepted until %s, or until it gets worse.", cmd.Policy, name, cmd.Until.Local().Format("2006-01-02 15:04"))
-	case agent.Unaccept:
+	case report.Unaccept:
 		return fmt.Sprintf("%s on %s is not accepted any more.", cmd.Policy, name)
 	default:
 		return fmt.Sprintf("Looking at %s again.", name)

@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/thingwarden/thingwarden/agent/report"
-	"github.com/thingwarden/thingwarden/discovery"
 )
 
 const (
@@ -36,22 +35,12 @@ const (
 // Path returns the path of the socket in a state folder.
 func Path(stateDir string) string { return filepath.Join(stateDir, "control.sock") }
 
-// Command is a decision or wish of the owner. Its fields are those of the
-// agent's own command.
-type Command struct {
-	Action string       `json:"action"`
-	Device discovery.ID `json:"device"`
-	Policy string       `json:"policy,omitempty"`
-	Reason string       `json:"reason,omitempty"`
-	Until  time.Time    `json:"until,omitzero"`
-}
-
 // API is what the agent offers.
 type API struct {
 	// Snapshot returns the newest snapshot.
 	Snapshot func() *report.Snapshot
 	// Do carries out a command; when it returns nil, a decision is on disk.
-	Do func(context.Context, Command) error
+	Do func(context.Context, report.Command) error
 }
 
 // result is the answer to a command.
@@ -122,7 +111,7 @@ func handler(api API) http.Handler {
 }
 
 func command(r *http.Request, api API) result {
-	var cmd Command
+	var cmd report.Command
 	dec := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxCommand))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&cmd); err != nil {
@@ -182,7 +171,7 @@ func (c *Client) Health(ctx context.Context) ([]report.Component, error) {
 }
 
 // Do has the agent carry out a command; ErrNotRunning if there is no agent.
-func (c *Client) Do(ctx context.Context, cmd Command) error {
+func (c *Client) Do(ctx context.Context, cmd report.Command) error {
 	body, err := json.Marshal(cmd)
 	if err != nil {
 		return fmt.Errorf("writing the command: %w", err)

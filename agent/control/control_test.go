@@ -51,7 +51,7 @@ func home() *report.Snapshot {
 }
 
 // serve starts a server in a fresh state folder and stops it at the test's end.
-func serve(t *testing.T, do func(context.Context, Command) error) (dir string) {
+func serve(t *testing.T, do func(context.Context, report.Command) error) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -106,26 +106,26 @@ func TestOnlyTheOwnerMayAsk(t *testing.T) {
 }
 
 func TestDo(t *testing.T) {
-	var got Command
-	dir := serve(t, func(_ context.Context, c Command) error {
+	var got report.Command
+	dir := serve(t, func(_ context.Context, c report.Command) error {
 		got = c
 		if c.Device == "mac_000000000001" {
 			return errors.New(`there is no device "mac_000000000001"`)
 		}
 		return nil
 	})
-	want := Command{Action: "accept", Device: "mac_aabbccddeeff", Policy: "telnet-open", Reason: "next week", Until: at}
+	want := report.Command{Action: "accept", Device: "mac_aabbccddeeff", Policy: "telnet-open", Reason: "next week", Until: at}
 	if err := NewClient(dir).Do(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("command differs (-want +got):\n%s", diff)
 	}
-	err := NewClient(dir).Do(t.Context(), Command{Action: "trust", Device: "mac_000000000001"})
+	err := NewClient(dir).Do(t.Context(), report.Command{Action: "trust", Device: "mac_000000000001"})
 	if err == nil || err.Error() != `there is no device "mac_000000000001"` {
 		t.Errorf("error %v", err)
 	}
-	err = NewClient(dir).Do(t.Context(), Command{Action: "accept", Reason: strings.Repeat("x", maxCommand)})
+	err = NewClient(dir).Do(t.Context(), report.Command{Action: "accept", Reason: strings.Repeat("x", maxCommand)})
 	if err == nil || !strings.Contains(err.Error(), "too large") {
 		t.Errorf("a command that is too long: error %v", err)
 	}
@@ -137,7 +137,7 @@ func TestCommandIsAnsweredWhileTheAgentEnds(t *testing.T) {
 	ended := make(chan error, 1)
 	asked := make(chan bool)
 	go func() {
-		ended <- Serve(ctx, Path(dir), API{Snapshot: home, Do: func(ctx context.Context, _ Command) error {
+		ended <- Serve(ctx, Path(dir), API{Snapshot: home, Do: func(ctx context.Context, _ report.Command) error {
 			close(asked)
 			select {
 			case <-ctx.Done():
@@ -151,7 +151,7 @@ func TestCommandIsAnsweredWhileTheAgentEnds(t *testing.T) {
 	go func() {
 		err := ErrNotRunning
 		for errors.Is(err, ErrNotRunning) {
-			err = NewClient(dir).Do(t.Context(), Command{Action: "trust"})
+			err = NewClient(dir).Do(t.Context(), report.Command{Action: "trust"})
 		}
 		done <- err
 	}()
@@ -177,7 +177,7 @@ func TestNotRunning(t *testing.T) {
 	}
 	l.SetUnlinkOnClose(false)
 	l.Close()
-	if err := NewClient(dir).Do(t.Context(), Command{Action: "trust"}); !errors.Is(err, ErrNotRunning) {
+	if err := NewClient(dir).Do(t.Context(), report.Command{Action: "trust"}); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("with a dead socket: %v, want ErrNotRunning", err)
 	}
 	// The next agent replaces it.

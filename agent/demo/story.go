@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/thingwarden/thingwarden/agent"
+	"github.com/thingwarden/thingwarden/agent/report"
 )
 
 // Step is something that happens in the home.
@@ -19,7 +19,7 @@ type Step struct {
 
 // Owner is the owner's hand on the agent.
 type Owner interface {
-	Do(ctx context.Context, cmd agent.Command) error
+	Do(ctx context.Context, cmd report.Command) error
 }
 
 // Story returns what happens in the home, in order of time.
@@ -85,10 +85,10 @@ func doorsClose(ctx context.Context, h *Home, owner Owner) error {
 }
 
 func plugTrusted(ctx context.Context, h *Home, owner Owner) error {
-	return owner.Do(ctx, agent.Command{Action: agent.Trust, Device: idOf(plugAt)})
+	return owner.Do(ctx, report.Command{Action: report.Trust, Device: idOf(plugAt)})
 }
 
 // recheck has a device asked at once.
 func recheck(ctx context.Context, owner Owner, a netip.Addr) error {
-	return owner.Do(ctx, agent.Command{Action: agent.Recheck, Device: idOf(a)})
+	return owner.Do(ctx, report.Command{Action: report.Recheck, Device: idOf(a)})
 }

@@ -44,17 +44,17 @@ type cell struct {
 }
 
 // next is the next decision about the cell and the value that it sets.
-func (c *cell) next(n int) (control.Command, string) {
+func (c *cell) next(n int) (report.Command, string) {
 	switch {
 	case !c.accept && c.sure == "":
-		return control.Command{Action: "trust", Device: c.device}, "trusted"
+		return report.Command{Action: "trust", Device: c.device}, "trusted"
 	case !c.accept:
-		return control.Command{Action: "untrust", Device: c.device}, ""
+		return report.Command{Action: "untrust", Device: c.device}, ""
 	case c.sure != "" && n%3 == 0:
-		return control.Command{Action: "unaccept", Device: c.device, Policy: accepted}, ""
+		return report.Command{Action: "unaccept", Device: c.device, Policy: accepted}, ""
 	default:
 		reason := fmt.Sprintf("reason %d", n)
-		return control.Command{Action: "accept", Device: c.device, Policy: accepted, Reason: reason}, reason
+		return report.Command{Action: "accept", Device: c.device, Policy: accepted, Reason: reason}, reason
 	}
 }
 
@@ -62,7 +62,7 @@ func (c *cell) next(n int) (control.Command, string) {
 type decider struct {
 	name  string
 	cells []*cell
-	send  func(context.Context, control.Command) error
+	send  func(context.Context, report.Command) error
 	ready func(context.Context) bool
 	n     int // decisions asked for
 	acked int
@@ -124,7 +124,7 @@ func newCrash(t *testing.T, config string) *crash {
 		return out
 	}
 	o := newOwner(t, m)
-	overMQTT := &decider{name: "MQTT", cells: cells(), ready: o.waitReady, send: func(ctx context.Context, cmd control.Command) error {
+	overMQTT := &decider{name: "MQTT", cells: cells(), ready: o.waitReady, send: func(ctx context.Context, cmd report.Command) error {
 		return o.do(ctx, map[string]any{"action": cmd.Action, "device": cmd.Device, "policy": cmd.Policy, "reason": cmd.Reason})
 	}}
 	bySocket := &decider{name: "socket", cells: cells()}
@@ -133,7 +133,7 @@ func newCrash(t *testing.T, config string) *crash {
 	c.agent.configure(config)
 	client := control.NewClient(c.agent.dir)
 	bySocket.ready = func(ctx context.Context) bool { return c.waitControl(ctx, client) }
-	bySocket.send = func(ctx context.Context, cmd control.Command) error {
+	bySocket.send = func(ctx context.Context, cmd report.Command) error {
 		err := client.Do(ctx, cmd)
 		if err != nil && !errors.Is(err, control.ErrNotRunning) && !strings.Contains(err.Error(), "the agent's answer") && !strings.Contains(err.Error(), "asking the running agent") {
 			return fmt.Errorf("%w: %w", errRefused, err)

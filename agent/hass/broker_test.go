@@ -206,7 +206,7 @@ type agent struct {
 
 	mu       sync.Mutex
 	memory   Memory
-	commands []Command
+	commands []report.Command
 	fail     error
 	log      bytes.Buffer
 }
@@ -246,7 +246,7 @@ func startAgent(t testing.TB, b server, m Memory, change func(*Options)) *agent 
 			defer a.mu.Unlock()
 			a.memory = m
 		},
-		Command: func(_ context.Context, c Command) error {
+		Command: func(_ context.Context, c report.Command) error {
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			a.commands = append(a.commands, c)

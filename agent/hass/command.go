@@ -10,27 +10,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
-)
-
-// Action is what a command asks for.
-type Action string
-
-// The actions.
-const (
-	Trust    Action = "trust"
-	Untrust  Action = "untrust"
-	Accept   Action = "accept"
-	Unaccept Action = "unaccept"
-	Recheck  Action = "recheck" // of the whole home when the device is the hub
 )
 
 // Bounds of a command, in bytes but for the texts, which are in runes.
 const (
 	maxCommand = 4096
 	maxRequest = 64
-	maxReason  = 500
 	maxWaiting = 64
 )
 
@@ -38,50 +26,36 @@ const (
 // has for its answer.
 const answerFor = 2 * time.Second
 
-// Command is what the owner asks for. Its texts are cleaned and bounded; whether
-// the device and the policy exist is for whoever carries it out to say.
-type Command struct {
-	Request string // chosen by whoever asks, and given back in the answer
-	Action  Action
-	Device  discovery.ID
-	Policy  string    // of Accept and Unaccept
-	Reason  string    // of Accept
-	Until   time.Time // of Accept; zero: without end
-}
-
 // parseCommand reads a command in JSON: {"request", "action", "device",
 // "policy", "reason", "until"}. Until is a time (RFC 3339) or a date, which
 // lasts until its end. An unknown key is an error: a misspelt "until" must not
-// accept something for good. The request is returned with an error too.
-func parseCommand(payload []byte) (Command, error) {
+// accept something for good. The request, chosen by
+// whoever asks and given back in the answer, is returned with an error too.
+func parseCommand(payload []byte, now time.Time) (request string, c report.Command, err error) {
 	var in struct {
+		report.Command
 		Request string `json:"request"`
-		Action  Action `json:"action"`
-		Device  string `json:"device"`
-		Policy  string `json:"policy"`
-		Reason  string `json:"reason"`
 		Until   string `json:"until"`
 	}
 	if len(payload) > maxCommand {
-		return Command{}, fmt.Errorf("the command is longer than %d bytes", maxCommand)
+		return "", c, fmt.Errorf("the command is longer than %d bytes", maxCommand)
 	}
 	d := json.NewDecoder(bytes.NewReader(payload))
 	d.DisallowUnknownFields()
-	err := d.Decode(&in)
-	c := Command{
-		Request: fact.Clean(in.Request, maxRequest), Action: in.Action, Device: discovery.ID(in.Device),
-		Policy: in.Policy, Reason: fact.Clean(in.Reason, maxReason),
-	}
+	err = d.Decode(&in)
+	request, c = fact.Clean(in.Request, maxRequest), in.Command
 	if err != nil {
-		return c, fmt.Errorf("the command is not understood: %s", fact.Clean(err.Error(), 200))
+		return request, c, fmt.Errorf("the command is not understood: %s", fact.Clean(err.Error(), 200))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return c, errors.New("the command is not understood: there is more after its end")
+		return request, c, errors.New("the command is not understood: there is more after its end")
 	}
 	if c.Until, err = parseUntil(in.Until); err != nil {
-		return c, err
+		return request, c, err
 	}
-	return c, c.check()
+	err = c.Validate(now)
+	c.Reason = fact.Clean(c.Reason, report.MaxReason)
+	return request, c, err
 }
 
 func parseUntil(s string) (time.Time, error) {
@@ -98,49 +72,22 @@ func parseUntil(s string) (time.Time, error) {
 	return t.AddDate(0, 0, 1).UTC(), nil
 }
 
-func (c Command) check() error {
-	switch c.Action {
-	case Trust, Untrust, Recheck:
-		if c.Policy != "" && c.Action != Recheck {
-			return fmt.Errorf("the action %q takes no policy", c.Action)
-		}
-	case Accept, Unaccept:
-		if c.Policy == "" {
-			return fmt.Errorf("the action %q needs a policy", c.Action)
-		}
-	case "":
-		return errors.New("the command names no action")
-	default:
-		return fmt.Errorf("unknown action %q; there are trust, untrust, accept, unaccept, recheck", fact.Clean(string(c.Action), 40))
-	}
-	if !c.Until.IsZero() && c.Action != Accept {
-		return fmt.Errorf("the action %q takes no until", c.Action)
-	}
-	if !idForm.MatchString(string(c.Device)) {
-		return fmt.Errorf("%q is no device's id", fact.Clean(string(c.Device), 40))
-	}
-	if len(c.Policy) > 200 {
-		return errors.New("the policy's id is too long")
-	}
-	return nil
-}
-
 // parseControl reads what an entity of Home Assistant sends: the trusted
 // switch, or a check button.
-func (n names) parseControl(topic string, payload []byte) (Command, error) {
+func (n names) parseControl(topic string, payload []byte) (report.Command, error) {
 	rest := strings.TrimPrefix(topic, n.root()+"/")
 	id, what, _ := strings.Cut(rest, "/")
-	c := Command{Device: discovery.ID(id)}
+	c := report.Command{Device: discovery.ID(id)}
 	text := fact.Clean(string(payload[:min(len(payload), 40)]), 20)
 	switch {
 	case !idForm.MatchString(id):
 		return c, fmt.Errorf("%q is no device's id", fact.Clean(id, 40))
 	case what == "check/set" && text == "PRESS":
-		c.Action = Recheck
+		c.Action = report.Recheck
 	case what == "trusted/set" && text == on:
-		c.Action = Trust
+		c.Action = report.Trust
 	case what == "trusted/set" && text == off:
-		c.Action = Untrust
+		c.Action = report.Untrust
 	default:
 		return c, fmt.Errorf("%q is nothing that can be sent to %q", text, what)
 	}
@@ -154,28 +101,33 @@ type answer struct {
 }
 
 type job struct {
-	command Command
+	request string
+	command report.Command
 	err     error
 }
 
 // listen subscribes to commands and returns what ends that.
 func (p *Publisher) listen() (cancel func()) {
-	take := func(parse func(discovery.Message) (Command, error)) func(discovery.Message) {
+	take := func(parse func(discovery.Message) job) func(discovery.Message) {
 		return func(m discovery.Message) {
 			if m.Retained || len(m.Payload) == 0 {
 				return // a retained command would be carried out at every start
 			}
-			var j job
-			j.command, j.err = parse(m)
 			select {
-			case p.jobs <- j:
+			case p.jobs <- parse(m):
 			default:
 				p.o.Log.Warn("a command was dropped: too many wait", "topic", m.Topic)
 			}
 		}
 	}
-	control := take(func(m discovery.Message) (Command, error) { return p.n.parseControl(m.Topic, m.Payload) })
-	command := take(func(m discovery.Message) (Command, error) { return parseCommand(m.Payload) })
+	control := take(func(m discovery.Message) (j job) {
+		j.command, j.err = p.n.parseControl(m.Topic, m.Payload)
+		return j
+	})
+	command := take(func(m discovery.Message) (j job) {
+		j.request, j.command, j.err = parseCommand(m.Payload, p.o.Now())
+		return j
+	})
 	cancels := []func(){
 		p.session.Subscribe(p.n.command("+", "trusted"), 1, control),
 		p.session.Subscribe(p.n.command("+", "check"), 1, control),
@@ -208,10 +160,10 @@ func (p *Publisher) carryOut(ctx context.Context, j job) {
 	if err == nil {
 		err = p.o.Command(ctx, j.command)
 	}
-	if err == nil && j.command.Action == Recheck {
+	if err == nil && j.command.Action == report.Recheck {
 		p.Restore(j.command.Device)
 	}
-	a := answer{Request: j.command.Request, OK: err == nil}
+	a := answer{Request: j.request, OK: err == nil}
 	if err != nil {
 		a.Error = fact.Clean(err.Error(), 500)
 		p.o.Log.Warn("a command was refused", "error", a.Error, "action", string(j.command.Action), "device", string(j.command.Device))

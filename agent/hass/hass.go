@@ -18,6 +18,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
@@ -57,7 +58,7 @@ type Options struct {
 	Page       string // the address of our page as Home Assistant leads there; empty for none
 	// Command carries out what the owner asks for. Its error is told to them, and
 	// should be one plain sentence without a secret.
-	Command func(context.Context, Command) error
+	Command func(context.Context, report.Command) error
 	// Memory is what was last given to Remember. Remember keeps it; when Deleted
 	// has changed it must be safe on the disk when Remember returns.
 	Memory   Memory

@@ -503,12 +503,12 @@ func TestCommands(t *testing.T) {
 		a.mu.Lock()
 		got := slices.Clone(a.commands)
 		a.mu.Unlock()
-		wantCommands := []Command{
-			{Action: Trust, Device: camera}, {Action: Untrust, Device: camera}, {Action: Recheck, Device: camera},
-			{Action: Recheck, Device: discovery.Hub}, {Action: Trust, Device: camera},
-			{Request: "7", Action: Accept, Device: camera, Policy: "telnet-open", Reason: "a[31mb", Until: time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)},
+		wantCommands := []report.Command{
+			{Action: report.Trust, Device: camera}, {Action: report.Untrust, Device: camera}, {Action: report.Recheck, Device: camera},
+			{Action: report.Recheck, Device: discovery.Hub}, {Action: report.Trust, Device: camera},
+			{Action: report.Accept, Device: camera, Policy: "telnet-open", Reason: "a[31mb", Until: time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)},
 		}
-		if d := cmp.Diff(wantCommands, got, cmpopts.SortSlices(func(a, b Command) bool { return fmt.Sprint(a) < fmt.Sprint(b) })); d != "" {
+		if d := cmp.Diff(wantCommands, got, cmpopts.SortSlices(func(a, b report.Command) bool { return fmt.Sprint(a) < fmt.Sprint(b) })); d != "" {
 			t.Error(d)
 		}
 		// What the agent refuses is told.

@@ -1,4 +1,4 @@
-package agent
+package home
 
 import (
 	"encoding/json"
@@ -6,12 +6,12 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
@@ -29,31 +29,37 @@ func mustJSON(t testing.TB, v any) []byte {
 	return b
 }
 
-// home is a core with the built-in policies, and the time there.
-type home struct {
-	*core
+// testHome is a Home with the built-in policies, and the time there.
+type testHome struct {
+	*Home
 	t   testing.TB
 	now time.Time
-	o   coreOptions
+	o   Options
 }
 
-func newHome(t testing.TB, learning time.Duration) *home {
+// builtin loads the built-in policies, once for all tests.
+var builtin = sync.OnceValues(func() (*policy.Set, error) { return policy.Load(policy.Options{}, policy.Builtin()...) })
+
+func newHome(t testing.TB, learning time.Duration) *testHome {
 	t.Helper()
-	set, err := LoadPolicies(config.Default())
+	set, err := builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
 	lan := discovery.Networks{Looked: []discovery.Network{{Interface: "eth0", Prefix: netip.MustParsePrefix("10.0.0.0/24")}}}
-	o := coreOptions{
-		set: set, watch: true, learning: learning, precedence: precedence, dec: newDecisions(noon),
-		networks: func() discovery.Networks { return lan },
-		pending:  func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", noon) },
+	o := Options{
+		Site: "home", Policies: set, Watch: true, Learning: learning, Decisions: NewDecisions(noon),
+		Precedence: []string{"static", "zigbee2mqtt", "zwavejs", "homeassistant", "", "mdns", "neighbours", "agent"},
+		Hearsay:    func(by string) bool { return by == "homeassistant" },
+		Opinion:    func(by string) bool { return by == "static" },
+		Networks:   func() discovery.Networks { return lan },
+		Pending:    func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", noon) },
 	}
-	return &home{core: newCore(o, noon), t: t, now: noon, o: o}
+	return &testHome{Home: New(o, noon), t: t, now: noon, o: o}
 }
 
 // see reports a LAN device by its number, with words set by set.
-func (h *home) see(n int, set func(*fact.Evidence)) discovery.ID {
+func (h *testHome) see(n int, set func(*fact.Evidence)) discovery.ID {
 	h.t.Helper()
 	id, ok := discovery.MAC(fmt.Sprintf("000c43%06x", n))
 	if !ok {
@@ -76,7 +82,7 @@ func telnet(open bool) func(*fact.Evidence) {
 }
 
 // wait lets time pass, doing what is due when it is due.
-func (h *home) wait(d time.Duration) {
+func (h *testHome) wait(d time.Duration) {
 	end := h.now.Add(d)
 	for {
 		next := h.tick(h.now)
@@ -89,7 +95,7 @@ func (h *home) wait(d time.Duration) {
 	h.tick(h.now)
 }
 
-func (h *home) do(cmd Command) {
+func (h *testHome) do(cmd report.Command) {
 	h.t.Helper()
 	if err := h.decide(cmd, h.now); err != nil {
 		h.t.Fatal(err)
@@ -98,30 +104,30 @@ func (h *home) do(cmd Command) {
 }
 
 // restart saves everything as files do and starts anew from that.
-func (h *home) restart() {
+func (h *testHome) restart() {
 	h.t.Helper()
-	dec, err := parseDecisions(mustJSON(h.t, h.dec))
+	dec, err := ParseDecisions(mustJSON(h.t, h.dec))
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	var st state
-	if err := json.Unmarshal(mustJSON(h.t, h.save(h.now)), &st); err != nil {
+	var st State
+	if err := json.Unmarshal(mustJSON(h.t, h.State(h.now)), &st); err != nil {
 		h.t.Fatal(err)
 	}
-	h.o.dec, h.o.state = dec, &st
-	h.core = newCore(h.o, h.now)
+	h.o.Decisions, h.o.State = dec, &st
+	h.Home = New(h.o, h.now)
 	h.tick(h.now)
 }
 
-func (h *home) eventTypes() (out []string) {
+func (h *testHome) eventTypes() (out []string) {
 	for _, e := range h.events {
 		out = append(out, strings.TrimSuffix(e.Type+" "+e.Policy, " "))
 	}
 	return out
 }
 
-func (h *home) status(id discovery.ID, policyID string) policy.Status {
-	for _, f := range h.snapshot("home", "", "", h.now).Device(id).Findings {
+func (h *testHome) status(id discovery.ID, policyID string) policy.Status {
+	for _, f := range h.Snapshot(h.now).Device(id).Findings {
 		if f.Policy.ID == policyID {
 			return f.Status
 		}
@@ -133,36 +139,36 @@ func TestEventsOfADevice(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		learning time.Duration
-		run      func(h *home)
+		run      func(h *testHome)
 		want     []string
 	}{
-		{"while learning, a new device is no news", 24 * time.Hour, func(h *home) { h.see(1, nil) }, nil},
-		{"after learning it is", time.Hour, func(h *home) { h.wait(2 * time.Hour); h.see(1, nil) },
+		{"while learning, a new device is no news", 24 * time.Hour, func(h *testHome) { h.see(1, nil) }, nil},
+		{"after learning it is", time.Hour, func(h *testHome) { h.wait(2 * time.Hour); h.see(1, nil) },
 			[]string{"device_appeared", "finding_opened new-device"}},
-		{"no learning at all", 0, func(h *home) { h.see(1, nil) }, []string{"device_appeared", "finding_opened new-device"}},
-		{"trusting it settles it", 0, func(h *home) { h.see(1, nil); h.do(Command{Action: Trust, Device: cameraID}) },
+		{"no learning at all", 0, func(h *testHome) { h.see(1, nil) }, []string{"device_appeared", "finding_opened new-device"}},
+		{"trusting it settles it", 0, func(h *testHome) { h.see(1, nil); h.do(report.Command{Action: report.Trust, Device: cameraID}) },
 			[]string{"device_appeared", "finding_opened new-device", "device_trusted", "finding_resolved new-device"}},
-		{"trusting twice is one event", 24 * time.Hour, func(h *home) {
+		{"trusting twice is one event", 24 * time.Hour, func(h *testHome) {
 			h.see(1, nil)
-			h.do(Command{Action: Trust, Device: cameraID})
-			h.do(Command{Action: Trust, Device: cameraID})
+			h.do(report.Command{Action: report.Trust, Device: cameraID})
+			h.do(report.Command{Action: report.Trust, Device: cameraID})
 		}, []string{"device_trusted"}},
-		{"once per device, restarts included", 0, func(h *home) {
+		{"once per device, restarts included", 0, func(h *testHome) {
 			h.see(1, nil)
 			h.restart()
 			h.see(1, nil)
 		}, []string{"device_appeared", "finding_opened new-device"}},
-		{"known although the state was lost", 0, func(h *home) {
+		{"known although the state was lost", 0, func(h *testHome) {
 			h.see(1, nil)
-			h.o.dec, h.o.state = h.dec, nil
-			h.core = newCore(h.o, h.now)
+			h.o.Decisions, h.o.State = h.dec, nil
+			h.Home = New(h.o, h.now)
 			h.see(1, nil)
 		}, []string{"finding_opened new-device"}},
-		{"a weakness opens and is mended", 24 * time.Hour, func(h *home) {
+		{"a weakness opens and is mended", 24 * time.Hour, func(h *testHome) {
 			h.see(1, telnet(true))
 			h.see(1, telnet(false))
 		}, []string{"finding_opened telnet-open", "finding_resolved telnet-open"}},
-		{"away for an evening is no news", 24 * time.Hour, func(h *home) {
+		{"away for an evening is no news", 24 * time.Hour, func(h *testHome) {
 			h.see(1, func(e *fact.Evidence) { fact.DeviceOnline.Set(e, false, "") })
 			h.wait(8 * time.Hour)
 			h.see(1, func(e *fact.Evidence) { fact.DeviceOnline.Set(e, true, "") })
@@ -204,8 +210,8 @@ func TestEventsAreKeptTenMinutesAndNumbersRise(t *testing.T) {
 	if n := len(h.events); n != 0 {
 		t.Errorf("%d old events are kept", n)
 	}
-	h.o.state = nil // the newest numbers were not saved
-	h.core = newCore(h.o, h.now)
+	h.o.State = nil // the newest numbers were not saved
+	h.Home = New(h.o, h.now)
 	h.see(2, nil)
 	if got := h.events[0].Seq; got <= first {
 		t.Errorf("seq %d after %d: numbers must rise over restarts", got, first)
@@ -219,7 +225,7 @@ func TestDecisionsHold(t *testing.T) {
 		t.Fatalf("status %q, want open", got)
 	}
 	until := noon.Add(30 * 24 * time.Hour)
-	h.do(Command{Action: Accept, Device: cameraID, Policy: "telnet-open", Reason: "old \x1brecorder", Until: until})
+	h.do(report.Command{Action: report.Accept, Device: cameraID, Policy: "telnet-open", Reason: "old \x1brecorder", Until: until})
 	if got := h.dec.Devices[cameraID].Accepted["telnet-open"]; got.Reason != "old recorder" || !got.Until.Equal(until) {
 		t.Errorf("decision %+v is not what the owner said", got)
 	}
@@ -242,8 +248,8 @@ func TestDecisionsHold(t *testing.T) {
 func TestDecisionsHoldWhenADeviceLeavesAndReturns(t *testing.T) {
 	h := newHome(t, 24*time.Hour)
 	h.see(1, telnet(true))
-	h.do(Command{Action: Accept, Device: cameraID, Policy: "telnet-open", Reason: "old recorder"})
-	h.do(Command{Action: Trust, Device: cameraID})
+	h.do(report.Command{Action: report.Accept, Device: cameraID, Policy: "telnet-open", Reason: "old recorder"})
+	h.do(report.Command{Action: report.Trust, Device: cameraID})
 	mac, _ := discovery.MAC("000c43000001")
 	h.observe(discovery.Observation{By: "test", At: h.now, About: []discovery.Identifier{mac}, Gone: true}, h.now)
 	h.tick(h.now)
@@ -265,19 +271,19 @@ func TestCommandsThatMakeNoSense(t *testing.T) {
 	h.see(1, nil)
 	for _, tt := range []struct {
 		name string
-		in   Command
+		in   report.Command
 		want string
 	}{
-		{"unknown action", Command{Action: "reboot", Device: cameraID}, `unknown action "reboot": want trust, untrust, accept, unaccept or recheck`},
-		{"no device", Command{Action: Trust}, "no device is named"},
-		{"unknown device", Command{Action: Trust, Device: "mac_00"}, `there is no device "mac_00"`},
-		{"unknown policy", Command{Action: Accept, Device: cameraID, Policy: "no-such"}, `there is no policy "no-such"`},
-		{"date in the past", Command{Action: Accept, Device: cameraID, Policy: "telnet-open", Until: noon.Add(-time.Hour)},
+		{"unknown action", report.Command{Action: "reboot", Device: cameraID}, `unknown action "reboot"; there are trust, untrust, accept, unaccept, recheck`},
+		{"no device", report.Command{Action: report.Trust}, "the command names no device"},
+		{"unknown device", report.Command{Action: report.Trust, Device: "mac_00"}, `there is no device "mac_00"`},
+		{"unknown policy", report.Command{Action: report.Accept, Device: cameraID, Policy: "no-such"}, `there is no policy "no-such"`},
+		{"date in the past", report.Command{Action: report.Accept, Device: cameraID, Policy: "telnet-open", Until: noon.Add(-time.Hour)},
 			"the date until which to accept, 2026-11-23, has passed"},
-		{"a date that no file can hold", Command{Action: Accept, Device: cameraID, Policy: "telnet-open",
+		{"a date that no file can hold", report.Command{Action: report.Accept, Device: cameraID, Policy: "telnet-open",
 			Until: time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -7200))},
 			"the date until which to accept is too far away; leave it out to accept without an end"},
-		{"the hub", Command{Action: Trust, Device: discovery.Hub}, "the hub is Thingwarden itself: there is nothing to trust"},
+		{"the hub", report.Command{Action: report.Trust, Device: discovery.Hub}, "the hub is Thingwarden itself: there is nothing to trust"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := h.decide(tt.in, h.now)
@@ -302,7 +308,7 @@ func TestFloodOfNewDevices(t *testing.T) {
 	if n != newPerHour {
 		t.Errorf("%d events of new devices, want %d", n, newPerHour)
 	}
-	s := h.snapshot("home", "", "", h.now)
+	s := h.Snapshot(h.now)
 	shown := 0
 	for _, d := range s.Devices {
 		if !d.Provisional && d.ID != discovery.Hub {
@@ -334,7 +340,7 @@ func TestRandomisedAddressIsShownAfterADayOrWhenTrusted(t *testing.T) {
 		t.Error("still not shown after a day")
 	}
 	other := h.see(2, random)
-	h.do(Command{Action: Trust, Device: other})
+	h.do(report.Command{Action: report.Trust, Device: other})
 	if h.shown[other].Provisional {
 		t.Error("not shown although trusted")
 	}

@@ -1,4 +1,4 @@
-package agent
+package home
 
 import (
 	"fmt"
@@ -81,7 +81,7 @@ func TestWhomHomeAssistantTellsOfIsNotForgottenAndNewAgain(t *testing.T) {
 }
 
 // stick reports a Zigbee coordinator whose network is open or closed.
-func (h *home) stick(open bool) discovery.ID {
+func (h *testHome) stick(open bool) discovery.ID {
 	stick, _ := discovery.Zigbee("0x00124b00aabb0001")
 	e := fact.New("zigbee2mqtt", h.now)
 	fact.DeviceKind.Set(e, "zigbee", "")
@@ -95,9 +95,9 @@ func (h *home) stick(open bool) discovery.ID {
 }
 
 // shownState is of each device what entities show.
-func (h *home) shownState() map[discovery.ID]string {
+func (h *testHome) shownState() map[discovery.ID]string {
 	out := map[discovery.ID]string{}
-	s := h.snapshot("home", "", "", h.now)
+	s := h.Snapshot(h.now)
 	for _, d := range s.Devices {
 		score := "none"
 		if n := d.Score(); n != nil {
@@ -146,7 +146,7 @@ func TestRestartLeavesEveryStateAsItWas(t *testing.T) {
 		t.Errorf("seen again, the finding is %q", got)
 	}
 	h.wait(time.Hour)
-	if n := h.snapshot("home", "", "", h.now).Device("mac_000c43000001"); n.Checked != 0 || n.Online {
+	if n := h.Snapshot(h.now).Device("mac_000c43000001"); n.Checked != 0 || n.Online {
 		t.Errorf("never seen again: online %v, %d policies checked", n.Online, n.Checked)
 	}
 }
@@ -287,7 +287,7 @@ func TestUninvitedStaysSoAfterARestart(t *testing.T) {
 	if got := h.status(id, "zigbee-unknown-device"); got != policy.Open {
 		t.Errorf("the finding is %q: who joined uninvited stays so", got)
 	}
-	h.do(Command{Action: Trust, Device: id})
+	h.do(report.Command{Action: report.Trust, Device: id})
 	if got := h.status(id, "zigbee-unknown-device"); got != policy.Resolved {
 		t.Errorf("trusted, the finding is %q", got)
 	}

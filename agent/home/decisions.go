@@ -1,4 +1,4 @@
-package agent
+package home
 
 import (
 	"crypto/rand"
@@ -17,21 +17,21 @@ import (
 // decisionsVersion is the format of decisions.json that this version writes.
 const decisionsVersion = 1
 
-// decisions is what the owner decided and which devices are known: what can't
+// Decisions is what the owner decided and which devices are known: what can't
 // be learned again. It is on disk before a decision is acknowledged.
-type decisions struct {
+type Decisions struct {
 	Version int `json:"version"`
 	// Install is a random id of this installation, part of the MQTT client id.
 	Install string `json:"install"`
 	// LearningFrom is when the learning period began.
 	LearningFrom time.Time               `json:"learning_from"`
-	Devices      map[discovery.ID]*known `json:"devices"`
+	Devices      map[discovery.ID]*Known `json:"devices"`
 	// Hidden are devices that the owner deleted in Home Assistant.
 	Hidden map[discovery.ID]time.Time `json:"hidden,omitempty"`
 }
 
-// known is what is remembered of a device for good.
-type known struct {
+// Known is what is remembered of a device for good.
+type Known struct {
 	FirstSeen time.Time                    `json:"first_seen"`
 	Appeared  bool                         `json:"appeared_after_learning,omitempty"`
 	Trusted   bool                         `json:"trusted,omitempty"`
@@ -39,19 +39,21 @@ type known struct {
 	Accepted  map[string]policy.Acceptance `json:"accepted,omitempty"` // by policy
 }
 
-func newDecisions(now time.Time) *decisions {
+// NewDecisions returns those of an installation that begins now.
+func NewDecisions(now time.Time) *Decisions {
 	id := make([]byte, 4)
 	rand.Read(id)
-	return &decisions{
+	return &Decisions{
 		Version: decisionsVersion, Install: hex.EncodeToString(id), LearningFrom: now.UTC().Round(0),
-		Devices: map[discovery.ID]*known{}, Hidden: map[discovery.ID]time.Time{},
+		Devices: map[discovery.ID]*Known{}, Hidden: map[discovery.ID]time.Time{},
 	}
 }
 
-// errNewerVersion means that a file was written by a newer Thingwarden.
-var errNewerVersion = errors.New("was written by a newer version of Thingwarden; install that version, or restore an older copy of the file")
+// ErrNewerVersion means that a file was written by a newer Thingwarden.
+var ErrNewerVersion = errors.New("was written by a newer version of Thingwarden; install that version, or restore an older copy of the file")
 
-func parseDecisions(b []byte) (*decisions, error) {
+// ParseDecisions reads a file of decisions.
+func ParseDecisions(b []byte) (*Decisions, error) {
 	var head struct {
 		Version int `json:"version"`
 	}
@@ -59,9 +61,9 @@ func parseDecisions(b []byte) (*decisions, error) {
 		return nil, fmt.Errorf("is damaged: %w", err)
 	}
 	if head.Version > decisionsVersion {
-		return nil, errNewerVersion
+		return nil, ErrNewerVersion
 	}
-	var d decisions
+	var d Decisions
 	if err := json.Unmarshal(b, &d); err != nil {
 		return nil, fmt.Errorf("is damaged: %w", err)
 	}
@@ -70,33 +72,33 @@ func parseDecisions(b []byte) (*decisions, error) {
 	}
 	d.Version = decisionsVersion
 	if d.Devices == nil {
-		d.Devices = map[discovery.ID]*known{}
+		d.Devices = map[discovery.ID]*Known{}
 	}
 	if d.Hidden == nil {
 		d.Hidden = map[discovery.ID]time.Time{}
 	}
-	maps.DeleteFunc(d.Devices, func(_ discovery.ID, k *known) bool { return k == nil })
+	maps.DeleteFunc(d.Devices, func(_ discovery.ID, k *Known) bool { return k == nil })
 	return &d, nil
 }
 
 // device returns what is remembered of a device, making it if need be.
-func (d *decisions) device(id discovery.ID, now time.Time) *known {
+func (d *Decisions) device(id discovery.ID, now time.Time) *Known {
 	k := d.Devices[id]
 	if k == nil {
-		k = &known{FirstSeen: now.UTC().Round(0)}
+		k = &Known{FirstSeen: now.UTC().Round(0)}
 		d.Devices[id] = k
 	}
 	return k
 }
 
 // decided reports whether the owner decided anything about the device.
-func (d *decisions) decided(id discovery.ID) bool {
+func (d *Decisions) decided(id discovery.ID) bool {
 	k := d.Devices[id]
 	return k != nil && (k.Trusted || len(k.Accepted) > 0)
 }
 
 // rename moves what is known to a better identity. Decisions about either hold.
-func (d *decisions) rename(old, id discovery.ID) {
+func (d *Decisions) rename(old, id discovery.ID) {
 	if at, ok := d.Hidden[old]; ok {
 		delete(d.Hidden, old)
 		d.Hidden[id] = at
@@ -126,11 +128,11 @@ func (d *decisions) rename(old, id discovery.ID) {
 	}
 }
 
-// hidden returns the devices that the owner deleted in Home Assistant, sorted.
-func (d *decisions) hidden() []discovery.ID { return slices.Sorted(maps.Keys(d.Hidden)) }
+// HiddenIDs returns the devices that the owner deleted in Home Assistant, sorted.
+func (d *Decisions) HiddenIDs() []discovery.ID { return slices.Sorted(maps.Keys(d.Hidden)) }
 
 // setHidden replaces them, and reports whether that changed anything.
-func (d *decisions) setHidden(ids []discovery.ID, now time.Time) bool {
+func (d *Decisions) setHidden(ids []discovery.ID, now time.Time) bool {
 	next := make(map[discovery.ID]time.Time, len(ids))
 	for _, id := range ids {
 		at, ok := d.Hidden[id]

@@ -1,4 +1,4 @@
-package agent
+package home
 
 import (
 	"slices"
@@ -11,7 +11,7 @@ import (
 )
 
 // judge brings verdicts and findings of all devices that changed up to date.
-func (c *core) judge(now time.Time) {
+func (c *Home) judge(now time.Time) {
 	if len(c.dirty) == 0 {
 		return
 	}
@@ -37,7 +37,7 @@ func (c *core) judge(now time.Time) {
 	clear(c.dirty)
 }
 
-func (c *core) judgeDevice(id discovery.ID, now time.Time) {
+func (c *Home) judgeDevice(id discovery.ID, now time.Time) {
 	d, ok := c.inv.Device(id)
 	if !ok {
 		return
@@ -46,7 +46,9 @@ func (c *core) judgeDevice(id discovery.ID, now time.Time) {
 	c.addOwn(d, ev)
 	c.addPending(d, ev)
 	c.evidence[id] = ev
-	c.judged = append(c.judged, id)
+	if id != discovery.Hub {
+		c.out.Judged = append(c.out.Judged, Judged{d, ev})
+	}
 
 	online, told := fact.DeviceOnline.Get(ev)
 	away := told && !online
@@ -69,18 +71,18 @@ func (c *core) judgeDevice(id discovery.ID, now time.Time) {
 		delete(c.again, id)
 	}
 	c.shown[id] = c.device(d, ev, verdicts, away, now)
-	c.changed = true
+	c.out.Snapshot = true
 }
 
 // addOwn sets the words that the agent itself knows.
-func (c *core) addOwn(d discovery.Device, ev *fact.Evidence) {
+func (c *Home) addOwn(d discovery.Device, ev *fact.Evidence) {
 	if d.ID == discovery.Hub {
 		return
 	}
 	k := c.dec.Devices[d.ID]
 	appeared, trusted := false, false
 	if k != nil {
-		appeared, trusted = k.Appeared && c.watch, k.Trusted
+		appeared, trusted = k.Appeared && c.o.Watch, k.Trusted
 		fact.DeviceFirstSeen.Set(ev, k.FirstSeen, "first seen "+k.FirstSeen.Format(time.DateTime))
 	}
 	fact.DeviceAppeared.Set(ev, appeared, "")
@@ -89,8 +91,8 @@ func (c *core) addOwn(d discovery.Device, ev *fact.Evidence) {
 
 // addPending marks the words that a probe gives and has not given yet as
 // unknown, so that a policy is "not checked" rather than not applicable.
-func (c *core) addPending(d discovery.Device, ev *fact.Evidence) {
-	for _, n := range c.pending(d, ev).Entries() {
+func (c *Home) addPending(d discovery.Device, ev *fact.Evidence) {
+	for _, n := range c.o.Pending(d, ev).Entries() {
 		if _, had := ev.Entry(n.Name); !had {
 			ev.MarkUnknown(n.Name, n.Why)
 		}
@@ -99,21 +101,21 @@ func (c *core) addPending(d discovery.Device, ev *fact.Evidence) {
 
 // heardSince reports whether a device of which nobody says whether it is there
 // has been heard since it went away or, for all we know, was away.
-func (c *core) heardSince(d discovery.Device) bool {
+func (c *Home) heardSince(d discovery.Device) bool {
 	if from, ok := c.awayFrom[d.ID]; ok {
 		return d.LastSeen.After(from)
 	}
-	return seen(d) && !d.LastSeen.Before(c.started)
+	return c.seen(d) && !d.LastSeen.Before(c.started)
 }
 
-// seen reports whether somebody else than the owner's configuration and the
-// agent itself tells of the device.
-func seen(d discovery.Device) bool {
-	return slices.ContainsFunc(d.Sources, func(by string) bool { return by != "static" && by != "agent" && by != "derive" })
+// seen reports whether a source reports the device: the owner's configuration and
+// the agent itself only have an opinion of it.
+func (c *Home) seen(d discovery.Device) bool {
+	return slices.ContainsFunc(d.Sources, func(by string) bool { return by != "agent" && by != "derive" && !c.o.Opinion(by) })
 }
 
 // follow notices that a device went away for long, and when it came back.
-func (c *core) follow(d discovery.Device, away, there bool, now time.Time) (due time.Time) {
+func (c *Home) follow(d discovery.Device, away, there bool, now time.Time) (due time.Time) {
 	id := d.ID
 	k := c.dec.Devices[id]
 	if k == nil || id == discovery.Hub {
@@ -122,7 +124,7 @@ func (c *core) follow(d discovery.Device, away, there bool, now time.Time) (due 
 	if there {
 		delete(c.awayFrom, id)
 		if k.Gone {
-			k.Gone, c.decDirty = false, true
+			k.Gone, c.out.Decisions = false, true
 			c.event(report.DeviceReturned, id, "", now)
 		}
 	}
@@ -140,14 +142,14 @@ func (c *core) follow(d discovery.Device, away, there bool, now time.Time) (due 
 	if due = from.Add(goneAfter); now.Before(due) {
 		return due
 	}
-	k.Gone, c.decDirty = true, true
+	k.Gone, c.out.Decisions = true, true
 	c.event(report.DeviceGone, id, "", now)
 	return time.Time{}
 }
 
 // randomDue is when time alone makes a device with a random hardware address
 // one to show; zero if it does not.
-func (c *core) randomDue(d discovery.Device, ev *fact.Evidence, now time.Time) time.Time {
+func (c *Home) randomDue(d discovery.Device, ev *fact.Evidence, now time.Time) time.Time {
 	if due := d.FirstSeen.Add(randomShown); now.Before(due) && c.provisional(d, ev, now) && !c.provisional(d, ev, due) {
 		return due
 	}
@@ -155,7 +157,7 @@ func (c *core) randomDue(d discovery.Device, ev *fact.Evidence, now time.Time) t
 }
 
 // provisional reports whether a device is not shown as one yet.
-func (c *core) provisional(d discovery.Device, ev *fact.Evidence, now time.Time) bool {
+func (c *Home) provisional(d discovery.Device, ev *fact.Evidence, now time.Time) bool {
 	if k := c.dec.Devices[d.ID]; k != nil && k.Trusted {
 		return false
 	}
@@ -163,11 +165,11 @@ func (c *core) provisional(d discovery.Device, ev *fact.Evidence, now time.Time)
 		return true
 	}
 	random, _ := fact.DeviceMACRandom.Get(ev)
-	return random && c.watch && now.Sub(d.FirstSeen) < randomShown
+	return random && c.o.Watch && now.Sub(d.FirstSeen) < randomShown
 }
 
 // device makes what is shown of a device.
-func (c *core) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.Verdict, away bool, now time.Time) report.Device {
+func (c *Home) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.Verdict, away bool, now time.Time) report.Device {
 	out := report.Device{
 		Device: d, Online: !away, Facts: ev.Entries(), Findings: c.ledger.Findings(string(d.ID)),
 		Provisional: c.provisional(d, ev, now),
@@ -210,7 +212,7 @@ func settling(v policy.Verdict) report.NotChecked {
 
 // tellPolicy shows in health that a policy fails to be evaluated on some device, or
 // that it is well again.
-func (c *core) tellPolicy(v policy.Verdict, id discovery.ID) {
+func (c *Home) tellPolicy(v policy.Verdict, id discovery.ID) {
 	name, bad := "policy "+v.Policy.ID, c.failing[v.Policy.ID]
 	switch {
 	case v.Err != "":
@@ -228,7 +230,7 @@ func (c *core) tellPolicy(v policy.Verdict, id discovery.ID) {
 }
 
 // forgetFailing forgets that policies fail on a device that is gone.
-func (c *core) forgetFailing(id discovery.ID) {
+func (c *Home) forgetFailing(id discovery.ID) {
 	for name, bad := range c.failing {
 		if !bad[id] {
 			continue

@@ -1,4 +1,4 @@
-package agent
+package home
 
 import (
 	"os"
@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/policy"
 )
 
 // first-service fails to run where a device announces nothing.
@@ -33,15 +33,13 @@ func TestPolicyThatFailsIsToldUntilItIsWell(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "first-service.yaml"), []byte(fragilePolicy), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg := config.Default()
-	cfg.Policies.Packs = []string{dir}
-	set, err := LoadPolicies(cfg)
+	set, err := policy.Load(policy.Options{}, append(policy.Builtin(), policy.DirPack(dir))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := newHome(t, 24*time.Hour)
-	h.o.set = set
-	h.core = newCore(h.o, h.now)
+	h.o.Policies = set
+	h.Home = New(h.o, h.now)
 	services := func(n int, list ...string) {
 		h.see(n, func(e *fact.Evidence) { fact.MDNSServices.Set(e, list, "") })
 	}

@@ -1,4 +1,4 @@
-package agent
+package home
 
 import (
 	"errors"
@@ -14,72 +14,34 @@ import (
 	"github.com/thingwarden/thingwarden/policy"
 )
 
-// The actions of a Command.
-const (
-	Trust    = "trust"
-	Untrust  = "untrust"
-	Accept   = "accept"
-	Unaccept = "unaccept"
-	Recheck  = "recheck"
-)
-
-// maxReason is the longest reason of an acceptance, in runes.
-const maxReason = 200
-
-// Command is a decision or wish of the owner.
-type Command struct {
-	Action string       // one of the actions above
-	Device discovery.ID // Hub: for a recheck, the whole home
-	Policy string       // of accept and unaccept
-	Reason string       // of accept
-	Until  time.Time    // of accept; zero: without end
-}
-
-// validate checks a command without looking at the home.
-func (cmd Command) validate(set *policy.Set, now time.Time) error {
-	switch cmd.Action {
-	case Trust, Untrust, Recheck:
-	case Accept, Unaccept:
-		if set.Policy(cmd.Policy) == nil {
-			return fmt.Errorf("there is no policy %q", cmd.Policy)
-		}
-		if cmd.Action == Accept && !cmd.Until.IsZero() && !cmd.Until.After(now) {
-			return fmt.Errorf("the date until which to accept, %s, has passed", cmd.Until.Format(time.DateOnly))
-		}
-		if cmd.Until.UTC().Year() > 9999 { // RFC 3339, in which times stand in files, ends there
-			return errors.New("the date until which to accept is too far away; leave it out to accept without an end")
-		}
-	default:
-		return fmt.Errorf("unknown action %q: want trust, untrust, accept, unaccept or recheck", cmd.Action)
-	}
-	if cmd.Device == "" {
-		return errors.New("no device is named")
-	}
-	return nil
-}
-
 // decide carries out a command. The caller saves the decisions before it
-// acknowledges; a recheck is for the caller to pass on.
-func (c *core) decide(cmd Command, now time.Time) error {
-	if err := cmd.validate(c.set, now); err != nil {
+// acknowledges.
+func (c *Home) decide(cmd report.Command, now time.Time) error {
+	if err := cmd.Validate(now); err != nil {
 		return err
+	}
+	if cmd.Policy != "" && c.set.Policy(cmd.Policy) == nil {
+		return fmt.Errorf("there is no policy %q", cmd.Policy)
 	}
 	if _, ok := c.inv.Device(cmd.Device); !ok {
 		return fmt.Errorf("there is no device %q", cmd.Device)
 	}
-	if cmd.Device == discovery.Hub && (cmd.Action == Trust || cmd.Action == Untrust) {
+	if cmd.Device == discovery.Hub && (cmd.Action == report.Trust || cmd.Action == report.Untrust) {
 		return errors.New("the hub is Thingwarden itself: there is nothing to trust")
 	}
 	var changes []policy.Change
 	var err error
 	switch cmd.Action {
-	case Trust, Untrust:
-		c.trust(cmd.Device, cmd.Action == Trust, now)
-	case Accept:
+	case report.Trust, report.Untrust:
+		c.trust(cmd.Device, cmd.Action == report.Trust, now)
+	case report.Accept:
 		changes, err = c.ledger.Accept(string(cmd.Device), cmd.Policy, policy.Acceptance{
-			Reason: fact.Clean(cmd.Reason, maxReason), At: now.UTC().Round(0), Until: cmd.Until.UTC(),
+			Reason: fact.Clean(cmd.Reason, report.MaxReason), At: now.UTC().Round(0), Until: cmd.Until.UTC(),
 		})
-	case Unaccept:
+	case report.Recheck:
+		c.recheck(cmd.Device)
+		return nil
+	case report.Unaccept:
 		changes, err = c.ledger.Unaccept(string(cmd.Device), cmd.Policy, now)
 	}
 	if err != nil {
@@ -93,12 +55,22 @@ func (c *core) decide(cmd Command, now time.Time) error {
 	return nil
 }
 
-func (c *core) trust(id discovery.ID, yes bool, now time.Time) {
+// recheck has a device probed again, or all of them for the hub.
+func (c *Home) recheck(id discovery.ID) {
+	if id != discovery.Hub {
+		c.out.Recheck = append(c.out.Recheck, id)
+		c.out.Cleared = append(c.out.Cleared, id) // the owner names it
+		return
+	}
+	c.out.Recheck = append(c.out.Recheck, c.inv.IDs()...)
+}
+
+func (c *Home) trust(id discovery.ID, yes bool, now time.Time) {
 	k := c.dec.device(id, now)
 	if k.Trusted == yes {
 		return
 	}
-	k.Trusted, c.decDirty = yes, true
+	k.Trusted, c.out.Decisions = yes, true
 	if yes {
 		delete(c.overflow, id)
 		c.event(report.DeviceTrusted, id, "", now)
@@ -107,7 +79,7 @@ func (c *core) trust(id discovery.ID, yes bool, now time.Time) {
 
 // syncAcceptances copies the ledger's acceptances of a device to the decisions:
 // the ledger ends them when they expire or the evidence gets worse.
-func (c *core) syncAcceptances(id discovery.ID) {
+func (c *Home) syncAcceptances(id discovery.ID) {
 	now := c.ledger.Acceptances()[string(id)]
 	k := c.dec.Devices[id]
 	if k == nil {
@@ -119,10 +91,10 @@ func (c *core) syncAcceptances(id discovery.ID) {
 	if len(now) == 0 && len(k.Accepted) == 0 || reflect.DeepEqual(now, k.Accepted) {
 		return
 	}
-	k.Accepted, c.decDirty = maps.Clone(now), true
+	k.Accepted, c.out.Decisions = maps.Clone(now), true
 }
 
-func (c *core) restoreAcceptances() {
+func (c *Home) restoreAcceptances() {
 	all := map[string]map[string]policy.Acceptance{}
 	for id, k := range c.dec.Devices {
 		if len(k.Accepted) > 0 {
@@ -132,12 +104,12 @@ func (c *core) restoreAcceptances() {
 	c.ledger.RestoreAcceptances(all)
 }
 
-// stateVersion is the format of state.json that this version writes.
-const stateVersion = 1
+// StateVersion is the format of state.json that this version writes.
+const StateVersion = 1
 
-// state is what can be learned again: it spares the home questions, and the
+// State is what can be learned again: it spares the home questions, and the
 // owner false news, after a restart.
-type state struct {
+type State struct {
 	Version   int                     `json:"version"`
 	SavedAt   time.Time               `json:"saved_at"`
 	Seq       uint64                  `json:"seq"`
@@ -151,15 +123,16 @@ type state struct {
 	Publisher map[string][]byte       `json:"publisher,omitempty"` // what each publisher remembers
 }
 
-func (c *core) save(now time.Time) *state {
-	return &state{
-		Version: stateVersion, SavedAt: now.UTC().Round(0), Seq: c.seq, Devices: c.inv.Save(), Ledger: c.ledger.Snapshot(),
+// State returns what can be learned again.
+func (c *Home) State(now time.Time) *State {
+	return &State{
+		Version: StateVersion, SavedAt: now.UTC().Round(0), Seq: c.seq, Devices: c.inv.Save(), Ledger: c.ledger.Snapshot(),
 		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten),
 		Crowd: slices.Sorted(maps.Keys(c.overflow)), LastScan: c.lastScan.UTC().Round(0),
 	}
 }
 
-func (c *core) restore(st *state) {
+func (c *Home) restore(st *State) {
 	c.seq, c.lastScan = st.Seq, st.LastScan
 	c.inv.Restore(st.Devices)
 	c.ledger.Restore(st.Ledger)

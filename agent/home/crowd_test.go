@@ -1,4 +1,4 @@
-package agent
+package home
 
 import (
 	"fmt"
@@ -20,8 +20,8 @@ func TestFloodIsNotShownAfterARestart(t *testing.T) {
 	}
 }
 
-func (h *home) shownDevices() (n int) {
-	for _, d := range h.snapshot("home", "", "", h.now).Devices {
+func (h *testHome) shownDevices() (n int) {
+	for _, d := range h.Snapshot(h.now).Devices {
 		if !d.Provisional && d.ID != discovery.Hub {
 			n++
 		}

@@ -1,4 +1,4 @@
-package agent
+package home
 
 import (
 	"testing"
@@ -16,7 +16,7 @@ func TestWhatHasNotSettledIsNotWell(t *testing.T) {
 	h := newHome(t, 24*time.Hour)
 	window := func(e *fact.Evidence) { fact.MatterWindowOpen.Set(e, true, "_matterc._udp CM=1") }
 	settled := func() (missing []policy.Missing) {
-		d := h.snapshot("home", "", "", h.now).Device(cameraID)
+		d := h.Snapshot(h.now).Device(cameraID)
 		for _, n := range d.NotChecked {
 			if n.Policy.ID == "matter-window-open" {
 				missing = n.Missing

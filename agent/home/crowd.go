@@ -1,4 +1,4 @@
-package agent
+package home
 
 import (
 	"fmt"
@@ -24,7 +24,7 @@ const (
 )
 
 // tooMany reports whether a new device is one too many in an hour.
-func (c *core) tooMany(id discovery.ID, now time.Time) bool {
+func (c *Home) tooMany(id discovery.ID, now time.Time) bool {
 	d, _ := c.inv.Device(id)
 	if slices.ContainsFunc(d.IDs, func(i discovery.Identifier) bool {
 		return i.Kind == discovery.ZigbeeID || i.Kind == discovery.ZWaveID
@@ -40,14 +40,14 @@ func (c *core) tooMany(id discovery.ID, now time.Time) bool {
 }
 
 // crowd counts a device that is one too many.
-func (c *core) crowd(id discovery.ID) {
+func (c *Home) crowd(id discovery.ID) {
 	c.overflow[id] = true
 	c.tellCrowd()
 }
 
 // thinCrowd lets those of the crowd in that have proved to be there, as many an
 // hour as any other, and forgets those that were not seen again.
-func (c *core) thinCrowd(now time.Time) {
+func (c *Home) thinCrowd(now time.Time) {
 	for _, id := range slices.Sorted(maps.Keys(c.overflow)) {
 		d, _ := c.inv.Device(id)
 		there, _ := fact.DeviceReachable.Get(c.evidence[id])
@@ -65,7 +65,7 @@ func (c *core) thinCrowd(now time.Time) {
 	c.tellCrowd()
 }
 
-func (c *core) tellCrowd() {
+func (c *Home) tellCrowd() {
 	const name = "new devices"
 	switch _, told := c.health[name]; {
 	case len(c.overflow) > 0:
@@ -80,15 +80,15 @@ func (c *core) tellCrowd() {
 // keep reports whether a device must not make room for others. While there is a
 // crowd, only the crowd makes room: who floods the home with devices must not
 // push out those that were there.
-func (c *core) keep(id discovery.ID) bool {
+func (c *Home) keep(id discovery.ID) bool {
 	return c.dec.decided(id) || len(c.overflow) > 0 && !c.overflow[id]
 }
 
 // forgetKnown forgets that a device that has gone was known, if it was never
 // shown or if too many are known.
-func (c *core) forgetKnown(id discovery.ID) {
+func (c *Home) forgetKnown(id discovery.ID) {
 	if !c.dec.decided(id) && (c.overflow[id] || len(c.dec.Devices) > maxKnown) {
 		delete(c.dec.Devices, id)
-		c.decDirty = true
+		c.out.Decisions = true
 	}
 }

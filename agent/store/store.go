@@ -1,4 +1,9 @@
-package agent
+// Package store keeps the files of the state folder: decisions.json, which holds
+// what can't be learned again, and state.json, which holds what can.
+//
+// It is not its job to know what is in them (package home does), nor when they are
+// written (the agent's loop decides that).
+package store
 
 import (
 	"encoding/json"
@@ -8,21 +13,24 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/thingwarden/thingwarden/agent/home"
 )
 
+// The names of the files.
 const (
-	decisionsFile = "decisions.json"
-	stateFile     = "state.json"
+	DecisionsFile = "decisions.json"
+	StateFile     = "state.json"
 )
 
-// store keeps the files of the state folder. One process at a time holds it.
-type store struct {
+// Store keeps the files of the state folder. One process at a time holds it.
+type Store struct {
 	dir  string
 	lock *os.File
 }
 
-// openStore makes the folder if need be, and takes its lock.
-func openStore(dir string) (*store, error) {
+// Open makes the folder if need be, and takes its lock.
+func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the state folder %q: %w", dir, err)
 	}
@@ -34,49 +42,46 @@ func openStore(dir string) (*store, error) {
 		f.Close()
 		return nil, fmt.Errorf("state folder %q: another Thingwarden uses it; stop that one, or set state_dir to another folder: %w", dir, err)
 	}
-	s := &store{dir: dir, lock: f}
+	s := &Store{dir: dir, lock: f}
 	s.sweep()
 	return s, nil
 }
 
 // sweep removes temporary files that a crash left behind.
-func (s *store) sweep() {
+func (s *Store) sweep() {
 	left, _ := filepath.Glob(filepath.Join(s.dir, ".*.tmp-*"))
 	for _, name := range left {
 		os.Remove(name)
 	}
 }
 
-func (s *store) close() error { return s.lock.Close() }
+// Close lets another process have the folder.
+func (s *Store) Close() error { return s.lock.Close() }
 
-// readDecisions returns the owner's decisions, or new ones when there is no
-// file. A file that can't be read is an error and stays as it is: it holds what
-// can't be learned again.
-func (s *store) readDecisions(now time.Time) (*decisions, error) {
-	return readDecisions(s.dir, now)
-}
-
-func readDecisions(dir string, now time.Time) (*decisions, error) {
-	path := filepath.Join(dir, decisionsFile)
+// ReadDecisions returns the owner's decisions, or new ones when there is no file.
+// A file that can't be read is an error and stays as it is: it holds what can't be
+// learned again. No lock is needed.
+func ReadDecisions(dir string, now time.Time) (*home.Decisions, error) {
+	path := filepath.Join(dir, DecisionsFile)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return newDecisions(now), nil
+		return home.NewDecisions(now), nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the owner's decisions: %w", err)
 	}
-	d, err := parseDecisions(b)
+	d, err := home.ParseDecisions(b)
 	if err != nil {
 		return nil, fmt.Errorf("%s %w; nothing was changed: repair it, restore it from a backup, or move it away to begin anew", path, err)
 	}
 	return d, nil
 }
 
-// readState returns what was learned before. A file that can't be used is set
+// ReadState returns what was learned before; nil when there is nothing. A file that can't be used is set
 // aside under another name, and notice says so.
-func (s *store) readState(now time.Time) (st *state, notice string, err error) {
-	path := filepath.Join(s.dir, stateFile)
-	st, err = readState(s.dir)
+func (s *Store) ReadState(now time.Time) (st *home.State, notice string, err error) {
+	path := filepath.Join(s.dir, StateFile)
+	st, err = ReadState(s.dir)
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return st, "", nil
 	}
@@ -88,24 +93,25 @@ func (s *store) readState(now time.Time) (st *state, notice string, err error) {
 		path, err, filepath.Base(aside)), nil
 }
 
-func readState(dir string) (*state, error) {
-	b, err := os.ReadFile(filepath.Join(dir, stateFile))
+// ReadState returns what was learned before. It changes nothing and needs no lock.
+func ReadState(dir string) (*home.State, error) {
+	b, err := os.ReadFile(filepath.Join(dir, StateFile))
 	if err != nil {
 		return nil, err
 	}
-	var st state
+	var st home.State
 	if err := json.Unmarshal(b, &st); err != nil {
 		return nil, fmt.Errorf("is damaged: %w", err)
 	}
-	if st.Version > stateVersion {
-		return nil, errNewerVersion
+	if st.Version > home.StateVersion {
+		return nil, home.ErrNewerVersion
 	}
 	return &st, nil
 }
 
-// write replaces a file so that a crash at any moment leaves the old or the
+// Write replaces a file so that a crash at any moment leaves the old or the
 // new one whole: temporary file, fsync, rename, fsync of the folder.
-func (s *store) write(name string, b []byte) error { return writeFile(s.dir, name, b) }
+func (s *Store) Write(name string, b []byte) error { return writeFile(s.dir, name, b) }
 
 func writeFile(dir, name string, b []byte) error {
 	f, err := os.CreateTemp(dir, "."+name+".tmp-*") // made with mode 0600

@@ -1,6 +1,7 @@
-package agent
+package store
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,44 +11,53 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-func testStore(t *testing.T) *store {
+func mustJSON(t testing.TB, v any) []byte {
 	t.Helper()
-	s, err := openStore(t.TempDir())
+	b, err := json.Marshal(v)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.close() })
+	return b
+}
+
+func testStore(t *testing.T) *Store {
+	t.Helper()
+	s, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
 	return s
 }
 
 func TestDecisionsSurvive(t *testing.T) {
 	s := testStore(t)
-	want, err := s.readDecisions(noon)
+	want, err := ReadDecisions(s.dir, noon)
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := want.device("mac_02000000000a", noon)
-	k.Trusted, k.Appeared = true, true
+	k := &home.Known{FirstSeen: noon, Trusted: true, Appeared: true}
+	want.Devices["mac_02000000000a"] = k
 	k.Accepted = map[string]policy.Acceptance{"telnet-open": {
 		Reason: "old recorder", At: noon, Until: noon.Add(time.Hour), Severity: policy.High, Items: []string{"a=b"}}}
 	want.Hidden["mac_02000000000b"] = noon
-	if err := s.write(decisionsFile, mustJSON(t, want)); err != nil {
+	if err := s.Write(DecisionsFile, mustJSON(t, want)); err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.readDecisions(noon.Add(time.Hour))
+	got, err := ReadDecisions(s.dir, noon.Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	info, err := os.Stat(filepath.Join(s.dir, decisionsFile))
+	info, err := os.Stat(filepath.Join(s.dir, DecisionsFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +67,7 @@ func TestDecisionsSurvive(t *testing.T) {
 }
 
 func TestUnusableDecisionsStopTheStart(t *testing.T) {
-	good := string(mustJSON(t, newDecisions(noon)))
+	good := string(mustJSON(t, home.NewDecisions(noon)))
 	for _, tt := range []struct{ name, in, want string }{
 		{"cut in half", good[:len(good)/2], "is damaged"},
 		{"empty", "", "is damaged"},
@@ -66,11 +76,11 @@ func TestUnusableDecisionsStopTheStart(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := testStore(t)
-			path := filepath.Join(s.dir, decisionsFile)
+			path := filepath.Join(s.dir, DecisionsFile)
 			if err := os.WriteFile(path, []byte(tt.in), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := s.readDecisions(noon)
+			_, err := ReadDecisions(s.dir, noon)
 			if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), path) {
 				t.Errorf("error %v, want one that names the file and says %q", err, tt.want)
 			}
@@ -88,17 +98,17 @@ func TestUnusableStateIsSetAside(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := testStore(t)
-			if err := os.WriteFile(filepath.Join(s.dir, stateFile), []byte(tt.in), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(s.dir, StateFile), []byte(tt.in), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			st, notice, err := s.readState(noon)
+			st, notice, err := s.ReadState(noon)
 			if err != nil || st != nil {
 				t.Fatalf("state %v, error %v; want neither", st, err)
 			}
 			if !strings.Contains(notice, tt.want) {
 				t.Errorf("notice %q does not say %q", notice, tt.want)
 			}
-			aside, _ := filepath.Glob(filepath.Join(s.dir, stateFile+".unusable-*"))
+			aside, _ := filepath.Glob(filepath.Join(s.dir, StateFile+".unusable-*"))
 			if len(aside) != 1 {
 				t.Fatalf("set aside: %v, want one file", aside)
 			}
@@ -111,74 +121,46 @@ func TestUnusableStateIsSetAside(t *testing.T) {
 
 func TestOneAgentAFolder(t *testing.T) {
 	s := testStore(t)
-	_, err := openStore(s.dir)
+	_, err := Open(s.dir)
 	if err == nil || !strings.Contains(err.Error(), "another Thingwarden uses it") {
 		t.Fatalf("error %v, want that another one uses the folder", err)
 	}
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := openStore(s.dir)
+	again, err := Open(s.dir)
 	if err != nil {
 		t.Fatalf("after the first has ended: %v", err)
 	}
-	again.close()
+	again.Close()
 }
 
 func TestWriteToAFullOrMissingFolderKeepsTheOldFile(t *testing.T) {
 	s := testStore(t)
-	if err := s.write(decisionsFile, []byte("old")); err != nil {
+	if err := s.Write(DecisionsFile, []byte("old")); err != nil {
 		t.Fatal(err)
 	}
-	missing := &store{dir: filepath.Join(s.dir, "gone")}
-	if err := missing.write(decisionsFile, []byte("new")); !errors.Is(err, os.ErrNotExist) {
+	missing := &Store{dir: filepath.Join(s.dir, "gone")}
+	if err := missing.Write(DecisionsFile, []byte("new")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("error %v, want one that the folder is missing", err)
 	}
-	if b, _ := os.ReadFile(filepath.Join(s.dir, decisionsFile)); string(b) != "old" {
+	if b, _ := os.ReadFile(filepath.Join(s.dir, DecisionsFile)); string(b) != "old" {
 		t.Errorf("file holds %q, want the old text", b)
 	}
 }
 
 func TestSweepRemovesWhatACrashLeft(t *testing.T) {
 	dir := t.TempDir()
-	stray := filepath.Join(dir, "."+decisionsFile+".tmp-123")
+	stray := filepath.Join(dir, "."+DecisionsFile+".tmp-123")
 	if err := os.WriteFile(stray, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := openStore(dir)
+	s, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
+	defer s.Close()
 	if _, err := os.Stat(stray); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("stray file is still there: %v", err)
 	}
-}
-
-func TestRenameKeepsDecisions(t *testing.T) {
-	d := newDecisions(noon)
-	old := d.device("ip_10_0_0_9", noon)
-	old.Trusted = true
-	old.Accepted = map[string]policy.Acceptance{"telnet-open": {Reason: "r"}}
-	d.device("mac_02000000000a", noon.Add(time.Hour)).Appeared = true
-	d.Hidden["ip_10_0_0_9"] = noon
-	d.rename("ip_10_0_0_9", "mac_02000000000a")
-	want := map[discovery.ID]*known{"mac_02000000000a": {
-		FirstSeen: noon, Trusted: true, Accepted: map[string]policy.Acceptance{"telnet-open": {Reason: "r"}}}}
-	if diff := cmp.Diff(want, d.Devices); diff != "" {
-		t.Error(diff)
-	}
-	if diff := cmp.Diff(map[discovery.ID]time.Time{"mac_02000000000a": noon}, d.Hidden); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func FuzzParseDecisions(f *testing.F) {
-	f.Add([]byte(`{"version":1,"install":"a","learning_from":"2026-11-23T12:00:00Z","devices":{"x":null}}`))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		d, err := parseDecisions(b)
-		if err == nil {
-			d.device("x", noon).Trusted = true // usable
-		}
-	})
 }

@@ -1,16 +1,20 @@
-package agent
+// Package home is the agent's core: all that is known of the home, as a pure
+// function of what it is told and when. Apply takes an input and returns what has
+// to be done because of it.
+//
+// It does no I/O, reads no clock and starts no goroutine: to keep files is package
+// store's job, to run sources and publishers the agent's.
+package home
 
 import (
 	"cmp"
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
-	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -32,19 +36,16 @@ const (
 	maxForgotten    = 2000
 )
 
-// core is all that the agent knows, and everything that changes it: state +
-// event + now → state. It does no I/O and starts nothing; one goroutine, the
-// loop, owns it.
-type core struct {
-	set      *policy.Set
-	pending  func(discovery.Device, *fact.Evidence) *fact.Evidence // words that probes will give
-	watch    bool                                                  // run: look out for new devices; scan does not
-	learning time.Duration
-	started  time.Time
+// Home is all that the agent knows, and everything that changes it: state +
+// input + now → state and effects. One goroutine, the agent's loop, owns it.
+type Home struct {
+	o       Options
+	set     *policy.Set
+	started time.Time
 
 	inv      *discovery.Inventory
 	ledger   *policy.Ledger
-	dec      *decisions
+	dec      *Decisions
 	evidence map[discovery.ID]*fact.Evidence
 	shown    map[discovery.ID]report.Device
 	sent     map[discovery.ID]report.Sent
@@ -54,6 +55,7 @@ type core struct {
 	dirty    map[discovery.ID]bool
 	again    map[discovery.ID]time.Time
 	next     time.Time // of the inventory
+	sight    Sight
 
 	events    []report.Event
 	seq       uint64
@@ -61,44 +63,46 @@ type core struct {
 	overflow  map[discovery.ID]bool
 	forgotten []discovery.ID
 	lastScan  time.Time
+	hidden    map[discovery.ID]discovery.ID // devices not to be shown that got another id
 
-	resolve  []netip.Addr                  // to be asked for by the loop
-	judged   []discovery.ID                // since the loop last passed them on
-	gone     []discovery.ID                // likewise
-	renamed  []renaming                    // likewise
-	hidden   map[discovery.ID]discovery.ID // devices not to be shown that got another id
-	decDirty bool                          // decisions differ from the file
-	changed  bool                          // a new snapshot is due
-	eventful bool                          // there is an event that is not saved
+	out Effects // of what was applied since Apply returned
 }
 
-// renaming is a device that got a better identity.
-type renaming struct{ from, to discovery.ID }
-
-type coreOptions struct {
-	set        *policy.Set
-	pending    func(discovery.Device, *fact.Evidence) *fact.Evidence
-	watch      bool
-	learning   time.Duration
-	networks   func() discovery.Networks
-	precedence []string
-	dec        *decisions
-	state      *state // nil: nothing was learned before
+// Options are what a Home is made of. All but State are required.
+type Options struct {
+	Site, Version string
+	Policies      *policy.Set
+	// Pending returns the words that probes are going to give of a device and have
+	// not given yet, marked as unknown.
+	Pending func(discovery.Device, *fact.Evidence) *fact.Evidence
+	// Watch is set to look out for new devices, which a scan does not.
+	Watch      bool
+	Learning   time.Duration
+	Networks   func() discovery.Networks
+	Precedence []string
+	// Hearsay reports whether a source passes on what others know: it keeps a
+	// device known, and is no sign of life.
+	Hearsay func(source string) bool
+	// Opinion reports whether a source only says something about devices: that
+	// does not make them exist.
+	Opinion   func(source string) bool
+	Decisions *Decisions
+	State     *State // nil: nothing was learned before
 }
 
-func newCore(o coreOptions, now time.Time) *core {
-	c := &core{
-		set: o.set, pending: o.pending, watch: o.watch, learning: o.learning, started: now,
-		ledger: policy.NewLedger(o.set), dec: o.dec,
+// New returns a home as its files tell.
+func New(o Options, now time.Time) *Home {
+	c := &Home{
+		o: o, set: o.Policies, started: now, ledger: policy.NewLedger(o.Policies), dec: o.Decisions,
 		evidence: map[discovery.ID]*fact.Evidence{}, shown: map[discovery.ID]report.Device{},
 		sent: map[discovery.ID]report.Sent{}, health: map[string]report.Component{},
 		awayFrom: map[discovery.ID]time.Time{}, dirty: map[discovery.ID]bool{}, again: map[discovery.ID]time.Time{},
 		overflow: map[discovery.ID]bool{}, failing: map[string]map[discovery.ID]bool{},
-		hidden: map[discovery.ID]discovery.ID{}, changed: true, next: now,
+		hidden: map[discovery.ID]discovery.ID{}, next: now, out: Effects{Snapshot: true},
 	}
-	c.inv = discovery.NewInventory(o.networks, o.precedence, c.keep, now)
-	if o.state != nil {
-		c.restore(o.state)
+	c.inv = discovery.NewInventory(o.Networks, o.Precedence, c.keep, now)
+	if o.State != nil {
+		c.restore(o.State)
 	}
 	c.restoreAcceptances()
 	for _, id := range c.inv.IDs() {
@@ -108,7 +112,7 @@ func newCore(o coreOptions, now time.Time) *core {
 }
 
 // observe takes in what a source or probe reports.
-func (c *core) observe(o discovery.Observation, now time.Time) {
+func (c *Home) observe(o discovery.Observation, now time.Time) {
 	if o.At.IsZero() {
 		o.At = now
 	}
@@ -116,7 +120,7 @@ func (c *core) observe(o discovery.Observation, now time.Time) {
 }
 
 // take follows up what the inventory says has changed.
-func (c *core) take(out discovery.Outcome, now time.Time) {
+func (c *Home) take(out discovery.Outcome, now time.Time) {
 	for old, id := range out.Renamed {
 		c.rename(old, id)
 	}
@@ -129,13 +133,13 @@ func (c *core) take(out discovery.Outcome, now time.Time) {
 	for _, id := range out.Removed {
 		c.removed(id, now)
 	}
-	c.resolve = append(c.resolve, out.Resolve...)
+	c.out.Resolve = append(c.out.Resolve, out.Resolve...)
 	if len(out.Appeared) > 0 || len(out.Resolve) > 0 {
 		c.next = now // the inventory may have something to do
 	}
 }
 
-func (c *core) rename(old, id discovery.ID) {
+func (c *Home) rename(old, id discovery.ID) {
 	if c.overflow[old] && c.dec.Devices[id] == nil {
 		c.overflow[id] = true
 	}
@@ -149,18 +153,18 @@ func (c *core) rename(old, id discovery.ID) {
 	}
 	c.ledger.Rename(string(old), string(id))
 	c.dec.rename(old, id)
-	c.decDirty = true
+	c.out.Decisions = true
 	s := c.sent[old]
 	t := c.sent[id]
 	c.sent[id] = report.Sent{Packets: s.Packets + t.Packets, Connections: s.Connections + t.Connections}
 	delete(c.sent, old)
 	c.drop(old)
-	c.renamed = append(c.renamed, renaming{old, id})
+	c.out.Renamed = append(c.out.Renamed, Renaming{old, id})
 	c.dirty[id] = true
 }
 
-func (c *core) drop(id discovery.ID) {
-	c.gone = append(c.gone, id)
+func (c *Home) drop(id discovery.ID) {
+	c.out.Gone = append(c.out.Gone, id)
 	delete(c.evidence, id)
 	delete(c.shown, id)
 	delete(c.dirty, id)
@@ -168,24 +172,24 @@ func (c *core) drop(id discovery.ID) {
 	delete(c.awayFrom, id)
 	delete(c.overflow, id)
 	c.forgetFailing(id)
-	c.changed = true
+	c.out.Snapshot = true
 }
 
 // appeared handles a device that the inventory did not have.
-func (c *core) appeared(id discovery.ID, now time.Time) {
+func (c *Home) appeared(id discovery.ID, now time.Time) {
 	c.forgotten = slices.DeleteFunc(c.forgotten, func(f discovery.ID) bool { return f == id })
 	delete(c.hidden, id) // it is another one now
 	d, _ := c.inv.Device(id)
 	if k := c.dec.Devices[id]; k != nil {
-		if k.Gone && seen(d) {
-			k.Gone, c.decDirty = false, true
+		if k.Gone && c.seen(d) {
+			k.Gone, c.out.Decisions = false, true
 			c.event(report.DeviceReturned, id, "", now)
 		}
 		return
 	}
 	k := c.dec.device(id, now)
-	c.decDirty = true
-	if !c.watch || now.Before(c.dec.LearningFrom.Add(c.learning)) {
+	c.out.Decisions = true
+	if !c.o.Watch || now.Before(c.dec.LearningFrom.Add(c.o.Learning)) {
 		return
 	}
 	k.Appeared = true
@@ -197,9 +201,9 @@ func (c *core) appeared(id discovery.ID, now time.Time) {
 }
 
 // removed handles a device that no source sees any more.
-func (c *core) removed(id discovery.ID, now time.Time) {
+func (c *Home) removed(id discovery.ID, now time.Time) {
 	if k := c.dec.Devices[id]; k != nil && !k.Gone && !c.overflow[id] {
-		k.Gone, c.decDirty = true, true
+		k.Gone, c.out.Decisions = true, true
 		c.event(report.DeviceGone, id, "", now)
 	}
 	c.ledger.Forget(string(id))
@@ -217,25 +221,25 @@ func (c *core) removed(id discovery.ID, now time.Time) {
 
 // event appends an event. Numbers rise over restarts, even when the newest
 // were not saved: they are at least the time in milliseconds.
-func (c *core) event(kind string, id discovery.ID, policyID string, now time.Time) {
+func (c *Home) event(kind string, id discovery.ID, policyID string, now time.Time) {
 	c.seq = max(c.seq+1, uint64(now.UnixMilli()))
 	if n := len(c.events) + 1 - maxEvents; n > 0 {
 		c.events = slices.Delete(c.events, 0, n)
 	}
 	c.events = append(c.events, report.Event{Seq: c.seq, At: now.UTC().Round(0), Type: kind, Device: id, Policy: policyID})
-	c.changed, c.eventful = true, true
+	c.out.Snapshot, c.out.Event = true, true
 }
 
-func (c *core) setHealth(name string, status discovery.Status, problem string) {
+func (c *Home) setHealth(name string, status discovery.Status, problem string) {
 	n := report.Component{Name: name, Status: status, Error: problem}
 	if c.health[name] != n {
 		c.health[name] = n
-		c.changed = true
+		c.out.Snapshot = true
 	}
 }
 
 // sourceDown is called when a source failed: what it said live is unknown now.
-func (c *core) sourceDown(name string) {
+func (c *Home) sourceDown(name string) {
 	for _, id := range c.inv.SourceDown(name) {
 		c.dirty[id] = true
 	}
@@ -243,7 +247,7 @@ func (c *core) sourceDown(name string) {
 
 // tick does what is due by time alone, and returns when it wants to be called
 // next.
-func (c *core) tick(now time.Time) time.Time {
+func (c *Home) tick(now time.Time) time.Time {
 	if !c.next.IsZero() && !now.Before(c.next) {
 		out, next := c.inv.Tick(now)
 		expired, expiry := c.inv.Expire(now)
@@ -270,17 +274,17 @@ func (c *core) tick(now time.Time) time.Time {
 
 // cleanUp forgets devices that nobody will miss, and marks as away those that
 // were known before the start and have not been seen since.
-func (c *core) cleanUp(now time.Time) {
+func (c *Home) cleanUp(now time.Time) {
 	for _, id := range c.inv.IDs() {
 		d, _ := c.inv.Device(id)
 		random, _ := fact.DeviceMACRandom.Get(c.evidence[id])
-		// Whom Home Assistant still tells of would come back as a new one.
-		told := slices.Contains(d.Sources, homeassistant.Name)
+		// One that another program still reports would come back as a new one.
+		told := slices.ContainsFunc(d.Sources, c.o.Hearsay)
 		if random && now.Sub(d.LastSeen) > randomForgotten && !c.dec.decided(id) && !told {
 			c.inv.Forget(id)
 			c.removed(id, now)
 			delete(c.dec.Devices, id)
-			c.decDirty = true
+			c.out.Decisions = true
 			continue
 		}
 		kind, _ := fact.DeviceKind.Get(c.evidence[id])
@@ -304,7 +308,7 @@ func (c *core) cleanUp(now time.Time) {
 
 // toldReachable reports whether somebody tells, in this run, that a device has an
 // address by which it is reached.
-func (c *core) toldReachable(id discovery.ID) bool {
+func (c *Home) toldReachable(id discovery.ID) bool {
 	n, _ := c.evidence[id].Entry(fact.DeviceReachable.Name())
 	reachable, _ := n.Value.(bool)
 	return reachable && n.Why != fact.Restored
@@ -319,9 +323,9 @@ func earliest(times ...time.Time) (first time.Time) {
 	return first
 }
 
-// snapshot returns the home as it is shown now.
-func (c *core) snapshot(site, version, blind string, now time.Time) *report.Snapshot {
-	s := &report.Snapshot{Site: site, Version: version, At: now, Blind: blind, LastScan: c.lastScan,
+// Snapshot returns the home as it is shown now.
+func (c *Home) Snapshot(now time.Time) *report.Snapshot {
+	s := &report.Snapshot{Site: c.o.Site, Version: c.o.Version, At: now, Blind: c.blind(now), LastScan: c.lastScan,
 		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten), Renamed: maps.Clone(c.hidden)}
 	for id, d := range c.shown {
 		d.Sent = c.sent[id]
@@ -332,6 +336,5 @@ func (c *core) snapshot(site, version, blind string, now time.Time) *report.Snap
 		s.Health = append(s.Health, h)
 	}
 	slices.SortFunc(s.Health, func(a, b report.Component) int { return cmp.Compare(a.Name, b.Name) })
-	c.changed = false
 	return s
 }
