@@ -19,6 +19,7 @@ const (
 // batteries, leave the house or are switched off.
 var sleeping = []string{
 	"car", "computer", "console", "doorbell", "keypad", "lock", "media", "phone", "printer", "remote", "sensor",
+	"speaker", "tablet", "tv", "vacuum",
 }
 
 // noteOnline takes in whether the device is away now.

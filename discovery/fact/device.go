@@ -7,9 +7,10 @@ var (
 	DeviceKind = word[string]("device.kind", always, "By which network the device is reached.",
 		"lan", "zigbee", "zwave", "matter", "hub")
 	DeviceClass = word[string]("device.class", always, "What sort of thing the device is.",
-		"alarm", "appliance", "bridge", "camera", "car", "computer", "console", "cover", "doorbell", "garage", "hub",
-		"keypad", "light", "lock", "media", "medical", "phone", "plug", "printer", "recorder", "remote", "router",
-		"sensor", "siren", "storage", "switch", "thermostat", "valve", "other")
+		"accesspoint", "alarm", "appliance", "bridge", "camera", "car", "charger", "computer", "console", "cover",
+		"doorbell", "garage", "hub", "inverter", "keypad", "light", "lock", "media", "medical", "networkswitch",
+		"phone", "plug", "printer", "recorder", "remote", "router", "sensor", "siren", "speaker", "storage",
+		"switch", "tablet", "thermostat", "tv", "ups", "vacuum", "valve", "other")
 	DeviceManufacturer = word[string]("device.manufacturer", always, "Maker of the product, as the device or its bridge names it.")
 	DeviceModel        = word[string]("device.model", always, "Model of the product.")
 	DeviceFirmware     = word[string]("device.firmware", month, "Version of the firmware that runs, in the maker's own spelling.")

@@ -27,7 +27,7 @@ var MQTT = &discovery.Probe{
 }
 
 // noBroker are classes of devices that run no broker.
-var noBroker = []string{"car", "console", "phone", "printer", "remote"}
+var noBroker = []string{"car", "console", "phone", "printer", "remote", "tablet"}
 
 var (
 	// connectPacket is CONNECT of MQTT 3.1.1 with a clean session, a keep-alive

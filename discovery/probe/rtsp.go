@@ -33,7 +33,10 @@ var RTSP = &discovery.Probe{
 }
 
 // noVideo are classes of devices that show nobody a live picture.
-var noVideo = []string{"car", "console", "light", "lock", "phone", "plug", "printer", "remote", "sensor", "switch", "thermostat", "valve"}
+var noVideo = []string{
+	"car", "charger", "console", "inverter", "light", "lock", "networkswitch", "phone", "plug", "printer", "remote", "sensor",
+	"speaker", "switch", "tablet", "thermostat", "ups", "valve",
+}
 
 func runRTSP(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}

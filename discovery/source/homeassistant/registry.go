@@ -124,7 +124,7 @@ func identifier(domain, value string) (discovery.Identifier, bool) {
 // classes say what a device is that has an entity of a sort, the first that fits.
 var classes = []struct{ domain, class string }{
 	{"alarm_control_panel", "alarm"}, {"lock", "lock"}, {"camera", "camera"}, {"valve", "valve"}, {"siren", "siren"},
-	{"vacuum", "appliance"}, {"lawn_mower", "appliance"}, {"water_heater", "appliance"}, {"climate", "thermostat"},
+	{"vacuum", "vacuum"}, {"lawn_mower", "appliance"}, {"water_heater", "appliance"}, {"climate", "thermostat"},
 	{"media_player", "media"}, {"cover", "cover"}, {"light", "light"},
 }
 
