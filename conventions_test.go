@@ -325,7 +325,6 @@ func rootIdent(x ast.Expr) *ast.Ident {
 // each with what will. A word that is set has no place here.
 var pending = map[string]string{
 	"device.integration": "the recogniser, from the cards' lists of integrations",
-	"device.product":     "the recogniser, from the ids of the cards",
 	"dhcp.hostname":      "a source that listens to DHCP requests",
 	"dhcp.params":        "a source that listens to DHCP requests",
 	"dhcp.vendor_class":  "a source that listens to DHCP requests",

@@ -18,7 +18,7 @@ var (
 )
 
 // FirmwareDate returns the day on which a firmware was built, or shortly after
-// it, if its version tells. Platform is a value of fact.DevicePlatform, or "";
+// it, if its version tells. Platform is a value of fact.DeviceProduct, or "";
 // it says how to read a version:
 //   - ESPHome counts year.month.patch since August 2021, and 1.x before
 //     (esphome.io, changelog 2021.8.0); the end of the month is taken;

@@ -25,10 +25,7 @@ var (
 	DeviceAppeared     = word[bool]("device.appeared_after_learning", always, "The device was first seen after the learning period.")
 	DeviceTrusted      = word[bool]("device.trusted", always, "The owner said that the device is known to them.")
 	DeviceUpdate       = word[bool]("device.update_available", always, "A newer firmware is ready to be installed.")
-	DevicePlatform     = word[string]("device.platform", month, "Family of firmware that the device runs, known by its own protocol.",
-		"esphome", "shelly", "tasmota")
 	DeviceFirmwareDate = word[time.Time]("device.firmware_date", month, "Day on which the firmware that runs was built, or shortly after it, as its own version tells.")
-
-	DeviceProduct     = word[string]("device.product", month, "Product or family of firmware that the device is, by the id of its card.")
-	DeviceIntegration = word[[]string]("device.integration", always, "Integrations of Home Assistant that can add the device, by their domain.")
+	DeviceProduct      = word[string]("device.product", month, "Product or family of firmware that the device is, by the id of its card.")
+	DeviceIntegration  = word[[]string]("device.integration", always, "Integrations of Home Assistant that can add the device, by their domain.")
 )

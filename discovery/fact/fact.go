@@ -33,11 +33,27 @@ func (f Fact[T]) Name() string { return f.word.Name }
 // Set records that the word has value v. Proof is the protocol evidence that
 // shows it, such as "tcp/23: login:", never a sentence; it may hold bytes that
 // a device sent and is cleaned and cut to MaxText runes here, as are strings in v.
-// Of []string at most MaxItems are kept.
+// Of []string at most MaxItems are kept. It replaces whatever is there.
+//
 // A value outside the closed list of a word (Word.Values), or a time that RFC
-// 3339 cannot write, is no value: the word becomes unknown (Unreadable).
-func (f Fact[T]) Set(e *Evidence, v T, proof string) {
-	if s, ok := any(v).(string); ok && f.word.Values != nil && !slices.Contains(f.word.Values, s) {
+// 3339 cannot write, is no value: the word becomes unknown (Unreadable). The first
+// is a mistake of the caller, who has to map what a device says to the list, so
+// that in tests it panics.
+func (f Fact[T]) Set(e *Evidence, v T, proof string) { f.set(e, v, proof, false) }
+
+// SetLikely records that there is a sign, but no proof, that the word has value
+// v: a policy that reads it is not sure. Else it is as Set, but that it leaves a
+// sure value as it is.
+func (f Fact[T]) SetLikely(e *Evidence, v T, proof string) {
+	if n := e.entries[f.word.Name]; n.Known() && !n.Likely {
+		return
+	}
+	f.set(e, v, proof, true)
+}
+
+func (f Fact[T]) set(e *Evidence, v T, proof string, likely bool) {
+	if s, ok := any(v).(string); ok && !f.word.takes(s) {
+		misuse("%s is set to %q, which is not in its list", f.word.Name, s)
 		f.Unknown(e, Unreadable)
 		return
 	}
@@ -45,7 +61,7 @@ func (f Fact[T]) Set(e *Evidence, v T, proof string) {
 		f.Unknown(e, Unreadable) // one such time would keep all that is known from being saved
 		return
 	}
-	e.put(Entry{Name: f.word.Name, Value: clean(v), Proof: Clean(proof, MaxText)})
+	e.put(Entry{Name: f.word.Name, Value: clean(v), Proof: Clean(proof, MaxText), Likely: likely})
 }
 
 // Unknown records that the word was looked for and could not be learned, and
@@ -125,6 +141,10 @@ type Entry struct {
 	By    string    // the source or probe that says so
 	At    time.Time // when it was learned
 	Why   Why       // set when Value is nil; beside a value only Restored
+
+	// Likely says that a sign points to the value and nothing proves it. A sure
+	// entry comes before a likely one, whatever their ranks.
+	Likely bool
 }
 
 // Known reports whether the entry holds a value.
@@ -152,12 +172,18 @@ func (e *Evidence) put(n Entry) {
 }
 
 // MarkUnknown records why the word of that name is unknown, unless it is known.
-// A name outside the vocabulary is ignored.
+// A name outside the vocabulary is ignored. There is always a reason: without one
+// the word becomes unknown as NotTold, and tests panic.
 func (e *Evidence) MarkUnknown(name string, why Why) {
-	if Lookup(name) == nil || e.entries[name].Known() {
+	w := Lookup(name)
+	if w == nil || e.entries[w.Name].Known() {
 		return
 	}
-	e.put(Entry{Name: name, Why: why})
+	if why == "" {
+		misuse("%s is unknown without a reason", w.Name)
+		why = NotTold
+	}
+	e.put(Entry{Name: w.Name, Why: why})
 }
 
 // Put stores an entry as it stands, replacing the word's entry. It is for
@@ -169,6 +195,7 @@ func (e *Evidence) Put(n Entry) bool {
 	if w == nil || (n.Known() && !w.Type.holds(n.Value)) {
 		return false
 	}
+	n.Name = w.Name
 	e.entries[n.Name] = n
 	return true
 }

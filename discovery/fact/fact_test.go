@@ -31,14 +31,56 @@ func TestSetGet(t *testing.T) {
 	}
 }
 
-func TestSetOutsideTheClosedListIsUnknown(t *testing.T) {
-	e := New("x", noon)
-	DeviceClass.Set(e, "camera\x1b[31m", "")
-	if v, ok := DeviceClass.Get(e); ok {
-		t.Fatalf("class %q was taken", v)
+// A value outside a closed list is a mistake of whoever sets it, and one without
+// a reason too: both fail the tests that run into them.
+func TestMisusePanicsInTests(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		do   func(*Evidence)
+	}{
+		{"outside the closed list", func(e *Evidence) { DeviceClass.Set(e, "camera\x1b[31m", "") }},
+		{"likely, outside the closed list", func(e *Evidence) { DeviceClass.SetLikely(e, "gadget", "") }},
+		{"unknown without a reason", func(e *Evidence) { DeviceClass.Unknown(e, "") }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			tt.do(New("x", noon))
+		})
 	}
-	if n, _ := e.Entry("device.class"); n.Why != Unreadable {
-		t.Errorf("why = %q, want %q", n.Why, Unreadable)
+}
+
+func TestLikely(t *testing.T) {
+	type set func(e *Evidence)
+	sure := func(v string) set { return func(e *Evidence) { DeviceClass.Set(e, v, "sure") } }
+	likely := func(v string) set { return func(e *Evidence) { DeviceClass.SetLikely(e, v, "likely") } }
+	for _, tt := range []struct {
+		name string
+		in   []set
+		want Entry
+	}{
+		{"a sign alone", []set{likely("camera")}, Entry{Value: "camera", Proof: "likely", Likely: true}},
+		{"the last sign", []set{likely("camera"), likely("plug")}, Entry{Value: "plug", Proof: "likely", Likely: true}},
+		{"a sign replaces no proof", []set{sure("plug"), likely("camera")}, Entry{Value: "plug", Proof: "sure"}},
+		{"proof replaces a sign", []set{likely("camera"), sure("plug")}, Entry{Value: "plug", Proof: "sure"}},
+		{"unknown replaces no sign", []set{likely("camera"), func(e *Evidence) { DeviceClass.Unknown(e, NoAnswer) }},
+			Entry{Value: "camera", Proof: "likely", Likely: true}},
+		{"a sign replaces unknown", []set{func(e *Evidence) { DeviceClass.Unknown(e, NoAnswer) }, likely("camera")},
+			Entry{Value: "camera", Proof: "likely", Likely: true}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := New("x", noon)
+			for _, set := range tt.in {
+				set(e)
+			}
+			tt.want.Name, tt.want.By, tt.want.At = "device.class", "x", noon
+			if d := cmp.Diff([]Entry{tt.want}, e.Entries()); d != "" {
+				t.Error(d)
+			}
+		})
 	}
 }
 
@@ -121,6 +163,7 @@ func TestEntryJSON(t *testing.T) {
 	DeviceFirstSeen.Set(e, noon, "p")
 	MDNSServices.Set(e, []string{"_http._tcp"}, "p")
 	HTTPRealm.Unknown(e, NoAnswer)
+	DeviceClass.SetLikely(e, "camera", "p")
 	b, err := json.Marshal(e.Entries())
 	if err != nil {
 		t.Fatal(err)
@@ -131,6 +174,13 @@ func TestEntryJSON(t *testing.T) {
 	}
 	if d := cmp.Diff(e.Entries(), got); d != "" {
 		t.Error(d)
+	}
+	var old Entry
+	if err := json.Unmarshal([]byte(`{"name":"device.platform","value":"shelly","at":"2026-11-23T12:00:00Z"}`), &old); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(Entry{Name: "device.product", Value: "shelly", At: noon}, old); d != "" {
+		t.Errorf("a word of 0.1.0: %s", d)
 	}
 	var other []Entry
 	if err := json.Unmarshal([]byte(`[{"name":"no.such","value":1},{"name":"telnet.open","value":"yes"}]`), &other); err != nil {

@@ -15,12 +15,14 @@ type entryJSON struct {
 	By    string          `json:"by,omitempty"`
 	At    time.Time       `json:"at,omitzero"`
 	Why   Why             `json:"why,omitempty"`
+
+	Likely bool `json:"likely,omitempty"`
 }
 
 // MarshalJSON writes the entry so that UnmarshalJSON restores it with the same
 // Go types.
 func (n Entry) MarshalJSON() ([]byte, error) {
-	out := entryJSON{Name: n.Name, Proof: n.Proof, By: n.By, At: n.At, Why: n.Why}
+	out := entryJSON{Name: n.Name, Proof: n.Proof, By: n.By, At: n.At, Why: n.Why, Likely: n.Likely}
 	if n.Known() {
 		v, err := json.Marshal(n.Value)
 		if err != nil {
@@ -44,7 +46,7 @@ func (n *Entry) UnmarshalJSON(b []byte) error {
 	if w == nil {
 		return nil
 	}
-	out := Entry{Name: in.Name, Proof: in.Proof, By: in.By, At: in.At, Why: in.Why}
+	out := Entry{Name: w.Name, Proof: in.Proof, By: in.By, At: in.At, Why: in.Why, Likely: in.Likely}
 	if len(in.Value) > 0 {
 		v, err := w.Type.decode(in.Value)
 		if err != nil {

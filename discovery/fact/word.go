@@ -1,6 +1,9 @@
 package fact
 
 import (
+	"fmt"
+	"slices"
+	"testing"
 	"time"
 )
 
@@ -46,10 +49,30 @@ type Word struct {
 	Values []string      // of a String word, all values it can have; nil if free text
 }
 
-// Lookup returns the definition of the word of that name, or nil.
-func Lookup(name string) *Word { return vocabulary.byName[name] }
+// takes reports whether a String word can have the value.
+func (w *Word) takes(value string) bool { return w.Values == nil || slices.Contains(w.Values, value) }
+
+// misuse panics in tests, where a mistake of ours has to show. The program goes on
+// without the value: not knowing it is safe, and ending is not.
+func misuse(format string, args ...any) {
+	if testing.Testing() {
+		panic("fact: " + fmt.Sprintf(format, args...))
+	}
+}
+
+// Lookup returns the definition of the word of that name, or nil. It knows the
+// names of version 0.1.0 too: files and policies of owners have them.
+func Lookup(name string) *Word {
+	if now, ok := renamed[name]; ok {
+		name = now
+	}
+	return vocabulary.byName[name]
+}
+
+// renamed are words of version 0.1.0 that have another name now.
+var renamed = map[string]string{"device.platform": "device.product"}
 
 // Words returns the whole vocabulary sorted by name. The slice is the caller's.
 func Words() []*Word {
-	return append([]*Word(nil), vocabulary.sorted...)
+	return slices.Clone(vocabulary.sorted)
 }

@@ -21,7 +21,7 @@ var ESPHome = &discovery.Probe{
 	Doc:   "Greets a device that shows itself as ESPHome on its API, TCP port 6053 or as announced, to see whether it wants encryption, and asks for its web page; logs in nowhere.",
 	Touch: discovery.Read,
 	Gives: []string{
-		fact.ControlEncrypted.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DevicePlatform.Name(),
+		fact.ControlEncrypted.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DeviceProduct.Name(),
 		fact.HTTPControlsOpen.Name(),
 	},
 	Every:   12 * time.Hour,
@@ -40,7 +40,7 @@ func runESPHome(ctx context.Context, t *discovery.Target, report func(discovery.
 		h.tell(o.Facts, fmt.Sprintf("tcp/%d: ", port), t.Now())
 	} else {
 		unknown(o.Facts, discovery.WhyOf(err), []string{
-			fact.ControlEncrypted.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DevicePlatform.Name(),
+			fact.ControlEncrypted.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DeviceProduct.Name(),
 		})
 	}
 	port = announcedPort(t.Device(), "_http._tcp", 80)
@@ -178,7 +178,7 @@ func (h espHello) tell(e *fact.Evidence, at string, now time.Time) {
 	if h.encrypted {
 		said = at + "01"
 	}
-	fact.DevicePlatform.Set(e, "esphome", said)
+	fact.DeviceProduct.Set(e, "esphome", said)
 	fact.ControlEncrypted.Set(e, h.encrypted, said)
 	setText(e, fact.DeviceFirmware, h.version, at+"esphome v"+h.version)
 	setDate(e, "esphome", h.version, at+"esphome v"+h.version, now)

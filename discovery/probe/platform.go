@@ -11,7 +11,7 @@ import (
 // hint is how a product shows itself to those who have not asked it, so that
 // only devices are asked that are likely to be one.
 type hint struct {
-	platform string         // a value of fact.DevicePlatform
+	platform string         // a value of fact.DeviceProduct
 	service  string         // that it announces by multicast DNS; "" if none
 	host     *regexp.Regexp // its host name, until the owner changes it; nil if that says nothing
 	page     *regexp.Regexp // title, server or realm of its front page; nil if they say nothing
@@ -35,7 +35,7 @@ func looksLike(platform string) func(discovery.Device, *fact.Evidence) bool {
 		if !reachable(d, ev) {
 			return false
 		}
-		if p, _ := fact.DevicePlatform.Get(ev); p == platform {
+		if p, _ := fact.DeviceProduct.Get(ev); p == platform {
 			return true
 		}
 		if slices.ContainsFunc(d.Services, func(s discovery.Service) bool { return h.service != "" && s.Name == h.service }) {

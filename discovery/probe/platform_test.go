@@ -28,7 +28,7 @@ func TestLooksLike(t *testing.T) {
 		{"nothing is known", discovery.Device{}, nil, ""},
 		{"by its service", discovery.Device{Services: []discovery.Service{{Proto: "tcp", Port: 80, Name: "_shelly._tcp"}}}, nil, "shelly"},
 		{"by its service, ESPHome", discovery.Device{Services: []discovery.Service{{Proto: "tcp", Port: 6053, Name: "_esphomelib._tcp"}}}, nil, "esphome"},
-		{"by what is known", discovery.Device{}, words{fact.DevicePlatform: "esphome"}, "esphome"},
+		{"by what is known", discovery.Device{}, words{fact.DeviceProduct: "esphome"}, "esphome"},
 		{"by its name", discovery.Device{Name: "ShellyPlus1-a8032ab12345"}, nil, "shelly"},
 		{"by its host name", discovery.Device{Name: "Kitchen"}, words{fact.DeviceHostname: "shelly1pm-98CDAC"}, "shelly"},
 		{"a name that an owner gave", discovery.Device{Name: "Shelly in the kitchen"}, nil, ""},
@@ -110,7 +110,7 @@ func TestFrontPageIsAskedOnce(t *testing.T) {
 		running := make(chan struct{})
 		go func() { _ = prober.Run(ctx); close(running) }()
 		ev := fact.New("test", time.Now())
-		fact.DevicePlatform.Set(ev, "esphome", "")
+		fact.DeviceProduct.Set(ev, "esphome", "")
 		prober.Update(discovery.Device{ID: "ip_192_0_2_10", IDs: []discovery.Identifier{discovery.IP(deviceAddr)}, Name: "shelly1-98CDAC"}, ev)
 		var names []string
 		for range 4 {

@@ -23,7 +23,7 @@ var Shelly = &discovery.Probe{
 
 var shellyWords = []string{
 	fact.ControlOpen.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DeviceManufacturer.Name(),
-	fact.DeviceModel.Name(), fact.DevicePlatform.Name(), fact.DeviceUpdate.Name(), fact.WiFiAPOpen.Name(),
+	fact.DeviceModel.Name(), fact.DeviceProduct.Name(), fact.DeviceUpdate.Name(), fact.WiFiAPOpen.Name(),
 }
 
 func runShelly(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
@@ -149,7 +149,7 @@ func (i shellyInfo) tell(e *fact.Evidence, at string, now time.Time) {
 	if gen == 1 {
 		model, firmware, asked = i.Type, i.FW, "fw"
 	}
-	fact.DevicePlatform.Set(e, "shelly", fmt.Sprintf("%sgen=%d", at, gen))
+	fact.DeviceProduct.Set(e, "shelly", fmt.Sprintf("%sgen=%d", at, gen))
 	fact.DeviceManufacturer.Set(e, "Shelly", fmt.Sprintf("%sgen=%d", at, gen))
 	setText(e, fact.DeviceModel, string(model), at+string(model))
 	setText(e, fact.DeviceFirmware, string(firmware), at+asked+"="+string(firmware))

@@ -27,7 +27,7 @@ var Tasmota = &discovery.Probe{
 }
 
 var tasmotaWords = []string{
-	fact.ControlOpen.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DevicePlatform.Name(),
+	fact.ControlOpen.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DeviceProduct.Name(),
 }
 
 func runTasmota(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
@@ -124,7 +124,7 @@ func (s tasmotaStatus) tell(e *fact.Evidence, now time.Time) {
 		fact.ControlOpen.Set(e, s.open == yes, s.proof)
 	}
 	if s.ours {
-		fact.DevicePlatform.Set(e, "tasmota", s.proof)
+		fact.DeviceProduct.Set(e, "tasmota", s.proof)
 	}
 	if s.version != "" {
 		setText(e, fact.DeviceFirmware, s.version, "Version="+s.version)

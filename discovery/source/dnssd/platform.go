@@ -29,7 +29,7 @@ func setPlatform(ev *fact.Evidence, all []Instance, clock time.Time) {
 	if platform == "" {
 		return
 	}
-	fact.DevicePlatform.Set(ev, platform, typ)
+	fact.DeviceProduct.Set(ev, platform, typ)
 	if platform == "esphome" {
 		setEncrypted(ev, all)
 	}

@@ -269,7 +269,7 @@ func (t *things) tellRows(x *thing, o *discovery.Observation) {
 		setText(o.Facts, fact.DeviceModel, d.model, "model=")
 		setText(o.Facts, fact.DeviceFirmware, d.firmware, "sw_version=")
 		setText(o.Facts, fact.DeviceHardware, d.version, "hw_version=")
-		setText(o.Facts, fact.DevicePlatform, d.platform, "integration ")
+		setText(o.Facts, fact.DeviceProduct, d.platform, "integration ")
 		if area := t.home.areas[d.area]; area != "" {
 			setText(o.Facts, fact.DeviceArea, area, "area_id=")
 		}
