@@ -67,8 +67,11 @@ func TestImports(t *testing.T) {
 		{"discovery/product", []string{"discovery/fact"}},
 		{"discovery/lab/...", []string{"discovery/lab/..."}},
 		{"discovery", []string{"discovery/fact"}},
-		{"discovery/source/...", []string{"discovery", "discovery/fact", "discovery/oui", "discovery/source/..."}},
-		{"discovery/probe/...", []string{"discovery", "discovery/fact", "discovery/oui", "discovery/probe/...", "discovery/source/loosejson", "discovery/source/dnssd"}},
+		{"discovery/internal/...", []string{"discovery", "discovery/fact", "discovery/internal/..."}},
+		{"discovery/source/...", []string{"discovery", "discovery/fact", "discovery/oui", "discovery/internal/..."}},
+		{"discovery/builtin/gen", nil},
+		{"discovery/builtin", []string{"discovery", "discovery/source/..."}},
+		{"discovery/probe/...", []string{"discovery", "discovery/fact", "discovery/oui", "discovery/probe/...", "discovery/internal/..."}},
 		{"policy/...", []string{"discovery/fact", "policy/..."}},
 		{"ha-addon/...", nil}, // tests only
 		{"packaging/...", nil},

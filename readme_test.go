@@ -15,9 +15,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/probe"
-	"github.com/thingwarden/thingwarden/discovery/source"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -59,7 +59,7 @@ func TestReadmeIsCurrent(t *testing.T) {
 
 func sourcesTable() string {
 	rows := []string{"| Source | What it sees |", "|---|---|"}
-	for _, k := range source.All {
+	for _, k := range builtin.Sources {
 		rows = append(rows, fmt.Sprintf("| %s | %s |", k.Name, cell(k.Doc)))
 	}
 	return table(rows)
@@ -116,10 +116,10 @@ func TestLists(t *testing.T) {
 		}
 	}
 	var names, docs []string
-	for _, k := range source.All {
+	for _, k := range builtin.Sources {
 		names, docs = append(names, k.Name), append(docs, k.Doc)
 	}
-	check("source.All", names, docs)
+	check("builtin.Sources", names, docs)
 	names, docs = nil, nil
 	for _, p := range probe.All {
 		names, docs = append(names, p.Name), append(docs, p.Doc)

@@ -25,7 +25,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/agent/supervisor"
 	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/source"
+	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -98,7 +98,7 @@ func New(o Options) (*Agent, error) {
 		resolving: rate.NewLimiter(resolvePerSec, resolveBurst),
 		kinds:     o.Sources, networks: o.Networks, routed: &routed{}}
 	if a.kinds == nil {
-		a.kinds = source.All
+		a.kinds = builtin.Sources
 	}
 	set, err := LoadPolicies(o.Config)
 	if err != nil {

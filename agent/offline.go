@@ -15,7 +15,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
-	"github.com/thingwarden/thingwarden/discovery/source"
+	"github.com/thingwarden/thingwarden/discovery/source/static"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -91,11 +91,11 @@ func offlineHome(cfg config.Config, set *policy.Set, version string, now time.Ti
 // hearOwner reports what the owner says of devices that are known. A saved state
 // leaves that out, as the owner may have changed it.
 func hearOwner(cfg config.Config, now time.Time, knows func(discovery.Identifier) bool, apply func(home.Input)) error {
-	sc, enabled := sourceConfig(cfg, source.Static.Name)
+	sc, enabled := sourceConfig(cfg, static.Kind.Name)
 	if !enabled {
 		return nil
 	}
-	s, err := source.Static.New(sc, discovery.Env{Now: func() time.Time { return now }})
+	s, err := static.Kind.New(sc, discovery.Env{Now: func() time.Time { return now }})
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func hearOwner(cfg config.Config, now time.Time, knows func(discovery.Identifier
 	cancel()
 	return s.Run(once, func(o discovery.Observation) {
 		if knows(o.About[0]) {
-			o.By, o.At = source.Static.Name, now
+			o.By, o.At = static.Kind.Name, now
 			apply(home.Observation{Observation: o})
 		}
 	})

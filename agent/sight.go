@@ -12,7 +12,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/source"
+	"github.com/thingwarden/thingwarden/discovery/source/neighbours"
 )
 
 const (
@@ -172,7 +172,7 @@ func (a *Agent) resolve(addr netip.Addr) {
 	if a.opt.Dial != nil {
 		return
 	}
-	if err := source.Resolve(context.Background(), addr); err != nil {
+	if err := neighbours.Resolve(context.Background(), addr); err != nil {
 		a.log.Debug("address not resolved", "addr", addr, "err", err)
 		return
 	}

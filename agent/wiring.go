@@ -9,10 +9,11 @@ import (
 	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/probe"
-	"github.com/thingwarden/thingwarden/discovery/source"
 	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 	"github.com/thingwarden/thingwarden/discovery/source/mdns"
+	"github.com/thingwarden/thingwarden/discovery/source/neighbours"
 	"github.com/thingwarden/thingwarden/discovery/source/ssdp"
+	"github.com/thingwarden/thingwarden/discovery/source/static"
 	"github.com/thingwarden/thingwarden/discovery/source/zigbee2mqtt"
 	"github.com/thingwarden/thingwarden/discovery/source/zwavejs"
 	"github.com/thingwarden/thingwarden/policy"
@@ -41,8 +42,8 @@ func LoadPolicies(cfg config.Config) (*policy.Set, error) {
 func sourceConfig(c config.Config, name string) (cfg any, enabled bool) {
 	s := c.Sources
 	switch name {
-	case source.Neighbours.Name:
-		return source.NeighboursConfig{Enabled: s.Neighbours.Enabled, ListenOnly: listenOnly(c)}, s.Neighbours.Enabled
+	case neighbours.Kind.Name:
+		return neighbours.Config{Enabled: s.Neighbours.Enabled, ListenOnly: listenOnly(c)}, s.Neighbours.Enabled
 	case homeassistant.Kind.Name:
 		h := s.HomeAssistant
 		return homeassistant.Config{Enabled: h.Enabled, URL: h.URL, Token: h.Token}, h.Enabled
@@ -54,7 +55,7 @@ func sourceConfig(c config.Config, name string) (cfg any, enabled bool) {
 		return zigbee2mqtt.Config{Enabled: s.Zigbee2MQTT.Enabled, BaseTopics: s.Zigbee2MQTT.BaseTopics}, s.Zigbee2MQTT.Enabled
 	case zwavejs.Kind.Name:
 		return zwavejs.Config{Enabled: s.ZWaveJS.Enabled, URLs: s.ZWaveJS.URLs}, s.ZWaveJS.Enabled
-	case source.Static.Name:
+	case static.Kind.Name:
 		return staticConfig(c), s.Static.Enabled
 	default:
 		return nil, true
@@ -65,12 +66,12 @@ func sourceConfig(c config.Config, name string) (cfg any, enabled bool) {
 func hearsay(by string) bool { return by == homeassistant.Name }
 
 // opinion reports whether a source only says something about devices.
-func opinion(by string) bool { return by == source.Static.Name }
+func opinion(by string) bool { return by == static.Kind.Name }
 
-func staticConfig(c config.Config) source.StaticConfig {
-	var out source.StaticConfig
+func staticConfig(c config.Config) static.Config {
+	var out static.Config
 	for _, d := range c.Devices {
-		out.Devices = append(out.Devices, source.StaticDevice{Match: d.Match, Name: d.Name, Class: d.Class})
+		out.Devices = append(out.Devices, static.Device{Match: d.Match, Name: d.Name, Class: d.Class})
 	}
 	return out
 }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/probe"
-	"github.com/thingwarden/thingwarden/discovery/source"
 )
 
 func TestTelnetIsAskedBeforeTheSilentPortsRunOut(t *testing.T) {
@@ -46,7 +46,7 @@ func TestUnknownPolicyIsToldWithItsPlace(t *testing.T) {
 // TestEverySourceIsWired: a source without its own case would be made without a
 // configuration, and fail only when the agent runs.
 func TestEverySourceIsWired(t *testing.T) {
-	for _, k := range source.All {
+	for _, k := range builtin.Sources {
 		if cfg, _ := sourceConfig(config.Default(), k.Name); cfg == nil {
 			t.Errorf("source %q: sourceConfig in wiring.go has no case for it", k.Name)
 		}

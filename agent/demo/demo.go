@@ -26,9 +26,9 @@ import (
 	"github.com/thingwarden/thingwarden/agent"
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/source"
 	"github.com/thingwarden/thingwarden/discovery/source/mdns"
 	"github.com/thingwarden/thingwarden/discovery/source/ssdp"
+	"github.com/thingwarden/thingwarden/discovery/source/static"
 )
 
 // Site is the site under which the simulated home is published, so that it never
@@ -113,7 +113,7 @@ func Configure(owner config.Config, stateDir string) config.Config {
 // Place makes an agent with these options look at the home, and at nothing else.
 func (h *Home) Place(o *agent.Options) {
 	o.Sources = []discovery.SourceKind{
-		mdns.KindOn(h.multicastDNS), h.neighbours(), ssdp.KindOn(h.upnp), source.Static, h.zigbee.kind(), h.zwave.kind(),
+		mdns.KindOn(h.multicastDNS), h.neighbours(), ssdp.KindOn(h.upnp), static.Kind, h.zigbee.kind(), h.zwave.kind(),
 	}
 	o.Dial, o.DialUDP, o.Networks = h.Dial, h.DialUDP, networks
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
-	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
+	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
 )
 
 // HomeKit asks an accessory whether it waits for pairing.

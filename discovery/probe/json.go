@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/source/loosejson"
+	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
 )
 
 const (

@@ -7,7 +7,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
-	"github.com/thingwarden/thingwarden/discovery/source/loosejson"
+	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
 )
 
 // Shelly asks a Shelly device of any generation whether it wants a password.

@@ -6,7 +6,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
-	"github.com/thingwarden/thingwarden/discovery/source/loosejson"
+	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
 )
 
 // waiting is what a device says of an update.

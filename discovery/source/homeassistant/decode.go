@@ -8,9 +8,9 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
-	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
-	"github.com/thingwarden/thingwarden/discovery/source/loosejson"
-	"github.com/thingwarden/thingwarden/discovery/source/ssdp"
+	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
+	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
+	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
 )
 
 // The limits of what is kept of one item.
@@ -158,12 +158,12 @@ type placeRow struct {
 // (threat T1).
 func (r placeRow) place() (place, bool) {
 	from, err := netip.ParseAddr(string(r.Headers.Value.Host))
-	if err != nil || !usable(from) || ssdp.CheckLocation(string(r.Location), from.Unmap()) != nil {
+	if err != nil || !usable(from) || upnp.CheckLocation(string(r.Location), from.Unmap()) != nil {
 		return place{}, false
 	}
 	return place{
 		from: from.Unmap(), location: string(r.Location),
-		gateway: ssdp.IsGateway(string(r.ST)) || ssdp.IsGateway(string(r.NT)),
+		gateway: upnp.IsGateway(string(r.ST)) || upnp.IsGateway(string(r.NT)),
 	}, true
 }
 

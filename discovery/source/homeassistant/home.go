@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/source/ssdp"
+	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
 )
 
 const (
@@ -174,7 +174,7 @@ func (h *home) takeUPnP(b json.RawMessage) error {
 		x.seen = h.session
 		if !slices.Contains(x.locations, p.location) {
 			x.locations = append(x.locations, p.location)
-			x.locations = x.locations[max(0, len(x.locations)-ssdp.MaxLocations):]
+			x.locations = x.locations[max(0, len(x.locations)-upnp.MaxLocations):]
 		}
 		if p.gateway {
 			x.gateway = p.location

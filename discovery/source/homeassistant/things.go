@@ -11,9 +11,9 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
+	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
 	"github.com/thingwarden/thingwarden/discovery/oui"
-	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
-	"github.com/thingwarden/thingwarden/discovery/source/ssdp"
 )
 
 // thing is one device of the home, put together of all that Home Assistant tells.
@@ -231,7 +231,7 @@ func (t *things) observation(x *thing, networks discovery.Networks, now time.Tim
 	o.Services = dnssd.Services(x.instances)
 	if x.box != nil {
 		locations := slices.Sorted(slices.Values(x.box.locations))
-		o.Services = append(o.Services, ssdp.Describe(ev, x.box.from, locations, x.box.gateway)...)
+		o.Services = append(o.Services, upnp.Describe(ev, x.box.from, locations, x.box.gateway)...)
 		slices.SortFunc(o.Services, discovery.CompareServices)
 	}
 	return o

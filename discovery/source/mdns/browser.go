@@ -13,7 +13,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
-	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
+	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
 )
 
 const (

@@ -10,7 +10,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
-	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
+	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
 )
 
 // FuzzReceive feeds the browser with any two datagrams and lets time pass. What

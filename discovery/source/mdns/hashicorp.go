@@ -12,7 +12,7 @@ import (
 	"github.com/hashicorp/mdns"
 
 	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
+	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
 )
 
 const (

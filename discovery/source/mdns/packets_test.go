@@ -19,7 +19,7 @@ import (
 	"github.com/miekg/dns"
 	"golang.org/x/tools/txtar"
 
-	"github.com/thingwarden/thingwarden/discovery/source/dnssd"
+	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
 )
 
 var update = flag.Bool("update", false, "write what the tests see into testdata")

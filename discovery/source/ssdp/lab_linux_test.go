@@ -22,6 +22,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
 	"github.com/thingwarden/thingwarden/discovery/lab"
 )
 
@@ -268,7 +269,7 @@ func answer(t *testing.T, h *lab.Host, places []string) *atomic.Int64 {
 			}
 			answered.Add(1)
 			for _, p := range places {
-				_, _ = c.WriteTo(fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nST: %s1\r\nUSN: uuid:1\r\nLOCATION: %s\r\n\r\n", gatewayType, p), from)
+				_, _ = c.WriteTo(fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nST: %s1\r\nUSN: uuid:1\r\nLOCATION: %s\r\n\r\n", upnp.GatewayType, p), from)
 			}
 		}
 	}()
@@ -292,7 +293,7 @@ func announce(t *testing.T, h *lab.Host, places []string) {
 }
 
 func announcement(place string) []byte {
-	return fmt.Appendf(nil, "NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nNTS: ssdp:alive\r\nNT: %s1\r\nUSN: uuid:1\r\nLOCATION: %s\r\n\r\n", gatewayType, place)
+	return fmt.Appendf(nil, "NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nNTS: ssdp:alive\r\nNT: %s1\r\nUSN: uuid:1\r\nLOCATION: %s\r\n\r\n", upnp.GatewayType, place)
 }
 
 // multicaster opens a socket of the host that multicasts on its first interface.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
 )
 
 const (
@@ -77,7 +78,7 @@ func (r *register) run(ctx context.Context, in <-chan message, rounds <-chan int
 // receive takes a message in. Nothing in it is trusted; the sender's address is
 // all that is known.
 func (r *register) receive(m message, now time.Time) {
-	if err := CheckLocation(m.location, m.from); err != nil {
+	if err := upnp.CheckLocation(m.location, m.from); err != nil {
 		if s := r.senders[m.from]; s != nil && !s.refused {
 			s.refused = true
 			r.env.Log.Debug("an SSDP location is not used", "from", m.from, "error", err)
@@ -94,10 +95,10 @@ func (r *register) receive(m message, now time.Time) {
 	}
 	s.last = now
 	s.locations[m.location] = now
-	if len(s.locations) > MaxLocations {
+	if len(s.locations) > upnp.MaxLocations {
 		delete(s.locations, s.oldest())
 	}
-	if IsGateway(m.kind) {
+	if upnp.IsGateway(m.kind) {
 		s.gateway = m.location
 	}
 }
@@ -141,7 +142,7 @@ func (r *register) tell(s *sender, now time.Time) {
 		if s.gateway != "" {
 			delete(r.silent, s.addr)
 		}
-		o.Services = Describe(o.Facts, s.addr, locations, s.gateway)
+		o.Services = upnp.Describe(o.Facts, s.addr, locations, s.gateway)
 		s.told, s.toldGateway = locations, s.gateway
 	case now.Sub(s.toldAt) < presentEvery || o.Quiet:
 		return

@@ -16,6 +16,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
 )
 
 var home = discovery.Networks{
@@ -98,7 +99,7 @@ func TestRegister(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := startAir(t, false)
 		a.say("192.168.1.1", "upnp:rootdevice", "http://192.168.1.1:5000/rootDesc.xml")
-		a.say("192.168.1.1", gatewayType+"1", "http://192.168.1.1:5000/rootDesc.xml")
+		a.say("192.168.1.1", upnp.GatewayType+"1", "http://192.168.1.1:5000/rootDesc.xml")
 		a.say("192.168.1.20", "urn:schemas-upnp-org:device:MediaServer:1", "http://192.168.1.20/d.xml")
 		time.Sleep(time.Second)
 		got := a.heard()
@@ -114,19 +115,19 @@ func TestRegister(t *testing.T) {
 
 		// After its restart the router has another port.
 		time.Sleep(time.Minute)
-		a.say("192.168.1.1", gatewayType+"1", "http://192.168.1.1:5001/rootDesc.xml")
+		a.say("192.168.1.1", upnp.GatewayType+"1", "http://192.168.1.1:5001/rootDesc.xml")
 		time.Sleep(2 * time.Second)
 		a.want("192.168.1.1 igd.location=http://192.168.1.1:5001/rootDesc.xml upnp.locations=[http://192.168.1.1:5000/rootDesc.xml http://192.168.1.1:5001/rootDesc.xml] upnp/5000 upnp/5001")
 
 		// The same again is only a sign of life.
 		time.Sleep(presentEvery)
 		a.heard()
-		a.say("192.168.1.1", gatewayType+"1", "http://192.168.1.1:5001/rootDesc.xml")
+		a.say("192.168.1.1", upnp.GatewayType+"1", "http://192.168.1.1:5001/rootDesc.xml")
 		time.Sleep(2 * time.Second)
 		a.want("192.168.1.1")
 
 		time.Sleep(locationForgotten)
-		a.say("192.168.1.1", gatewayType+"1", "http://192.168.1.1:5001/rootDesc.xml")
+		a.say("192.168.1.1", upnp.GatewayType+"1", "http://192.168.1.1:5001/rootDesc.xml")
 		time.Sleep(2 * time.Second)
 		a.want("192.168.1.1 igd.location=http://192.168.1.1:5001/rootDesc.xml upnp.locations=[http://192.168.1.1:5001/rootDesc.xml] upnp/5001")
 
@@ -169,7 +170,7 @@ func TestHostileLocations(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				a := startAir(t, false)
-				a.say(tt.from, gatewayType+"1", tt.location)
+				a.say(tt.from, upnp.GatewayType+"1", tt.location)
 				time.Sleep(time.Minute)
 				a.want()
 			})
@@ -183,7 +184,7 @@ func TestFlood(t *testing.T) {
 		a := startAir(t, false)
 		for i := range 100_000 {
 			if sender, ok := a.gate.admits(&net.UDPAddr{IP: net.IPv4(192, 168, 1, 66), Port: 1900}); ok {
-				a.gate.pass(message{from: sender, kind: gatewayType + "1", location: fmt.Sprintf("http://192.168.1.66/%d", i)})
+				a.gate.pass(message{from: sender, kind: upnp.GatewayType + "1", location: fmt.Sprintf("http://192.168.1.66/%d", i)})
 				synctest.Wait()
 			}
 		}
@@ -192,7 +193,7 @@ func TestFlood(t *testing.T) {
 		other := false
 		for _, s := range a.heard() {
 			other = other || s == "192.168.1.20 upnp.locations=[http://192.168.1.20/] upnp/80"
-			if n := strings.Count(s, "http://"); n > MaxLocations+1 {
+			if n := strings.Count(s, "http://"); n > upnp.MaxLocations+1 {
 				t.Errorf("%d places of one device", n)
 			}
 		}
@@ -202,7 +203,7 @@ func TestFlood(t *testing.T) {
 		// Who changes all the time is not reported all the time.
 		for range 60 {
 			for i := range 10 {
-				a.say("192.168.1.66", gatewayType+"1", fmt.Sprintf("http://192.168.1.66/%d", i))
+				a.say("192.168.1.66", upnp.GatewayType+"1", fmt.Sprintf("http://192.168.1.66/%d", i))
 			}
 			time.Sleep(time.Second)
 		}
@@ -223,7 +224,7 @@ func TestSilentGateway(t *testing.T) {
 		a.want("192.168.1.1 igd.on=<nil>" + string(fact.NoAnswer) + " (quiet)")
 		a.rounds <- roundsUntilNoAnswer + 2
 		a.want()
-		a.say("192.168.1.1", gatewayType+"2", "http://192.168.1.1/d")
+		a.say("192.168.1.1", upnp.GatewayType+"2", "http://192.168.1.1/d")
 		time.Sleep(time.Second)
 		a.want("192.168.1.1 igd.location=http://192.168.1.1/d upnp.locations=[http://192.168.1.1/d] upnp/80")
 		a.rounds <- roundsUntilNoAnswer + 3

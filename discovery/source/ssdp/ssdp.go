@@ -24,6 +24,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
 )
 
 // name is the source's name, under which its facts stand.
@@ -42,11 +43,10 @@ var firstPauses = []time.Duration{time.Second, 3 * time.Second, 30 * time.Second
 
 // targets are what is searched for. Some devices answer only when asked for
 // everything; that is done once.
-var targets = []string{"upnp:rootdevice", gatewayType + "1", gatewayType + "2"}
+var targets = []string{"upnp:rootdevice", upnp.GatewayType + "1", upnp.GatewayType + "2"}
 
 const (
-	everything  = "ssdp:all"
-	gatewayType = "urn:schemas-upnp-org:device:InternetGatewayDevice:"
+	everything = "ssdp:all"
 )
 
 // Config is what the owner can set.

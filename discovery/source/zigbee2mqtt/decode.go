@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/source/loosejson"
+	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
 )
 
 // Sizes above which a message is not read.

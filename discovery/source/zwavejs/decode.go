@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/thingwarden/thingwarden/discovery/source/loosejson"
+	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
 )
 
 const (

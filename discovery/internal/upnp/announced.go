@@ -1,4 +1,6 @@
-package ssdp
+// Package upnp reads what devices announce of themselves by UPnP, whichever
+// source hears it. It opens no connection.
+package upnp
 
 import (
 	"fmt"
@@ -9,6 +11,10 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
+
+// GatewayType is the device type of an Internet gateway (UPnP InternetGatewayDevice)
+// without its version.
+const GatewayType = "urn:schemas-upnp-org:device:InternetGatewayDevice:"
 
 // MaxLocations is how many descriptions of a device are remembered.
 const MaxLocations = 8
@@ -27,7 +33,7 @@ func CheckLocation(location string, from netip.Addr) error {
 
 // IsGateway reports whether the type that a packet names is that of an Internet
 // gateway.
-func IsGateway(kind string) bool { return strings.HasPrefix(kind, gatewayType) }
+func IsGateway(kind string) bool { return strings.HasPrefix(kind, GatewayType) }
 
 // Describe sets the words that follow from what a device has announced: where it
 // describes itself, and where as an Internet gateway ("" if it is none). All

@@ -1,4 +1,4 @@
-package source
+package neighbours
 
 import (
 	"fmt"
@@ -108,7 +108,7 @@ func (t *neighbourTable) tell(n *neighbour, now time.Time) {
 
 func (n *neighbour) observation(now time.Time) discovery.Observation {
 	mac, _ := discovery.MAC(n.mac.hex())
-	e := fact.New(neighboursName, now)
+	e := fact.New(name, now)
 	o := discovery.Observation{About: []discovery.Identifier{mac}, Name: n.name, Facts: e, Quiet: n.state != present}
 	fact.DeviceKind.Set(e, "lan", n.proof)
 	fact.DeviceMACRandom.Set(e, oui.Random(mac.Value), n.mac.String())

@@ -1,4 +1,17 @@
-package source
+// Package neighbours is the source of what is on the same wire or radio as the
+// hub: every device with a MAC address on a network that is looked at.
+//
+// On Linux it reads the kernel's neighbour table and follows its changes, and
+// sends every IPv4 address one datagram at the start, at each change of the
+// networks, and gently every few minutes; none of this needs a privilege. With
+// the capability NET_RAW it also hears a device's first ARP, IPv6 neighbour
+// discovery, DHCP, mDNS or SSDP packet, and learns host names from DHCP. What a
+// packet claims is reported as claimed until the device has answered the kernel.
+// On other systems it sweeps, and its health says what it cannot see.
+//
+// It is not its job to decide which networks are looked at, or who an address
+// that changes hands belongs to in the end (the inventory does).
+package neighbours
 
 import (
 	"fmt"
@@ -13,35 +26,25 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/oui"
 )
 
-// Neighbours is the source of what is on the same wire or radio as the hub:
-// every device with a MAC address on a network that is looked at.
-//
-// On Linux it reads the kernel's neighbour table and follows its changes, and
-// asks every IPv4 address once at the start, at each change of the networks,
-// and gently every few minutes; none of this needs a privilege. With the
-// capability NET_RAW it also hears a device's first ARP, IPv6 neighbour
-// discovery, DHCP, mDNS or SSDP packet, and learns hostnames from DHCP. What a
-// packet claims is reported as claimed until the device has answered the kernel.
-//
-// On other systems it sweeps, and Health says what it cannot see.
-var Neighbours = discovery.SourceKind{
-	Name: neighboursName,
+// Kind is the source of devices by their MAC addresses.
+var Kind = discovery.SourceKind{
+	Name: name,
 	Doc:  "Sees every device on the home network by its MAC address: reads the kernel's neighbour table, sends each address one byte by UDP, and listens to ARP, IPv6 neighbour discovery and DHCP.",
-	New:  newNeighbours,
+	New:  newSource,
 }
 
-// NeighboursConfig is the configuration of Neighbours.
-type NeighboursConfig struct {
+// Config is the configuration of the source.
+type Config struct {
 	Enabled bool
 	// ListenOnly sends nothing: no sweep and no questions. Devices that were
 	// silent for a while are then neither online nor offline.
 	ListenOnly bool `mapstructure:"listen_only" yaml:"listen_only"`
 }
 
-const neighboursName = "neighbours"
+const name = "neighbours"
 
-type neighbours struct {
-	config NeighboursConfig
+type source struct {
+	config Config
 	timing timing
 	env    discovery.Env
 
@@ -53,17 +56,17 @@ type neighbours struct {
 	told     string
 }
 
-func newNeighbours(cfg any, env discovery.Env) (discovery.Source, error) {
-	c, ok := cfg.(NeighboursConfig)
+func newSource(cfg any, env discovery.Env) (discovery.Source, error) {
+	c, ok := cfg.(Config)
 	if !ok {
-		return nil, fmt.Errorf("configuration of type %T, want NeighboursConfig", cfg)
+		return nil, fmt.Errorf("configuration of type %T, want Config", cfg)
 	}
-	return &neighbours{config: c, timing: defaultTiming(), env: env}, nil
+	return &source{config: c, timing: defaultTiming(), env: env}, nil
 }
 
 // start makes the state of one run. Sockets of the source are opened by the
 // goroutine that calls Run only, so that they are in its network namespace.
-func (s *neighbours) start(report func(discovery.Observation)) error {
+func (s *source) start(report func(discovery.Observation)) error {
 	socks, err := openAsksocket()
 	if err != nil {
 		return err
@@ -79,7 +82,7 @@ func (s *neighbours) start(report func(discovery.Observation)) error {
 
 // sweep plans a question to every IPv4 address of a network for which the
 // kernel has no fresh answer, each some time after the one before.
-func (s *neighbours) sweep(in discovery.Networks, gap time.Duration) {
+func (s *source) sweep(in discovery.Networks, gap time.Duration) {
 	if s.config.ListenOnly {
 		return
 	}
@@ -94,7 +97,7 @@ func (s *neighbours) sweep(in discovery.Networks, gap time.Duration) {
 }
 
 // send asks what is due and returns how long nothing will be; 0 if nothing is planned.
-func (s *neighbours) send() time.Duration {
+func (s *source) send() time.Duration {
 	for {
 		if wait := s.env.Pause(); wait > 0 && len(s.asker.queue) > 0 {
 			return wait
@@ -119,7 +122,7 @@ func (s *neighbours) send() time.Duration {
 
 // look reads the networks and the hub's hardware addresses, and returns the
 // networks that were not there before.
-func (s *neighbours) look() (added discovery.Networks, err error) {
+func (s *source) look() (added discovery.Networks, err error) {
 	before, now := s.table.networks, s.env.Networks()
 	ifaces, err := net.Interfaces()
 	if err != nil {
@@ -162,7 +165,7 @@ func networksProblem(n discovery.Networks) string {
 
 // problem notes what is wrong with a part of the source, or that nothing is
 // any more, and tells the owner when that changes the whole.
-func (s *neighbours) problem(part, text string) {
+func (s *source) problem(part, text string) {
 	if s.problems[part] == text && s.told != "-" {
 		return
 	}
@@ -190,7 +193,7 @@ func (s *neighbours) problem(part, text string) {
 }
 
 // crowd tells the owner when strangers are ignored because there are too many.
-func (s *neighbours) crowd(now time.Time) {
+func (s *source) crowd(now time.Time) {
 	const shown = 10 * time.Minute
 	text := ""
 	if d := s.table.dropped; !d.IsZero() && now.Sub(d) < shown {

@@ -1,4 +1,4 @@
-package source
+package neighbours
 
 import (
 	"encoding/binary"

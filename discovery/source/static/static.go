@@ -1,4 +1,12 @@
-package source
+// Package static is the source of what the owner says of single devices in the
+// configuration.
+//
+// A device that is named by a strong identifier exists because the owner says
+// so, even if no other source has seen it. What the owner says is never a sign
+// of life. An entry with an IP address speaks only of whatever device has that
+// address at the time. It is not this package's job to read the configuration
+// file.
+package static
 
 import (
 	"context"
@@ -12,44 +20,39 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-// Static is the source of what the owner says of single devices.
-//
-// A device that is named by a strong identifier exists because the owner says
-// so, even if nothing else has seen it: it is shown, and nobody says that it is
-// there. It never counts as a sign of life. An entry with an IP address only
-// speaks of whatever device has that address at the time.
-var Static = discovery.SourceKind{
-	Name: staticName,
+// Kind is the source of the devices that the owner lists.
+var Kind = discovery.SourceKind{
+	Name: name,
 	Doc:  "Takes names and classes of devices from the owner's configuration; asks nobody.",
-	New:  newStatic,
+	New:  newSource,
 }
 
-// StaticConfig is the configuration of Static.
-type StaticConfig struct{ Devices []StaticDevice }
+// Config is the configuration of the source.
+type Config struct{ Devices []Device }
 
-// StaticDevice is what the owner says of one device.
-type StaticDevice struct {
+// Device is what the owner says of one device.
+type Device struct {
 	Match string // as discovery.ParseID reads it
 	Name  string // "" leaves the name to others
 	Class string // a value of fact.DeviceClass; "" leaves it to others
 }
 
 const (
-	staticName = "static"
-	// staticEvery is how often the owner's words are told again: a device that
+	name = "static"
+	// every is how often the owner's words are told again: a device that
 	// everybody had forgotten may be back, and an address may have another owner.
-	staticEvery = time.Minute
+	every = time.Minute
 )
 
-type static struct{ said []discovery.Observation }
+type source struct{ said []discovery.Observation }
 
 // newStatic refuses entries that cannot be understood, all of them in one error.
-func newStatic(cfg any, env discovery.Env) (discovery.Source, error) {
-	c, ok := cfg.(StaticConfig)
+func newSource(cfg any, env discovery.Env) (discovery.Source, error) {
+	c, ok := cfg.(Config)
 	if !ok {
-		return nil, fmt.Errorf("configuration of type %T, want StaticConfig", cfg)
+		return nil, fmt.Errorf("configuration of type %T, want Config", cfg)
 	}
-	s := &static{}
+	s := &source{}
 	var errs []error
 	seen := map[discovery.Identifier]int{}
 	for n, d := range c.Devices {
@@ -71,12 +74,12 @@ func newStatic(cfg any, env discovery.Env) (discovery.Source, error) {
 	return s, nil
 }
 
-func (d StaticDevice) observation(now time.Time) (discovery.Observation, error) {
+func (d Device) observation(now time.Time) (discovery.Observation, error) {
 	id, ok := discovery.ParseID(d.Match)
 	if !ok {
 		return discovery.Observation{}, fmt.Errorf("match: %q is no MAC address, IP address, 0x with an IEEE address, or device id", d.Match)
 	}
-	e := fact.New(staticName, now)
+	e := fact.New(name, now)
 	if d.Class != "" {
 		if classes := fact.Lookup(fact.DeviceClass.Name()).Values; !slices.Contains(classes, d.Class) {
 			return discovery.Observation{}, fmt.Errorf("class: %q is none of %s", d.Class, strings.Join(classes, ", "))
@@ -87,8 +90,8 @@ func (d StaticDevice) observation(now time.Time) (discovery.Observation, error) 
 }
 
 // Run tells the owner's words at once and again every minute.
-func (s *static) Run(ctx context.Context, report func(discovery.Observation)) error {
-	again := time.NewTicker(staticEvery)
+func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
+	again := time.NewTicker(every)
 	defer again.Stop()
 	for {
 		for _, o := range s.said {

@@ -1,4 +1,4 @@
-package source
+package neighbours
 
 import (
 	"context"
@@ -24,7 +24,7 @@ import (
 // watcher runs the source on the hub of a lab and keeps what it says.
 type watcher struct {
 	t      *testing.T
-	source *neighbours
+	source *source
 	deaf   bool // run it without NET_RAW
 	start  time.Time
 	stop   func()
@@ -101,11 +101,11 @@ func watch(t *testing.T, change func(*watcher)) *watcher {
 			}
 		},
 	}
-	s, err := Neighbours.New(NeighboursConfig{Enabled: true}, env)
+	s, err := Kind.New(Config{Enabled: true}, env)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.source = s.(*neighbours)
+	w.source = s.(*source)
 	if change != nil {
 		change(w)
 	}

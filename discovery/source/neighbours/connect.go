@@ -1,4 +1,4 @@
-package source
+package neighbours
 
 import (
 	"context"
@@ -85,7 +85,7 @@ func refused(err error) bool {
 
 // answeringAddr is the observation of a device of which only the address is known.
 func answeringAddr(addr netip.Addr, proof string, now time.Time) discovery.Observation {
-	e := fact.New(neighboursName, now)
+	e := fact.New(name, now)
 	fact.DeviceKind.Set(e, "lan", proof)
 	fact.DeviceReachable.Set(e, true, proof)
 	fact.DeviceOnline.Set(e, true, proof)

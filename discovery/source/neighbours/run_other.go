@@ -1,6 +1,6 @@
 //go:build !linux
 
-package source
+package neighbours
 
 import (
 	"context"
@@ -20,7 +20,7 @@ type arpEntry struct {
 
 // Run sweeps until ctx is done: where the ARP table can be read it asks by UDP
 // and reads the answers there, else it tries to connect.
-func (s *neighbours) Run(ctx context.Context, report func(discovery.Observation)) error {
+func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
 	if err := s.start(report); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (s *neighbours) Run(ctx context.Context, report func(discovery.Observation)
 }
 
 // lookAround sweeps once.
-func (s *neighbours) lookAround(ctx context.Context, report func(discovery.Observation)) error {
+func (s *source) lookAround(ctx context.Context, report func(discovery.Observation)) error {
 	if _, err := s.look(); err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (s *neighbours) lookAround(ctx context.Context, report func(discovery.Obser
 }
 
 // readAnswers takes in the ARP table.
-func (s *neighbours) readAnswers() {
+func (s *source) readAnswers() {
 	entries, err := readARP()
 	if err != nil {
 		return // lookAround returns it

@@ -1,4 +1,4 @@
-package source
+package static
 
 import (
 	"context"
@@ -16,7 +16,7 @@ import (
 
 func TestStaticTellsAgainEveryMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := Static.New(StaticConfig{Devices: []StaticDevice{
+		s, err := Kind.New(Config{Devices: []Device{
 			{Match: "AA:BB:CC:DD:EE:0F", Name: "Porch camera", Class: "camera"},
 			{Match: "0x00158d0001a2b3c4", Name: "Hall lamp"},
 			{Match: "192.168.1.20", Class: "printer"},
@@ -52,7 +52,7 @@ func TestStaticTellsAgainEveryMinute(t *testing.T) {
 }
 
 func TestStaticNamesEveryMistake(t *testing.T) {
-	_, err := Static.New(StaticConfig{Devices: []StaticDevice{
+	_, err := Kind.New(Config{Devices: []Device{
 		{Match: "aa:bb:cc:dd:ee:0f"},
 		{Match: "porch camera"},
 		{Match: "192.168.1.20", Class: "camra"},
@@ -81,7 +81,7 @@ func TestStaticInTheInventory(t *testing.T) {
 	ip := discovery.IP(netip.MustParseAddr("192.168.1.20"))
 	inv.Observe(discovery.Observation{By: "neighbours", At: now, About: []discovery.Identifier{printer, ip}, Name: "HP", Facts: fact.New("neighbours", now)})
 
-	s, err := Static.New(StaticConfig{Devices: []StaticDevice{
+	s, err := Kind.New(Config{Devices: []Device{
 		{Match: "192.168.1.20", Name: "Printer"}, {Match: "aa:bb:cc:dd:ee:0e", Name: "Boat camera", Class: "camera"},
 	}}, discovery.Env{Now: time.Now})
 	if err != nil {

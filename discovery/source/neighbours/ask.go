@@ -1,4 +1,4 @@
-package source
+package neighbours
 
 import (
 	"context"
@@ -209,7 +209,7 @@ func (s *asksocket) ask(addr netip.Addr) error {
 
 // Resolve makes the kernel find out who has an on-link address, by sending it
 // one byte by UDP to the discard port; the answer comes as an observation of
-// Neighbours. The caller says that the address is on link, counts the packet
+// this source. The caller says that the address is on link, counts the packet
 // and keeps to a pace. The datagram cannot leave the local network. Addresses
 // outside the ranges for home networks, but for global IPv6 ones, are refused.
 func Resolve(ctx context.Context, addr netip.Addr) error {

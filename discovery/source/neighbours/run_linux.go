@@ -1,4 +1,4 @@
-package source
+package neighbours
 
 import (
 	"context"
@@ -14,15 +14,15 @@ import (
 )
 
 // Run follows the kernel's neighbour table, asks and listens, until ctx is done.
-func (s *neighbours) Run(ctx context.Context, report func(discovery.Observation)) error {
+func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
 	if err := s.start(report); err != nil {
 		return err
 	}
 	defer s.socks.close()
-	l := &neighbourLoop{neighbours: s, ears: newEars(), bounced: map[int]bool{}}
+	l := &loop{source: s, ears: newEars(), bounced: map[int]bool{}}
 	defer l.ears.close()
 	for {
-		w, err := openNeighbourWatch()
+		w, err := openTableWatch()
 		if err != nil {
 			return err
 		}
@@ -45,8 +45,8 @@ func (s *neighbours) Run(ctx context.Context, report func(discovery.Observation)
 }
 
 // neighbourLoop is one run of the source on Linux.
-type neighbourLoop struct {
-	*neighbours
+type loop struct {
+	*source
 	ears    *ears
 	bounced map[int]bool // interfaces whose connection broke since the last look
 	swept   time.Time
@@ -56,7 +56,7 @@ type neighbourLoop struct {
 // than they were read (ENOBUFS), so that the table must be read anew.
 var errWatchEnded = errors.New("changes of the neighbour table were lost")
 
-func (l *neighbourLoop) run(ctx context.Context, w *neighbourWatch) error {
+func (l *loop) run(ctx context.Context, w *tableWatch) error {
 	if err := l.relook(); err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (l *neighbourLoop) run(ctx context.Context, w *neighbourWatch) error {
 	}
 }
 
-func (l *neighbourLoop) tick() {
+func (l *loop) tick() {
 	now := l.env.Now()
 	l.table.tick(now)
 	l.asker.forget(time.Now())
@@ -127,7 +127,7 @@ func (l *neighbourLoop) tick() {
 
 // relook follows a change of links or addresses: what is new, or was cut off for
 // a moment, is swept at once.
-func (l *neighbourLoop) relook() error {
+func (l *loop) relook() error {
 	added, err := l.look()
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func (l *neighbourLoop) relook() error {
 }
 
 // neighbour takes in an entry of the kernel's table.
-func (l *neighbourLoop) neighbour(u netlink.Neigh, deleted bool) {
+func (l *loop) neighbour(u netlink.Neigh, deleted bool) {
 	addr, ok := netip.AddrFromSlice(u.IP)
 	if !ok || u.Family != unix.AF_INET && u.Family != unix.AF_INET6 {
 		return
@@ -174,7 +174,7 @@ func (l *neighbourLoop) neighbour(u netlink.Neigh, deleted bool) {
 }
 
 // neighbourWatch is a subscription to the kernel's neighbours, links and addresses.
-type neighbourWatch struct {
+type tableWatch struct {
 	done  chan struct{}
 	neigh chan netlink.NeighUpdate
 	links chan netlink.LinkUpdate
@@ -184,9 +184,9 @@ type neighbourWatch struct {
 
 // openNeighbourWatch subscribes first and then reads the table, so that nothing
 // is missed between the two.
-func openNeighbourWatch() (*neighbourWatch, error) {
+func openTableWatch() (*tableWatch, error) {
 	const buffer = 256 << 10
-	w := &neighbourWatch{
+	w := &tableWatch{
 		done: make(chan struct{}), neigh: make(chan netlink.NeighUpdate, 256),
 		links: make(chan netlink.LinkUpdate, 16), addrs: make(chan netlink.AddrUpdate, 16),
 	}
@@ -220,7 +220,7 @@ func orClose[T any](ch chan T, err error) error {
 }
 
 // close ends the subscription and waits for its goroutines.
-func (w *neighbourWatch) close() {
+func (w *tableWatch) close() {
 	close(w.done)
 	for range w.neigh {
 	}

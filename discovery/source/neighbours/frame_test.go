@@ -1,4 +1,4 @@
-package source
+package neighbours
 
 import (
 	"encoding/binary"
@@ -13,11 +13,11 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// frames reads testdata/neighbours/frames.txtar: one frame a file, in hex with
+// frames reads testdata/frames.txtar: one frame a file, in hex with
 // white space and comments behind #.
 func frames(t testing.TB) map[string][]byte {
 	t.Helper()
-	a, err := txtar.ParseFile("testdata/neighbours/frames.txtar")
+	a, err := txtar.ParseFile("testdata/frames.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
