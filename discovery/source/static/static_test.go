@@ -62,7 +62,7 @@ func TestStaticNamesEveryMistake(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		`devices[1]: match: "porch camera"`, `devices[2]: class: "camra" is none of alarm,`,
+		`devices[1]: match: "porch camera"`, `devices[2]: class: "camra" is none of accesspoint,`,
 		`devices[3]: match: "mac_aabbccddee0f" is the device of devices[0] again`,
 	} {
 		if !strings.Contains(err.Error(), want) {
