@@ -12,6 +12,8 @@ GOLANGCI_VERSION := v2.15.0
 ACTIONLINT_VERSION := v1.7.12
 ACTIONLINT := $(CACHE)/actionlint-$(ACTIONLINT_VERSION)/actionlint
 GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
+HOMEASSISTANT_VERSION := 2026.11.0
+HOMEASSISTANT := $(CACHE)/homeassistant-$(HOMEASSISTANT_VERSION)/homeassistant-$(HOMEASSISTANT_VERSION)-py3-none-any.whl
 OUI_DATA_VERSION := 2.1.9
 OUI_DATA := $(CACHE)/oui-data-$(OUI_DATA_VERSION)/package/index.json
 
@@ -21,13 +23,14 @@ ifeq (,$(findstring path,$(TEST_REQUIRE)))
 export PATH := $(PATH):/usr/sbin:/sbin
 endif
 
-.PHONY: help build release test lint generate fuzz bench e2e e2e-ha image lab-deps
+.PHONY: help build release test lint generate data fuzz bench e2e e2e-ha image lab-deps
 
 help:
 	@echo 'build     one static program, ./thingwarden'
 	@echo 'test      all tests; the network lab needs root or user namespaces, else its tests skip'
 	@echo 'lint      gofmt, golangci-lint $(GOLANGCI_VERSION), actionlint and shellcheck'
-	@echo 'generate  all generated files and tables'
+	@echo 'generate  what is generated from the tree'
+	@echo 'data      the big tables, from packages of npm and PyPI'
 	@echo 'fuzz      each fuzz test for FUZZTIME ($(FUZZTIME))'
 	@echo 'bench     all benchmarks'
 	@echo 'e2e       the built program against real daemons and a real Home Assistant'
@@ -72,15 +75,18 @@ $(ACTIONLINT):
 $(GOLANGCI):
 	GOBIN=$(dir $@) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 
-# The table of MAC address owners is made from an npm package, the rest from the tree.
 generate:
-	$(GO) generate -skip 'oui|/gen -in' ./...
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory generate-oui; \
-	else echo "no npm: discovery/oui/table.gz stays as it is"; fi
+	$(GO) generate ./...
 
-.PHONY: generate-oui
-generate-oui: $(OUI_DATA)
+# The big tables, from pinned packages of npm and PyPI. Their output is committed.
+data: $(OUI_DATA) $(HOMEASSISTANT)
 	$(GO) run ./discovery/oui/gen -in $(OUI_DATA) -out discovery/oui/table.gz
+	$(GO) run ./discovery/product/gen -in $(HOMEASSISTANT) -out discovery/product/homeassistant.tsv
+
+$(HOMEASSISTANT):
+	mkdir -p $(dir $@)
+	python3 -m pip download --quiet --no-deps --only-binary=:all: --python-version 3.14.9 \
+		--dest $(dir $@) homeassistant==$(HOMEASSISTANT_VERSION)
 
 $(OUI_DATA):
 	mkdir -p $(CACHE)/oui-data-$(OUI_DATA_VERSION)

@@ -64,7 +64,7 @@ func TestImports(t *testing.T) {
 		{".", []string{"agent/..."}},
 		{"discovery/fact", nil},
 		{"discovery/oui/...", nil},
-		{"discovery/product", []string{"discovery/fact"}},
+		{"discovery/product/...", []string{"discovery", "discovery/fact"}},
 		{"discovery/lab/...", []string{"discovery/lab/..."}},
 		{"discovery", []string{"discovery/fact"}},
 		{"discovery/internal/...", []string{"discovery", "discovery/fact", "discovery/internal/..."}},
@@ -327,14 +327,11 @@ func rootIdent(x ast.Expr) *ast.Ident {
 // pending are the words that stand in the vocabulary before anything sets them,
 // each with what will. A word that is set has no place here.
 var pending = map[string]string{
-	"device.integration": "the recogniser, from the cards' lists of integrations",
-	"dhcp.hostname":      "a source that listens to DHCP requests",
 	"dhcp.params":        "a source that listens to DHCP requests",
 	"dhcp.vendor_class":  "a source that listens to DHCP requests",
 	"dns.name":           "a source that reads reverse DNS",
 	"ftp.banner":         "a probe of FTP",
 	"http.generator":     "the probe http, when it reads the page's head",
-	"mdns.txt":           "the source mdns, when it reports TXT records as they stand",
 	"netbios.name":       "a probe of NetBIOS",
 	"rtsp.server":        "the probe rtsp, when it reads the Server header",
 	"sip.server":         "a probe of SIP",

@@ -28,4 +28,5 @@ var (
 	DeviceFirmwareDate = word[time.Time]("device.firmware_date", month, "Day on which the firmware that runs was built, or shortly after it, as its own version tells.")
 	DeviceProduct      = word[string]("device.product", month, "Product or family of firmware that the device is, by the id of its card.")
 	DeviceIntegration  = word[[]string]("device.integration", always, "Integrations of Home Assistant that can add the device, by their domain.")
+	DeviceFriendlyName = word[string]("device.friendly_name", always, "Name that the device shows for itself, as its owner gave it.")
 )

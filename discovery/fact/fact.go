@@ -93,6 +93,7 @@ const (
 	Refused    Why = "refused"      // the device answered that it will not tell
 	NoAnswer   Why = "no-answer"    // the device did not answer
 	Unreadable Why = "unreadable"   // the answer could not be understood
+	Conflict   Why = "conflict"     // two signs prove different things
 	SourceDown Why = "source-down"  // the source that knows is not reachable
 	Stale      Why = "stale"        // what was known is too old to rely on
 	NotTold    Why = "not-told"     // the source is there and does not say
@@ -116,6 +117,8 @@ func (w Why) Plain() string {
 		return "the device did not answer"
 	case Unreadable:
 		return "its answer could not be understood"
+	case Conflict:
+		return "the device shows signs of different products"
 	case SourceDown:
 		return "what knows it can't be reached at present"
 	case Stale:

@@ -29,8 +29,6 @@ import (
 	"sync"
 )
 
-//go:generate go run ./gen -in package/index.json -out table.gz
-
 //go:embed table.gz
 var compressed []byte
 

@@ -53,7 +53,7 @@ func shownBy(ev *fact.Evidence) shown {
 		if !ok || !n.Known() {
 			continue
 		}
-		x := sight{answer: answerOf(n), at: n.At}
+		x := sight{answer: answerOf(n), at: n.At, likely: n.Likely}
 		switch v := n.Value.(type) {
 		case string:
 			x.values = []string{v}

@@ -75,11 +75,20 @@ type Cards struct {
 	cards    []*Card
 	products map[string][]*Product
 	index    index
+
+	integrations *integrations
 }
 
 // Load reads the cards that are part of the program. The error lists every
 // fault as file:line: key: what is wrong; the package's test keeps it nil.
-func Load() (*Cards, error) { return Parse(embedded) }
+func Load() (*Cards, error) {
+	c, err := Parse(embedded)
+	if err != nil {
+		return nil, err
+	}
+	c.integrations = newIntegrations(integrationTable)
+	return c, nil
+}
 
 // Parse reads all */card.yaml of a file system.
 func Parse(fsys fs.FS) (*Cards, error) {
@@ -87,7 +96,7 @@ func Parse(fsys fs.FS) (*Cards, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cards{products: map[string][]*Product{}}
+	c := &Cards{products: map[string][]*Product{}, integrations: newIntegrations("")}
 	all := &problems{}
 	for _, file := range files {
 		data, err := fs.ReadFile(fsys, file)

@@ -6,6 +6,7 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
 func load(t testing.TB) *Cards {
@@ -148,4 +149,30 @@ func FuzzPattern(f *testing.F) {
 			t.Fatalf("match(%q, %q) = %v, want %v (literal %q, prefix %v)", text, value, got, want, p.literal, p.prefix)
 		}
 	})
+}
+
+// TestWords: cards read and set words of the vocabulary.
+func TestWords(t *testing.T) {
+	for _, name := range SignWords() {
+		if w := fact.Lookup(name); w == nil || w.Type != fact.String && w.Type != fact.List {
+			t.Errorf("%s is no word of text", name)
+		}
+	}
+	for group, word := range groups {
+		if fact.Lookup(word) == nil {
+			t.Errorf("group %s: there is no word %s", group, word)
+		}
+	}
+}
+
+// TestHomeAssistant: the integrations that cards name are there.
+func TestHomeAssistant(t *testing.T) {
+	c := load(t)
+	for _, card := range c.All() {
+		for _, domain := range card.HomeAssistant {
+			if _, ok := c.Integration(domain); !ok {
+				t.Errorf("%s/card.yaml: home_assistant: Home Assistant has no integration %q", card.Folder, domain)
+			}
+		}
+	}
 }

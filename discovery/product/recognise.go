@@ -10,25 +10,21 @@ import (
 // By is the name under which the recogniser sets words.
 const By = "product"
 
-// Conflicting is why an identity word is unknown although cards give it a
-// value: two of them disagree.
-const Conflicting fact.Why = "conflicting"
-
 // Recognise returns what the cards say of a device by the signs in its evidence:
 // device.manufacturer, device.model, device.product, device.class,
 // device.firmware and the name that it announces. Where two cards prove
-// different things the word is unknown (Conflicting). The result is empty for a
+// different things the word is unknown (fact.Conflict). The result is empty for a
 // device that no card knows.
 func (c *Cards) Recognise(ev *fact.Evidence) *fact.Evidence {
 	out := fact.New(By, time.Time{})
 	found := c.matches(shownBy(ev))
 	for _, w := range resolved(found) {
 		if w.conflict {
-			out.MarkUnknown(w.word, Conflicting)
+			out.MarkUnknown(w.word, fact.Conflict)
 			continue
 		}
-		out.Put(fact.Entry{Name: w.word, Value: fact.Clean(w.value, fact.MaxText), By: By, At: w.from.At,
-			Proof: fact.Clean(w.from.Proof, fact.MaxText)})
+		out.Put(fact.Entry{Name: w.word, Value: fact.Clean(w.value, fact.MaxText), Likely: w.from.Likely,
+			By: By, At: w.from.At, Proof: fact.Clean(w.from.Proof, fact.MaxText)})
 	}
 	return out
 }
@@ -56,12 +52,12 @@ func resolved(found []Match) (all []resolution) {
 		order []int
 		value func(Match) string
 	}{
-		{"device.product", identityOrder, func(m Match) string { return m.Product.ID }},
-		{"device.manufacturer", identityOrder, Match.Maker},
-		{"device.class", classOrder, func(m Match) string { return m.Product.Class }},
-		{"device.model", identityOrder, func(m Match) string { return m.Named["model"] }},
-		{"device.firmware", identityOrder, func(m Match) string { return m.Named["version"] }},
-		{"device.friendly_name", identityOrder, func(m Match) string { return m.Named["name"] }},
+		{fact.DeviceProduct.Name(), identityOrder, func(m Match) string { return m.Product.ID }},
+		{fact.DeviceManufacturer.Name(), identityOrder, Match.Maker},
+		{fact.DeviceClass.Name(), classOrder, func(m Match) string { return m.Product.Class }},
+		{fact.DeviceModel.Name(), identityOrder, func(m Match) string { return m.Named["model"] }},
+		{fact.DeviceFirmware.Name(), identityOrder, func(m Match) string { return m.Named["version"] }},
+		{fact.DeviceFriendlyName.Name(), identityOrder, func(m Match) string { return m.Named["name"] }},
 	} {
 		for _, tier := range w.order {
 			r := resolution{word: w.word}

@@ -1,6 +1,10 @@
 package product
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
 
 // signWords are the words that a card can read. Those that are true of a device
 // whatever it answers are marked: they may stand beside the signs of any answer.
@@ -50,8 +54,8 @@ func SignWords() []string {
 // groups are the named parts of a pattern that become values, with the word
 // that each sets.
 var groups = map[string]string{
-	"maker":   "device.manufacturer",
-	"model":   "device.model",
-	"version": "device.firmware",
-	"name":    "device.friendly_name",
+	"maker":   fact.DeviceManufacturer.Name(),
+	"model":   fact.DeviceModel.Name(),
+	"version": fact.DeviceFirmware.Name(),
+	"name":    fact.DeviceFriendlyName.Name(),
 }
