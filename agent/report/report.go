@@ -52,9 +52,13 @@ type Snapshot struct {
 // Device is a device as it is shown.
 type Device struct {
 	discovery.Device
+	// Title is the one name under which the device is shown: see Titles.
+	Title        string
+	Owned        bool   // Name is the owner's own
 	Kind         string // lan, zigbee, zwave, matter, hub
 	Class        string // "" if unknown
 	Manufacturer string
+	Maker        string // of the product, or else of its network chip, as people say it
 	Model        string
 	Firmware     string
 	Hardware     string

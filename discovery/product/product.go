@@ -77,6 +77,7 @@ type Cards struct {
 	index    index
 
 	integrations *integrations
+	makers       makers
 }
 
 // Load reads the cards that are part of the program. The error lists every
@@ -86,7 +87,7 @@ func Load() (*Cards, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.integrations = newIntegrations(integrationTable)
+	c.integrations, c.makers = newIntegrations(integrationTable), newMakers(makerTable)
 	return c, nil
 }
 
