@@ -51,7 +51,7 @@ func (a *app) explain(ctx context.Context, device, id string) error {
 	if !running {
 		fmt.Fprint(a.out, paragraph("", "No agent is running; this is what the last one left."), "\n")
 	}
-	e := explanation{w: a.out, d: d, now: now, verdicts: verdicts(set, d, now)}
+	e := explanation{w: a.out, d: d, now: now, set: set}
 	if id != "" {
 		e.policy(set.Policy(id))
 		return nil
@@ -60,25 +60,14 @@ func (a *app) explain(ctx context.Context, device, id string) error {
 	return nil
 }
 
-// verdicts judges the facts of a device once more: a snapshot has findings and
-// what was not checked, but not why something passes or does not apply.
-func verdicts(set *policy.Set, d *report.Device, now time.Time) []policy.Verdict {
-	ev := fact.New("", now)
-	for _, f := range d.Facts {
-		ev.Put(f)
-	}
-	all, _ := set.Evaluate(ev, now)
-	return all
-}
-
 // notConcerned is the outcome of a policy that does not apply.
 const notConcerned = "not meant"
 
 type explanation struct {
-	w        screen
-	d        *report.Device
-	now      time.Time
-	verdicts []policy.Verdict
+	w   screen
+	d   *report.Device
+	now time.Time
+	set *policy.Set
 }
 
 func (e *explanation) device() {
@@ -116,18 +105,24 @@ func (e *explanation) device() {
 	}
 	fmt.Fprintf(e.w, "\n%s\n", e.w.heading("WHAT FOLLOWS FROM IT"))
 	// The worst stands first, as everywhere.
-	slices.SortStableFunc(e.verdicts, func(a, b policy.Verdict) int {
+	verdicts := slices.Clone(e.d.Verdicts)
+	slices.SortStableFunc(verdicts, func(a, b policy.Verdict) int {
 		severityA, _, _ := e.outcome(a)
 		severityB, _, _ := e.outcome(b)
 		return cmp.Compare(severityB, severityA)
 	})
-	var others []string
-	for _, v := range e.verdicts {
-		if _, what, _ := e.outcome(v); what == notConcerned {
-			others = append(others, v.Policy.ID)
-			continue
+	applies := map[string]bool{}
+	for _, v := range verdicts {
+		if _, what, _ := e.outcome(v); what != notConcerned {
+			applies[v.Policy.ID] = true
+			e.verdict(v)
 		}
-		e.verdict(v)
+	}
+	var others []string
+	for _, p := range e.set.Policies() {
+		if !applies[p.ID] {
+			others = append(others, p.ID)
+		}
 	}
 	if len(others) > 0 {
 		fmt.Fprint(e.w, paragraph("  does not concern this device: ", strings.Join(others, ", ")))
@@ -217,11 +212,11 @@ func because(proof []fact.Entry) string {
 func (e *explanation) policy(p *policy.Policy) {
 	fmt.Fprintf(e.w, "%s  on %s\n", e.w.heading(p.ID), label(e.d, 50))
 	fmt.Fprint(e.w, paragraph("", p.Title), paragraph("", p.Summary), "\n")
-	for _, v := range e.verdicts {
-		if v.Policy.ID == p.ID {
-			e.verdict(v)
-		}
+	v := policy.Verdict{Policy: p, Result: policy.NotApplicable}
+	if i := slices.IndexFunc(e.d.Verdicts, func(v policy.Verdict) bool { return v.Policy.ID == p.ID }); i >= 0 {
+		v = e.d.Verdicts[i]
 	}
+	e.verdict(v)
 	fmt.Fprintln(e.w)
 	if p.When != "" {
 		fmt.Fprint(e.w, paragraph("  Concerns a device when: ", p.When))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -162,6 +163,35 @@ func TestSchemaIsClosed(t *testing.T) {
 	}
 }
 
+// judge is what the agent's core has in a snapshot.
+func judge(set *policy.Set, d *report.Device) []policy.Verdict {
+	ev := fact.New("", noon)
+	for _, f := range d.Facts {
+		ev.Put(f)
+	}
+	all, _ := set.Evaluate(ev, noon.Add(5*time.Minute))
+	return slices.DeleteFunc(all, func(v policy.Verdict) bool { return v.Result == policy.NotApplicable && len(v.Missing) == 0 })
+}
+
+// What the agent judged is shown, even where the facts alone say less: the agent
+// knows more, such as which probes have finished.
+func TestExplainDoesNotJudgeAgain(t *testing.T) {
+	set := testPolicies(t)
+	d := report.Device{Verdicts: []policy.Verdict{{Policy: set.Policy("telnet-open"), Result: policy.Pass}}}
+	for _, only := range []string{"", "telnet-open"} {
+		var b bytes.Buffer
+		e := explanation{w: newScreen(&b), d: &d, now: noon, set: set}
+		if only == "" {
+			e.device()
+		} else {
+			e.policy(set.Policy(only))
+		}
+		if got := b.String(); !strings.Contains(got, "not so       Old-style") || strings.Contains(got, "not checked") {
+			t.Errorf("policy %q: the verdict is pass, shown is\n%s", only, got)
+		}
+	}
+}
+
 func TestExplain(t *testing.T) {
 	s, set := testHome(t), testPolicies(t)
 	tests := []struct{ name, device, policy string }{
@@ -173,8 +203,9 @@ func TestExplain(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := s.Device(discovery.ID(tt.device))
+			d.Verdicts = judge(set, d)
 			var b bytes.Buffer
-			e := explanation{w: newScreen(&b), d: d, now: noon.Add(5 * time.Minute), verdicts: verdicts(set, d, noon.Add(5*time.Minute))}
+			e := explanation{w: newScreen(&b), d: d, now: noon.Add(5 * time.Minute), set: set}
 			if tt.policy == "" {
 				e.device()
 			} else {

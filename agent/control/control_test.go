@@ -44,6 +44,7 @@ func home() *report.Snapshot {
 				Kind: "lan", Online: true, Facts: ev.Entries(), Checked: 1, Sent: report.Sent{Packets: 2, Connections: 1},
 				Findings: []policy.Finding{{Policy: telnet, Status: policy.Open, Severity: policy.High, Since: at, Proof: []fact.Entry{proof},
 					Acceptance: &policy.Acceptance{Reason: "soon", At: at, Severity: policy.High}}},
+				Verdicts:   []policy.Verdict{{Policy: telnet, Result: policy.Fail, Severity: policy.High, Proof: []fact.Entry{proof}}},
 				NotChecked: []report.NotChecked{{Policy: telnet, Missing: []policy.Missing{{Word: "http.realm", Why: fact.NoAnswer}}}},
 			},
 		},

@@ -24,11 +24,17 @@ type snapshot struct {
 type device struct {
 	report.Device
 	Findings   []finding
+	Verdicts   []verdict
 	NotChecked []notChecked
 }
 
 type finding struct {
 	policy.Finding
+	Policy string
+}
+
+type verdict struct {
+	policy.Verdict
 	Policy string
 }
 
@@ -51,6 +57,9 @@ func encode(s *report.Snapshot) ([]byte, error) {
 		x := device{Device: d}
 		for _, f := range d.Findings {
 			x.Findings = append(x.Findings, finding{f, name(f.Policy)})
+		}
+		for _, v := range d.Verdicts {
+			x.Verdicts = append(x.Verdicts, verdict{v, name(v.Policy)})
 		}
 		for _, n := range d.NotChecked {
 			x.NotChecked = append(x.NotChecked, notChecked{name(n.Policy), n.Missing})
@@ -76,24 +85,38 @@ func decode(b []byte) (*report.Snapshot, error) {
 		policies[id] = &p
 	}
 	for _, x := range in.Devices {
-		d := x.Device
-		d.Facts = slices.DeleteFunc(d.Facts, func(e fact.Entry) bool { return e.Name == "" })
-		for _, f := range x.Findings {
-			if f.Finding.Policy = policies[f.Policy]; f.Finding.Policy == nil {
-				return nil, fmt.Errorf("reading the agent's answer: policy %q is missing in it", f.Policy)
-			}
-			d.Findings = append(d.Findings, f.Finding)
-		}
-		for _, n := range x.NotChecked {
-			p := policies[n.Policy]
-			if p == nil {
-				return nil, fmt.Errorf("reading the agent's answer: policy %q is missing in it", n.Policy)
-			}
-			d.NotChecked = append(d.NotChecked, report.NotChecked{Policy: p, Missing: n.Missing})
+		d, err := x.decode(policies)
+		if err != nil {
+			return nil, fmt.Errorf("reading the agent's answer: %w", err)
 		}
 		in.Snapshot.Devices = append(in.Snapshot.Devices, d)
 	}
 	return &in.Snapshot, nil
+}
+
+func (x device) decode(policies map[string]*policy.Policy) (report.Device, error) {
+	d := x.Device
+	var missing error
+	find := func(id string) *policy.Policy {
+		p := policies[id]
+		if p == nil {
+			missing = fmt.Errorf("policy %q is missing in it", id)
+		}
+		return p
+	}
+	d.Facts = slices.DeleteFunc(d.Facts, func(e fact.Entry) bool { return e.Name == "" })
+	for _, f := range x.Findings {
+		f.Finding.Policy = find(f.Policy)
+		d.Findings = append(d.Findings, f.Finding)
+	}
+	for _, v := range x.Verdicts {
+		v.Verdict.Policy = find(v.Policy)
+		d.Verdicts = append(d.Verdicts, v.Verdict)
+	}
+	for _, n := range x.NotChecked {
+		d.NotChecked = append(d.NotChecked, report.NotChecked{Policy: find(n.Policy), Missing: n.Missing})
+	}
+	return d, missing
 }
 
 func newBody(b []byte) io.Reader {

@@ -188,6 +188,9 @@ func (c *Home) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.V
 		out.FirstSeen = k.FirstSeen
 	}
 	for _, v := range verdicts {
+		if v.Result != policy.NotApplicable || len(v.Missing) > 0 {
+			out.Verdicts = append(out.Verdicts, v)
+		}
 		switch {
 		case c.ledger.Settling(string(d.ID), v.Policy.ID):
 			out.NotChecked = append(out.NotChecked, settling(v))

@@ -69,9 +69,12 @@ type Device struct {
 	Provisional bool
 	Facts       []fact.Entry // sorted by name
 	Findings    []policy.Finding
-	NotChecked  []NotChecked
-	Checked     int // number of policies that passed or failed
-	Sent        Sent
+	// Verdicts are those of all policies but the ones that do not apply to the
+	// device, in the order of the catalogue. Whoever shows them never judges again.
+	Verdicts   []policy.Verdict
+	NotChecked []NotChecked
+	Checked    int // number of policies that passed or failed
+	Sent       Sent
 }
 
 // NotChecked is a policy that could not be judged.
