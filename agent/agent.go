@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -86,9 +87,9 @@ type Agent struct {
 	prober    *discovery.Prober
 	outlets   *outlets
 	newest    atomic.Pointer[report.Snapshot]
-	owned     atomic.Pointer[owners] // of one of the newest snapshots
-	resolving *rate.Limiter          // of questions for hardware addresses
-	share     share                  // of datagrams
+	owned     atomic.Pointer[map[netip.Addr]discovery.Identifier] // owners of addresses
+	resolving *rate.Limiter                                       // of questions for hardware addresses
+	share     share                                               // of datagrams
 }
 
 // New loads policies and state. Every error of the configuration and of the
@@ -233,26 +234,16 @@ func (a *Agent) Progress() (done, total int) { return a.prober.Progress() }
 // Do carries out a command of the owner. When it returns nil, the decision is
 // on disk.
 func (a *Agent) Do(ctx context.Context, cmd report.Command) error {
-	done := make(chan error, 1)
-	err := a.send(ctx, input{Input: home.Do{Command: cmd}, then: func(e home.Effects) {
-		if e.Err != nil || cmd.Action == report.Recheck {
-			done <- e.Err
-			return
-		}
-		a.loop.await(done)
-	}})
-	if err != nil {
+	w := wish{cmd, make(chan error, 1)}
+	if err := a.send(ctx, input{then: func(home.Effects) { a.loop.do(w) }}); err != nil {
 		return err
 	}
 	select {
-	case err = <-done:
+	case err := <-w.done:
+		return err
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for the decision to be saved: %w", ctx.Err())
 	}
-	if err == nil && cmd.Action == report.Recheck {
-		a.outlets.restore(cmd.Device)
-	}
-	return err
 }
 
 // serveControl opens the door for the command line. Without it the agent does

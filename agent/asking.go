@@ -44,10 +44,14 @@ func (s *share) count(n int, now time.Time) {
 	}
 }
 
-// neverProbe reports whether the owner calls a device medical or an alarm. The
+// neverProbe reports whether the owner wants a device never probed, or calls it
+// medical or an alarm. The
 // source that tells the class comes once a minute, which is too late for a
 // device that was just switched on. A claim is enough to be left alone.
-func (a *Agent) neverProbe(d discovery.Device, _ *fact.Evidence) bool {
+func (a *Agent) neverProbe(d discovery.Device, ev *fact.Evidence) bool {
+	if listenOnly, _ := fact.DeviceListenOnly.Get(ev); listenOnly {
+		return true
+	}
 	for _, x := range a.opt.Config.Devices {
 		if x.Class != "medical" && x.Class != "alarm" {
 			continue

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/thingwarden/thingwarden/agent/home"
+	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/discovery"
 )
@@ -33,9 +35,6 @@ const (
 	decisionsEvery = time.Second
 	// retrySave is how long a failed save waits before it is tried again.
 	retrySave = 10 * time.Second
-	// holdShow is how long a snapshot waits at most for the disk to have what the
-	// owner decided: a switch that turns in Home Assistant is an answer too.
-	holdShow = time.Second
 )
 
 // stateHealth is the component of health that stands for the state folder.
@@ -53,12 +52,18 @@ type saved struct {
 	err       error
 }
 
+// wish is a command that waits for the disk: what can't be saved is not carried out.
+type wish struct {
+	command report.Command
+	done    chan error // has room for the answer
+}
+
 // loop owns the home: the only goroutine that reads or changes it.
 type loop struct {
 	a       *Agent
 	home    *home.Home
-	waiting []chan error // for the decisions that are being written
-	queued  []chan error // for the next writing
+	waiting []wish // for the decisions that are being written
+	queued  []wish // for the next writing
 	writing bool
 	saved   chan saved
 	stateAt time.Time // of the last save of the state
@@ -66,12 +71,12 @@ type loop struct {
 	decAt   time.Time // from when on decisions are saved that nobody waits for
 	eventAt time.Time // of the first event that is not saved; zero if all are
 	early   *rate.Limiter
-	held    time.Time // until when no snapshot is shown, for want of the disk's answer
-	unsaved bool      // the last save failed
-	touched bool      // something changed since the state was saved
-	due     bool      // a new snapshot is
-	dirty   bool      // decisions differ from the file
-	final   bool      // the last snapshot was shown
+	unsaved bool   // the last save failed
+	touched bool   // something changed since the state was saved
+	due     bool   // a new snapshot is
+	dirty   bool   // decisions may differ from the file
+	written []byte // the decisions that were written last
+	final   bool   // the last snapshot was shown
 }
 
 func newLoop(a *Agent, h *home.Home) *loop {
@@ -128,6 +133,9 @@ func (l *loop) apply(in home.Input, now time.Time) home.Effects {
 	l.due = l.due || e.Snapshot
 	l.touched = l.touched || e.Snapshot
 	l.dirty = l.dirty || e.Decisions
+	if e.Owners != nil {
+		l.a.owned.Store(&e.Owners)
+	}
 	if e.Event && l.eventAt.IsZero() {
 		l.eventAt = now
 	}
@@ -142,11 +150,7 @@ func (l *loop) settle() time.Duration {
 	l.readMail(now)
 	next := l.apply(home.Tick{}, now).Next
 	if l.due && !l.final {
-		due := l.shownAt.Add(snapshotEvery)
-		if l.held.After(due) {
-			due = l.held
-		}
-		if now.Before(due) {
+		if due := l.shownAt.Add(snapshotEvery); now.Before(due) {
 			next = earliest(next, due)
 		} else {
 			l.shownAt = now
@@ -171,7 +175,7 @@ func (l *loop) lastLook() {
 	now := l.a.now()
 	l.readMail(now)
 	l.apply(home.Tick{}, now)
-	if l.due && now.After(l.held) {
+	if l.due {
 		l.show(now)
 	}
 	l.final = true
@@ -193,15 +197,17 @@ func (l *loop) readMail(now time.Time) {
 // save starts writing what is due; the disk never holds up the loop.
 func (l *loop) save(now time.Time) {
 	if l.writing || l.a.store == nil {
-		l.answerUnsaved()
 		return
 	}
 	switch {
-	case len(l.queued) > 0, l.dirty && !now.Before(l.decAt):
+	case len(l.queued) > 0:
+		l.preview(now)
+	case l.dirty && !now.Before(l.decAt):
 		l.dirty, l.decAt = false, now.Add(decisionsEvery)
-		l.waiting, l.queued = l.queued, nil
 		b, err := json.MarshalIndent(l.home.Decisions(), "", " ")
-		l.write(store.DecisionsFile, b, err)
+		if !bytes.Equal(b, l.written) || l.unsaved {
+			l.write(store.DecisionsFile, b, err)
+		}
 	case l.touched && !now.Before(l.stateDue(now)):
 		if now.Sub(l.stateAt) < stateEvery {
 			l.early.AllowN(now, 1)
@@ -213,6 +219,60 @@ func (l *loop) save(now time.Time) {
 	}
 }
 
+// preview answers the commands that are refused, and starts writing the decisions
+// as they will be with the others.
+func (l *loop) preview(now time.Time) {
+	dec := l.allowed(now)
+	if len(l.waiting) == 0 {
+		return
+	}
+	b, err := json.MarshalIndent(dec, "", " ")
+	l.write(store.DecisionsFile, b, err)
+}
+
+// allowed moves the queued commands that make sense to those that wait for the
+// disk, and returns the decisions with them.
+func (l *loop) allowed(now time.Time) *home.Decisions {
+	cmds := make([]report.Command, len(l.queued))
+	for i, w := range l.queued {
+		cmds[i] = w.command
+	}
+	dec, errs := l.home.Preview(cmds, now)
+	for i, w := range l.queued {
+		if errs[i] != nil {
+			w.done <- errs[i]
+			continue
+		}
+		l.waiting = append(l.waiting, w)
+	}
+	l.queued = nil
+	return dec
+}
+
+// do carries out a command: at once if nothing of it is kept, else as soon as it is
+// on the disk.
+func (l *loop) do(w wish) {
+	if l.a.store == nil || w.command.Action == report.Recheck {
+		w.done <- l.apply(home.Do{Command: w.command}, l.a.now()).Err
+		return
+	}
+	l.queued = append(l.queued, w)
+}
+
+// answer carries out the commands that waited for the disk, or refuses them.
+func (l *loop) answer(err error) {
+	now := l.a.now()
+	for _, w := range l.waiting {
+		if err != nil {
+			w.done <- err
+			continue
+		}
+		w.done <- l.apply(home.Do{Command: w.command}, now).Err
+		l.shownAt = time.Time{} // show it now
+	}
+	l.waiting = nil
+}
+
 // stateDue is when the state is to be saved, if anything has changed.
 func (l *loop) stateDue(now time.Time) time.Time {
 	due := l.stateAt.Add(stateEvery)
@@ -222,19 +282,11 @@ func (l *loop) stateDue(now time.Time) time.Time {
 	return due
 }
 
-// answerUnsaved answers commands of an agent that keeps no state (a scan).
-func (l *loop) answerUnsaved() {
-	if l.a.store != nil {
-		return
-	}
-	for _, w := range l.queued {
-		w <- nil
-	}
-	l.queued, l.held = nil, time.Time{}
-}
-
 func (l *loop) write(name string, b []byte, err error) {
 	l.writing = true
+	if name == store.DecisionsFile {
+		l.written = b
+	}
 	go func() {
 		if err == nil {
 			err = l.a.store.Write(name, b)
@@ -252,7 +304,7 @@ func (l *loop) wrote(s saved) {
 		}
 		l.unsaved = true
 		l.setHealth(discovery.Down, fmt.Sprintf("What you decide can't be saved: %v.", s.err))
-		l.dirty = l.dirty || s.decisions
+		l.dirty = l.dirty || s.decisions // to see when the disk takes them again
 		l.touched = l.touched || !s.decisions
 		l.decAt = l.a.now().Add(retrySave)
 	case !l.dirty || s.decisions:
@@ -263,26 +315,12 @@ func (l *loop) wrote(s saved) {
 		l.setHealth(discovery.OK, "")
 	}
 	if s.decisions {
-		for _, w := range l.waiting {
-			w <- s.err
-		}
-		l.waiting = nil
-		if len(l.queued) == 0 {
-			l.held, l.shownAt = time.Time{}, time.Time{} // show it now
-		}
+		l.answer(s.err)
 	}
 }
 
 func (l *loop) setHealth(s discovery.Status, problem string) {
 	l.apply(home.Health{Name: stateHealth, Status: s, Error: problem}, l.a.now())
-}
-
-// await has done answered when all that was decided so far is on the disk.
-func (l *loop) await(done chan error) {
-	if len(l.queued)+len(l.waiting) == 0 {
-		l.held = l.a.now().Add(holdShow)
-	}
-	l.queued = append(l.queued, done)
 }
 
 // finish writes everything before the agent ends.
@@ -294,13 +332,11 @@ func (l *loop) finish() error {
 		return nil
 	}
 	now := l.a.now()
-	dec, err := json.MarshalIndent(l.home.Decisions(), "", " ")
+	dec, err := json.MarshalIndent(l.allowed(now), "", " ")
 	if err == nil {
 		err = l.a.store.Write(store.DecisionsFile, dec)
 	}
-	for _, w := range l.queued {
-		w <- err
-	}
+	l.answer(err)
 	if err != nil {
 		return err
 	}

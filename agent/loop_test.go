@@ -91,13 +91,13 @@ func TestDecisionIsShownWhenItIsOnTheDisk(t *testing.T) {
 	}
 }
 
-func TestDecisionThatCannotBeSavedIsNotAcknowledged(t *testing.T) {
+func TestDecisionThatCannotBeSavedIsRefusedForGood(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	a := runAgent(t, dir, nil)
 	if err := os.Rename(dir, dir+"-gone"); err != nil {
 		t.Fatal(err)
 	}
-	err := a.Do(t.Context(), report.Command{Action: report.Trust, Device: cameraID})
+	err := a.Do(t.Context(), report.Command{Action: report.Name, Device: cameraID, Value: "Refused"})
 	if err == nil || !strings.Contains(err.Error(), "saving decisions.json") {
 		t.Errorf("error %v, want one that says that it was not saved", err)
 	}
@@ -124,6 +124,10 @@ func TestDecisionThatCannotBeSavedIsNotAcknowledged(t *testing.T) {
 		if time.Now().After(deadline) {
 			t.Fatalf("health of the state still says %q", problem())
 		}
+	}
+	b, err := os.ReadFile(filepath.Join(dir, store.DecisionsFile))
+	if err != nil || strings.Contains(string(b), "Refused") || a.Snapshot().Device(cameraID).Name != "Camera" {
+		t.Errorf("what was refused was carried out: %q, %v, %s", a.Snapshot().Device(cameraID).Name, err, b)
 	}
 }
 

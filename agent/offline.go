@@ -55,10 +55,11 @@ func DecideOffline(cfg config.Config, cmd report.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := h.Apply(home.Do{Command: cmd}, now).Err; err != nil {
-		return err
+	dec, errs := h.Preview([]report.Command{cmd}, now)
+	if errs[0] != nil {
+		return errs[0]
 	}
-	b, err := json.MarshalIndent(h.Decisions(), "", " ")
+	b, err := json.MarshalIndent(dec, "", " ")
 	if err != nil {
 		return fmt.Errorf("saving the decision: %w", err)
 	}

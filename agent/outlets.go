@@ -43,7 +43,6 @@ type outlets struct {
 type publisher interface {
 	report.Publisher
 	Run(ctx context.Context) error
-	Restore(id discovery.ID)
 }
 
 // outlet is a publisher with the newest snapshot that it has not shown.
@@ -90,7 +89,7 @@ func (a *Agent) connect(dec *home.Decisions, st *home.State) error {
 	bc.SyncTopic = hass.SyncTopic(site)
 	bc.OnProblem = func(string) { a.outlets.showBroker() }
 	a.outlets.session = broker.New(bc, a.log.With("part", "mqtt"))
-	a.outlets.addHass(dec)
+	a.outlets.addHass()
 	return nil
 }
 
@@ -146,7 +145,7 @@ func setCA(bc *broker.Config, file string) error {
 }
 
 // addHass makes the publisher for Home Assistant.
-func (o *outlets) addHass(dec *home.Decisions) {
+func (o *outlets) addHass() {
 	cfg := o.a.opt.Config
 	var memory hass.Memory
 	if b := o.memory[hassMemory]; b != nil {
@@ -154,7 +153,6 @@ func (o *outlets) addHass(dec *home.Decisions) {
 			o.a.log.Warn("what was published is not known any more", "err", err)
 		}
 	}
-	memory.Deleted = dec.HiddenIDs()
 	pub := hass.New(session{o.session}, hass.Options{
 		Site: cfg.Site, Prefix: cfg.MQTT.DiscoveryPrefix, BirthTopic: cfg.MQTT.BirthTopic,
 		Command: o.a.Do, Memory: memory, Remember: o.rememberHass, Log: o.a.log.With("part", "hass"), Now: o.a.now,
@@ -163,27 +161,17 @@ func (o *outlets) addHass(dec *home.Decisions) {
 	o.pubs = append(o.pubs, &outlet{name: "hass", pub: pub, newest: make(chan *report.Snapshot, 1)})
 }
 
-// rememberHass keeps what the publisher wants to remember. It returns when what
-// the owner deleted is on the disk.
+// rememberHass keeps what the publisher wants to remember.
 func (o *outlets) rememberHass(m hass.Memory) {
-	deleted := m.Deleted
-	m.Deleted = nil // stands in the decisions
 	b, err := json.Marshal(m)
 	if err != nil {
 		o.a.log.Error("remembering what was published", "err", err)
 		return
 	}
-	done := make(chan error, 1)
-	o.a.inputs <- input{Input: home.Hidden(deleted), then: func(e home.Effects) {
+	o.a.inputs <- input{then: func(home.Effects) {
 		o.memory[hassMemory] = b
 		o.a.loop.touched = true
-		if e.Decisions {
-			o.a.loop.await(done)
-			return
-		}
-		done <- nil
 	}}
-	<-done // an error shows in health
 }
 
 // remember returns what the publishers remember. Only the loop calls it.
@@ -236,14 +224,6 @@ func (o *outlets) showBroker() {
 		status = discovery.Degraded
 	}
 	o.a.mail.setHealth("mqtt", status, strings.TrimSuffix(problem, ".")+".")
-}
-
-// restore shows a device again that the owner deleted in Home Assistant: asking
-// about it means that it is wanted.
-func (o *outlets) restore(id discovery.ID) {
-	for _, p := range o.pubs {
-		p.pub.Restore(id)
-	}
 }
 
 // publish runs all publishers until ctx is done.

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/thingwarden/thingwarden/agent/home"
-	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 )
@@ -125,38 +124,12 @@ func (a *Agent) env(name string) discovery.Env {
 	}
 }
 
-// owners are the devices that have the addresses of a snapshot.
-type owners struct {
-	of *report.Snapshot
-	by map[netip.Addr]discovery.Identifier
-}
-
-// owners returns which devices have which addresses, by the newest snapshot. It is
-// asked often, and the answer seldom changes.
+// owners returns which devices have which addresses now.
 func (a *Agent) owners() map[netip.Addr]discovery.Identifier {
-	newest := a.newest.Load()
-	known := a.owned.Load()
-	if known == nil || known.of != newest {
-		known = &owners{of: newest, by: ownersOf(newest)}
-		a.owned.Store(known)
+	if known := a.owned.Load(); known != nil {
+		return *known
 	}
-	return known.by
-}
-
-func ownersOf(s *report.Snapshot) map[netip.Addr]discovery.Identifier {
-	out := map[netip.Addr]discovery.Identifier{}
-	for _, d := range s.Devices {
-		name, ok := discovery.ParseID(string(d.ID))
-		if !ok || !name.Strong() {
-			continue
-		}
-		for _, i := range d.IDs {
-			if addr, err := netip.ParseAddr(i.Value); err == nil && i.Kind == discovery.IPID {
-				out[addr] = name
-			}
-		}
-	}
-	return out
+	return nil
 }
 
 func (a *Agent) countSent(to netip.Addr, packets, connections int) {

@@ -43,7 +43,9 @@ func TestUpgrade(t *testing.T) {
 		t.Fatalf("error %v, notice %q", err, notice)
 	}
 
-	if d := cmp.Diff(fields(t, store.DecisionsFile), decoded(t, mustJSON(t, dec))); d != "" {
+	want := fields(t, store.DecisionsFile)
+	want.(map[string]any)["version"] = 2.0
+	if d := cmp.Diff(want, decoded(t, mustJSON(t, dec))); d != "" {
 		t.Errorf("%s is not kept whole:\n%s", store.DecisionsFile, d)
 	}
 	if d := cmp.Diff(fields(t, store.StateFile), decoded(t, mustJSON(t, st))); d != "" {

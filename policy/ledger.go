@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -21,10 +20,23 @@ import (
 // passes or is false in its `when`. A policy that is not applicable only because
 // its `when` is unknown counts as one that can't be judged. A verdict that rests on
 // a word marked fact.Restored leaves the finding as it is.
+//
+// What the owner accepts stands in Acceptances, which the ledger reads and keeps in
+// line with the findings; it holds none itself.
 type Ledger struct {
 	set      *Set
 	records  map[string]map[string]Record
-	accepted map[string]map[string]Acceptance
+	accepted Acceptances
+}
+
+// Acceptances is where the owner's decisions on findings stand, by device and policy.
+type Acceptances interface {
+	// Acceptance returns the one of a policy on a device, which is the caller's.
+	Acceptance(device, policy string) (Acceptance, bool)
+	// SetAcceptance adds or replaces one.
+	SetAcceptance(device, policy string, a Acceptance)
+	// EndAcceptance removes one, if it is there.
+	EndAcceptance(device, policy string)
 }
 
 // Record is what the ledger keeps of one policy and one device.
@@ -38,9 +50,9 @@ type Record struct {
 	Missing  []Missing    `json:"missing,omitempty"`
 }
 
-// NewLedger returns an empty ledger for the policies of s.
-func NewLedger(s *Set) *Ledger {
-	return &Ledger{set: s, records: map[string]map[string]Record{}, accepted: map[string]map[string]Acceptance{}}
+// NewLedger returns an empty ledger for the policies of s and what is accepted.
+func NewLedger(s *Set, accepted Acceptances) *Ledger {
+	return &Ledger{set: s, records: map[string]map[string]Record{}, accepted: accepted}
 }
 
 // Update takes the verdicts on a device at now. Away says that the device is not
@@ -48,21 +60,23 @@ func NewLedger(s *Set) *Ledger {
 // are over. It returns what changed, in the order of vs, and the earliest time at
 // which a finding changes by itself; zero when none does.
 //
-// An acceptance that has ended is forgotten, and one that was stored before there
-// was a finding takes over what it accepts: Acceptances may differ afterwards.
+// An acceptance that has ended is removed, and one that was stored before there was
+// a finding takes over what it accepts.
 func (l *Ledger) Update(device string, vs []Verdict, away bool, now time.Time) (changes []Change, again time.Time) {
 	for _, v := range vs {
 		id := v.Policy.ID
 		s := step{Record: l.records[device][id], away: away, now: now}
-		if a, ok := l.accepted[device][id]; ok {
+		a, was := l.accepted.Acceptance(device, id)
+		if was {
 			s.accepted = &a
 		}
 		s.take(v)
 		put(l.records, device, id, s.Record, s.Record.Status != "" || !s.Failing.IsZero())
-		if s.accepted != nil {
-			put(l.accepted, device, id, *s.accepted, true)
-		} else {
-			put(l.accepted, device, id, Acceptance{}, false)
+		switch {
+		case was && s.accepted == nil:
+			l.accepted.EndAcceptance(device, id)
+		case was && s.covers:
+			l.accepted.SetAcceptance(device, id, a)
 		}
 		for _, e := range s.events {
 			changes = append(changes, Change{Type: e, Policy: id})
@@ -106,8 +120,7 @@ func (l *Ledger) Findings(device string) []Finding {
 		}
 		r = r.clone()
 		f := Finding{Policy: p, Status: r.Status, Severity: r.Severity, Since: r.Since, Changed: r.Changed, Proof: r.Proof, Missing: r.Missing}
-		if a, ok := l.accepted[device][id]; ok {
-			a.Items = slices.Clone(a.Items)
+		if a, ok := l.accepted.Acceptance(device, id); ok {
 			f.Acceptance = &a
 		}
 		out = append(out, f)
@@ -118,25 +131,40 @@ func (l *Ledger) Findings(device string) []Finding {
 	return out
 }
 
+// Cover fills in what an acceptance accepts, Severity and Items, from the finding
+// that there is now, if any. It changes nothing.
+func (l *Ledger) Cover(device, policy string, a Acceptance) (Acceptance, error) {
+	switch {
+	case l.set.Policy(policy) == nil:
+		return a, l.unknown(policy)
+	case a.At.IsZero():
+		return a, errors.New("accepting a finding: it is not said when")
+	case !a.Until.IsZero() && !a.Until.After(a.At):
+		return a, fmt.Errorf("accepting a finding until %s: that is over", a.Until.Format(time.RFC3339))
+	}
+	a.Severity, a.Items = 0, nil
+	if r := l.records[device][policy]; r.acceptable() {
+		a.cover(r.Severity, r.Proof)
+	}
+	return a, nil
+}
+
+// acceptable reports whether there is a finding to accept.
+func (r Record) acceptable() bool {
+	return slices.Contains([]Status{Open, Stale, Away, Lapsed, Accepted}, r.Status)
+}
+
 // Accept records that the owner lives with a policy's finding on a device from
 // a.At on; Severity and Items of a are filled in from the finding. Where there is
 // none now, the acceptance is kept and takes the finding when there is one. An
 // acceptance that is there already is replaced.
 func (l *Ledger) Accept(device, policy string, a Acceptance) ([]Change, error) {
-	switch {
-	case l.set.Policy(policy) == nil:
-		return nil, l.unknown(policy)
-	case a.At.IsZero():
-		return nil, errors.New("accepting a finding: it is not said when")
-	case !a.Until.IsZero() && !a.Until.After(a.At):
-		return nil, fmt.Errorf("accepting a finding until %s: that is over", a.Until.Format(time.RFC3339))
+	a, err := l.Cover(device, policy, a)
+	if err != nil {
+		return nil, err
 	}
-	a.Severity, a.Items = 0, nil
-	r := l.records[device][policy]
 	var changes []Change
-	switch r.Status {
-	case Open, Stale, Away, Lapsed, Accepted:
-		a.cover(r.Severity, r.Proof)
+	if r := l.records[device][policy]; r.acceptable() {
 		if r.Status != Accepted {
 			r.Changed = a.At
 		}
@@ -144,7 +172,7 @@ func (l *Ledger) Accept(device, policy string, a Acceptance) ([]Change, error) {
 		put(l.records, device, policy, r, true)
 		changes = []Change{{FindingAccepted, policy}}
 	}
-	put(l.accepted, device, policy, a, true)
+	l.accepted.SetAcceptance(device, policy, a)
 	return changes, nil
 }
 
@@ -154,10 +182,10 @@ func (l *Ledger) Unaccept(device, policy string, now time.Time) ([]Change, error
 	if l.set.Policy(policy) == nil {
 		return nil, l.unknown(policy)
 	}
-	if _, ok := l.accepted[device][policy]; !ok {
+	if _, ok := l.accepted.Acceptance(device, policy); !ok {
 		return nil, fmt.Errorf("%q is not accepted on %q", policy, device)
 	}
-	put(l.accepted, device, policy, Acceptance{}, false)
+	l.accepted.EndAcceptance(device, policy)
 	r := l.records[device][policy]
 	if r.Status != Accepted {
 		return nil, nil
@@ -171,14 +199,11 @@ func (l *Ledger) unknown(policy string) error {
 	return fmt.Errorf("unknown policy %q%s", policy, didYouMean(policy, sortedKeys(l.set.byID)))
 }
 
-// Forget drops all that is known of a device, acceptances included.
-func (l *Ledger) Forget(device string) {
-	delete(l.records, device)
-	delete(l.accepted, device)
-}
+// Forget drops all that is known of a device.
+func (l *Ledger) Forget(device string) { delete(l.records, device) }
 
 // Rename moves everything of a device to a new id. Where both ids have a finding
-// of a policy the new one's stays; of two acceptances the later one does.
+// of a policy the new one's stays.
 func (l *Ledger) Rename(old, id string) {
 	if old == id {
 		return
@@ -188,16 +213,10 @@ func (l *Ledger) Rename(old, id string) {
 			put(l.records, id, p, r, true)
 		}
 	}
-	for p, a := range l.accepted[old] {
-		if b, has := l.accepted[id][p]; !has || b.At.Before(a.At) {
-			put(l.accepted, id, p, a, true)
-		}
-	}
 	l.Forget(old)
 }
 
-// LedgerState is what a ledger knows but for the acceptances, by device and
-// policy, fit to be written as JSON. It has the records of policies that are
+// LedgerState is what a ledger knows, by device and policy, fit to be written as JSON. It has the records of policies that are
 // not loaded at present too.
 type LedgerState map[string]map[string]Record
 
@@ -213,7 +232,7 @@ func (l *Ledger) Snapshot() LedgerState {
 	return out
 }
 
-// Restore replaces the ledger's state, acceptances excepted. Records whose status
+// Restore replaces the ledger's state. Records whose status
 // this version does not know, and proofs by words it does not know, are dropped.
 func (l *Ledger) Restore(s LedgerState) {
 	clear(l.records)
@@ -240,31 +259,4 @@ func (r Record) valid() bool {
 func (r Record) clone() Record {
 	r.Proof, r.Missing = slices.Clone(r.Proof), slices.Clone(r.Missing)
 	return r
-}
-
-// Acceptances returns what the owner accepted, by device and policy; it is the
-// caller's.
-func (l *Ledger) Acceptances() map[string]map[string]Acceptance {
-	return cloneAcceptances(l.accepted)
-}
-
-// RestoreAcceptances replaces what the owner accepted. The next Update of a device
-// brings its findings in line.
-func (l *Ledger) RestoreAcceptances(all map[string]map[string]Acceptance) {
-	l.accepted = cloneAcceptances(all)
-}
-
-func cloneAcceptances(all map[string]map[string]Acceptance) map[string]map[string]Acceptance {
-	out := make(map[string]map[string]Acceptance, len(all))
-	for device, m := range all {
-		if len(m) == 0 {
-			continue
-		}
-		out[device] = maps.Clone(m)
-		for id, a := range m {
-			a.Items = slices.Clone(a.Items)
-			out[device][id] = a
-		}
-	}
-	return out
 }

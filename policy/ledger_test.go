@@ -3,6 +3,7 @@ package policy
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -63,6 +64,19 @@ func verdictOf(p *Policy, text string) Verdict {
 	}
 	return v
 }
+
+// memory are acceptances by "device/policy".
+type memory map[string]Acceptance
+
+func (m memory) Acceptance(device, policy string) (Acceptance, bool) {
+	a, ok := m[device+"/"+policy]
+	a.Items = slices.Clone(a.Items)
+	return a, ok
+}
+
+func (m memory) SetAcceptance(device, policy string, a Acceptance) { m[device+"/"+policy] = a }
+
+func (m memory) EndAcceptance(device, policy string) { delete(m, device+"/"+policy) }
 
 // A move is something that happens at a time after noon, and what follows.
 type move struct {
@@ -290,7 +304,7 @@ func TestLifeOfAFinding(t *testing.T) {
 	} {
 		for _, restart := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/restart=%v", tt.name, restart), func(t *testing.T) {
-				l := NewLedger(ledgerSet())
+				l := NewLedger(ledgerSet(), memory{})
 				p := l.set.Policy(tt.policy)
 				for i, m := range tt.moves {
 					if restart {
@@ -335,9 +349,9 @@ func (l *Ledger) play(t *testing.T, p *Policy, m move) (string, time.Time) {
 	case "unaccept":
 		changes, err = l.Unaccept("d", p.ID, now)
 	case "lose":
-		l.RestoreAcceptances(nil)
+		clear(l.accepted.(memory))
 	case "find":
-		l.RestoreAcceptances(map[string]map[string]Acceptance{"d": {p.ID: {At: now}}})
+		l.accepted.(memory)["d/"+p.ID] = Acceptance{At: now}
 	default:
 		changes, again = l.Update("d", []Verdict{verdictOf(p, m.do)}, m.away, now)
 	}
@@ -381,16 +395,12 @@ func spell(d time.Duration) string {
 func reborn(t *testing.T, l *Ledger) *Ledger {
 	t.Helper()
 	var state LedgerState
-	var accepted map[string]map[string]Acceptance
+	var accepted memory
 	through(t, l.Snapshot(), &state)
-	through(t, l.Acceptances(), &accepted)
-	out := NewLedger(l.set)
+	through(t, l.accepted, &accepted)
+	out := NewLedger(l.set, accepted)
 	out.Restore(state)
-	out.RestoreAcceptances(accepted)
 	if d := cmp.Diff(l.Snapshot(), out.Snapshot()); d != "" {
-		t.Fatalf("after a restart:\n%s", d)
-	}
-	if d := cmp.Diff(l.Acceptances(), out.Acceptances()); d != "" {
 		t.Fatalf("after a restart:\n%s", d)
 	}
 	return out
@@ -408,7 +418,7 @@ func through(t *testing.T, from, to any) {
 }
 
 func TestFindingsAreSortedCopies(t *testing.T) {
-	l := NewLedger(ledgerSet())
+	l := NewLedger(ledgerSet(), memory{})
 	var vs []Verdict
 	for id, text := range map[string]string{"other": "fail:medium", "p": "fail:high:_a", "slow": "fail:medium"} {
 		vs = append(vs, verdictOf(l.set.Policy(id), text))
@@ -438,7 +448,7 @@ func TestFindingsAreSortedCopies(t *testing.T) {
 }
 
 func TestDecisionsRefused(t *testing.T) {
-	l := NewLedger(ledgerSet())
+	l := NewLedger(ledgerSet(), memory{})
 	for _, tt := range []struct {
 		name string
 		do   func() error
@@ -456,19 +466,16 @@ func TestDecisionsRefused(t *testing.T) {
 			}
 		})
 	}
-	if len(l.Acceptances()) != 0 {
-		t.Errorf("a refused decision was kept: %v", l.Acceptances())
+	if len(l.accepted.(memory)) != 0 {
+		t.Errorf("a refused decision was kept: %v", l.accepted)
 	}
 }
 
 func TestForgetAndRename(t *testing.T) {
-	l := NewLedger(ledgerSet())
+	l := NewLedger(ledgerSet(), memory{})
 	p, other := l.set.Policy("p"), l.set.Policy("other")
 	l.Update("old", []Verdict{verdictOf(other, "fail:low"), verdictOf(p, "fail:high")}, false, noon)
 	l.Update("new", []Verdict{verdictOf(p, "fail:medium")}, false, noon.Add(time.Minute))
-	mustAccept(t, l, "old", "p", noon.Add(2*time.Minute))
-	mustAccept(t, l, "old", "other", noon)
-	mustAccept(t, l, "new", "p", noon.Add(time.Minute))
 
 	l.Rename("new", "new")
 	l.Rename("old", "new")
@@ -476,13 +483,9 @@ func TestForgetAndRename(t *testing.T) {
 	if len(got) != 1 || got["new"]["p"].Severity != Medium || got["new"]["other"].Severity != Low {
 		t.Errorf("state %+v", got)
 	}
-	acc := l.Acceptances()
-	if len(acc) != 1 || !acc["new"]["p"].At.Equal(noon.Add(2*time.Minute)) || acc["new"]["other"].At.IsZero() {
-		t.Errorf("acceptances %+v", acc)
-	}
 	l.Forget("new")
-	if len(l.Snapshot()) != 0 || len(l.Acceptances()) != 0 {
-		t.Errorf("forgotten, but: %+v %+v", l.Snapshot(), l.Acceptances())
+	if len(l.Snapshot()) != 0 {
+		t.Errorf("forgotten, but: %+v", l.Snapshot())
 	}
 }
 
@@ -495,24 +498,22 @@ func mustAccept(t *testing.T, l *Ledger, device, policy string, at time.Time) {
 
 // A policy that is not loaded keeps its finding and decision until it is back.
 func TestPolicyGoneAndBack(t *testing.T) {
-	all := ledgerSet()
-	l := NewLedger(all)
+	all, mem := ledgerSet(), memory{}
+	l := NewLedger(all, mem)
 	p := all.Policy("p")
 	l.Update("d", []Verdict{verdictOf(p, "fail:high")}, false, noon)
 	mustAccept(t, l, "d", "p", noon)
 
 	less := &Set{byID: map[string]*rule{"other": all.byID["other"]}, rules: all.rules[:1]}
-	gone := NewLedger(less)
+	gone := NewLedger(less, mem)
 	gone.Restore(l.Snapshot())
-	gone.RestoreAcceptances(l.Acceptances())
 	gone.Update("d", []Verdict{verdictOf(less.Policy("other"), "pass")}, false, noon.Add(90*day))
 	if f := gone.Findings("d"); len(f) != 0 {
 		t.Errorf("shown without its policy: %+v", f)
 	}
 
-	back := NewLedger(all)
+	back := NewLedger(all, mem)
 	back.Restore(gone.Snapshot())
-	back.RestoreAcceptances(gone.Acceptances())
 	changes, _ := back.Update("d", []Verdict{verdictOf(p, "fail:high")}, false, noon.Add(91*day))
 	if f := back.Findings("d"); len(f) != 1 || f[0].Status != Accepted || !f[0].Since.Equal(noon) || len(changes) != 0 {
 		t.Errorf("findings %+v, changes %v", f, changes)
@@ -532,7 +533,7 @@ func TestRestoreOfOtherVersions(t *testing.T) {
 		"b": {"p": {"status": "pondered", "severity": "high"}, "other": {"status": "open"}, "slow": {}},
 		"c": {}
 	}`), &state)
-	l := NewLedger(ledgerSet())
+	l := NewLedger(ledgerSet(), memory{})
 	l.Restore(state)
 	want := LedgerState{"a": {"p": {Status: Open, Severity: High, Since: noon, Proof: []fact.Entry{
 		{Name: "telnet.port", Value: int64(23), Proof: "tcp/23", By: "telnet", At: noon},
@@ -551,7 +552,7 @@ func TestRestoreOfOtherVersions(t *testing.T) {
 // The whole way: real policies, evidence that changes, time that passes.
 func TestZigbeeJoinWindowOverTime(t *testing.T) {
 	s := core(t)
-	l := NewLedger(s)
+	l := NewLedger(s, memory{})
 	evidence := func(open bool, daily int64) *fact.Evidence {
 		f := map[string]any{"zigbee.role": "coordinator", "zigbee.join_open": open, "zigbee.join_open_day": daily, "zigbee.default_ids": false}
 		if open {

@@ -11,6 +11,7 @@ import (
 type step struct {
 	Record
 	accepted *Acceptance // nil: none
+	covers   bool        // accepted was filled in
 	away     bool
 	restored bool // the verdict rests on what was told before a restart
 	now      time.Time
@@ -165,6 +166,7 @@ func (s *step) covered() bool {
 	}
 	if s.accepted.Severity == 0 {
 		s.accepted.cover(s.Severity, s.Proof)
+		s.covers = true
 	}
 	if s.accepted.less(s.Severity, s.Proof) {
 		s.accepted = nil

@@ -187,7 +187,7 @@ func TestDecisionsThatCannotBeRead(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"cut in half", string(good[:len(good)/2]), file + " is damaged: "},
 		{"empty", "", file + " is damaged: "},
-		{"of a newer version", strings.Replace(string(good), `"version": 1`, `"version": 2`, 1), file + " was written by a newer version of Thingwarden; "},
+		{"of a newer version", strings.Replace(string(good), `"version": 2`, `"version": 99`, 1), file + " was written by a newer version of Thingwarden; "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			write(t, file, tt.in)

@@ -223,6 +223,18 @@ func (a *agent) remembered() Memory {
 	return a.memory
 }
 
+// hidden are the devices that the publisher wanted hidden.
+func (a *agent) hidden() (out []discovery.ID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, c := range a.commands {
+		if c.Action == report.Hide {
+			out = append(out, c.Device)
+		}
+	}
+	return out
+}
+
 // agents counts the agents that were started.
 var agents atomic.Int64
 

@@ -160,9 +160,6 @@ func (p *Publisher) carryOut(ctx context.Context, j job) {
 	if err == nil {
 		err = p.o.Command(ctx, j.command)
 	}
-	if err == nil && j.command.Action == report.Recheck {
-		p.Restore(j.command.Device)
-	}
 	a := answer{Request: j.request, OK: err == nil}
 	if err != nil {
 		a.Error = fact.Clean(err.Error(), 500)

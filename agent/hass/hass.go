@@ -41,9 +41,6 @@ type Session interface {
 type Memory struct {
 	// Published are the devices whose configuration the broker has acknowledged.
 	Published []discovery.ID `json:"published,omitempty"`
-	// Deleted are the devices that the owner deleted in Home Assistant. They stay
-	// away until somebody asks for them.
-	Deleted []discovery.ID `json:"deleted,omitempty"`
 	// Event is the Seq of the last event that the broker acknowledged.
 	Event uint64 `json:"event,omitempty"`
 }
@@ -56,11 +53,11 @@ type Options struct {
 	BirthTopic string // on which Home Assistant says "online"; default "homeassistant/status"
 	SupportURL string // shown in Home Assistant's log beside our name
 	Page       string // the address of our page as Home Assistant leads there; empty for none
-	// Command carries out what the owner asks for. Its error is told to them, and
+	// Command carries out what the owner asks for, and hides what they deleted in
+	// Home Assistant. Its error is told to them, and
 	// should be one plain sentence without a secret.
 	Command func(context.Context, report.Command) error
-	// Memory is what was last given to Remember. Remember keeps it; when Deleted
-	// has changed it must be safe on the disk when Remember returns.
+	// Memory is what was last given to Remember, which keeps it.
 	Memory   Memory
 	Remember func(Memory)
 	Log      *slog.Logger

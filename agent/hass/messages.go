@@ -44,7 +44,7 @@ func (c drawings) messages(s *report.Snapshot, o Options, deleted map[discovery.
 	}
 	shown := map[discovery.ID]bool{discovery.Hub: true}
 	for _, d := range s.Devices {
-		if d.ID != discovery.Hub && !d.Provisional && !deleted[d.ID] && idForm.MatchString(string(d.ID)) {
+		if d.ID != discovery.Hub && !d.Provisional && !d.Hidden && !d.Muted && !deleted[d.ID] && idForm.MatchString(string(d.ID)) {
 			out = append(out, c.draw(n, d, o, !deleted[discovery.Hub]))
 			shown[d.ID] = true
 		}
@@ -64,7 +64,7 @@ func (c drawings) lastScan(t time.Time) time.Time {
 
 func (c drawings) draw(n names, d report.Device, o Options, hubShown bool) deviceMessages {
 	// What is never shown must not count as a change.
-	d.LastSeen, d.Sent = time.Time{}, report.Sent{}
+	d.LastSeen, d.Sent, d.Verdicts = time.Time{}, report.Sent{}, nil
 	d.Facts = slices.DeleteFunc(slices.Clone(d.Facts), func(e fact.Entry) bool { return e.Name != fact.DeviceMACVendor.Name() })
 	if old, ok := c[d.ID]; ok && old.hubShown == hubShown && reflect.DeepEqual(old.device, d) {
 		return old.messages

@@ -18,8 +18,8 @@ const retryAfter = 5 * time.Second
 
 var errNotConnected = errors.New("not connected to the MQTT broker")
 
-// Publisher makes Home Assistant show a snapshot. Run does its work; Publish
-// and Restore may be called from any goroutine.
+// Publisher makes Home Assistant show a snapshot. Run does its work; Publish may be
+// called from any goroutine.
 type Publisher struct {
 	session  Session
 	o        Options
@@ -52,8 +52,11 @@ type Publisher struct {
 	offline    bool      // somebody said that we are not there
 	published  map[discovery.ID]bool
 	configured map[discovery.ID]time.Time // when the last configuration was sent
-	deleted    map[discovery.ID]bool
-	foreign    map[string]*meddling
+	// deleted are the devices that the owner deleted in Home Assistant and that the
+	// snapshot does not show as hidden yet, with when that was passed on; zero: it
+	// has not been.
+	deleted map[discovery.ID]time.Time
+	foreign map[string]*meddling
 }
 
 type request struct {
@@ -69,14 +72,11 @@ func New(s Session, o Options) *Publisher {
 	p := &Publisher{
 		session: s, o: o, n: n, kick: make(chan struct{}, 1), requests: make(chan request), jobs: make(chan job, maxWaiting),
 		event: o.Memory.Event, drawn: drawings{}, linger: map[discovery.ID]time.Time{}, mirror: newMirror(n), unread: func() {},
-		published: map[discovery.ID]bool{}, deleted: map[discovery.ID]bool{}, foreign: map[string]*meddling{},
+		published: map[discovery.ID]bool{}, deleted: map[discovery.ID]time.Time{}, foreign: map[string]*meddling{},
 		configured: map[discovery.ID]time.Time{},
 	}
 	for _, id := range o.Memory.Published {
 		p.published[id] = true
-	}
-	for _, id := range o.Memory.Deleted {
-		p.deleted[id] = true
 	}
 	p.remembered = p.memory()
 	return p
@@ -138,28 +138,33 @@ func (p *Publisher) Publish(ctx context.Context, s *report.Snapshot) error {
 	}
 }
 
-// Restore brings back a device that the owner deleted in Home Assistant.
-func (p *Publisher) Restore(id discovery.ID) {
-	p.mu.Lock()
-	was := p.deleted[id]
-	delete(p.deleted, id)
-	p.mu.Unlock()
-	if was {
-		p.poke()
-	}
-}
-
-// take takes up a newer snapshot. A device that the owner deleted stays deleted when
-// it gets a better id.
+// take takes up a newer snapshot.
 func (p *Publisher) take(s *report.Snapshot) {
 	p.want = s
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for old, id := range s.Renamed {
-		if p.deleted[old] {
-			delete(p.deleted, old)
-			p.deleted[id] = true
+	maps.DeleteFunc(p.deleted, func(_ discovery.ID, told time.Time) bool { return !told.IsZero() && !s.At.Before(told) })
+}
+
+// hide passes on which devices the owner deleted, before anything is cleared
+// because of that.
+func (p *Publisher) hide(ctx context.Context) {
+	p.mu.Lock()
+	var fresh []discovery.ID
+	for id, told := range p.deleted {
+		if told.IsZero() {
+			fresh = append(fresh, id)
 		}
+	}
+	p.mu.Unlock()
+	for _, id := range fresh {
+		err := p.o.Command(ctx, report.Command{Action: report.Hide, Device: id})
+		p.mu.Lock()
+		if p.deleted[id] = p.o.Now(); err != nil {
+			delete(p.deleted, id)
+			p.o.Log.Warn("a device that was deleted in Home Assistant is shown again", "device", string(id), "error", err)
+		}
+		p.mu.Unlock()
 	}
 }
 
@@ -188,7 +193,7 @@ func (p *Publisher) show(ctx context.Context) error {
 	if err := p.readBroker(ctx, p.draw()); err != nil {
 		return err
 	}
-	p.remember() // what was deleted, before anything is cleared because of it
+	p.hide(ctx)
 	if err := p.reconcile(ctx, p.draw()); err != nil {
 		return err
 	}
@@ -197,7 +202,10 @@ func (p *Publisher) show(ctx context.Context) error {
 
 func (p *Publisher) draw() []deviceMessages {
 	p.mu.Lock()
-	deleted := maps.Clone(p.deleted)
+	deleted := make(map[discovery.ID]bool, len(p.deleted))
+	for id := range p.deleted {
+		deleted[id] = true
+	}
 	p.mu.Unlock()
 	return p.drawn.messages(p.want, p.o, deleted)
 }
@@ -213,7 +221,7 @@ func (p *Publisher) memory() Memory {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return Memory{
-		Published: slices.Sorted(maps.Keys(p.published)), Deleted: slices.Sorted(maps.Keys(p.deleted)), Event: p.event,
+		Published: slices.Sorted(maps.Keys(p.published)), Event: p.event,
 	}
 }
 

@@ -104,8 +104,8 @@ func TestBrokerDiesAndReturnsEmpty(t *testing.T) {
 		b.start()
 		o := observe(t, b, "observer")
 		o.expect(wanted(s)) // nobody calls Publish again
-		if m := a.remembered(); m.Deleted != nil {
-			t.Errorf("taken for deleted: %v", m.Deleted)
+		if got := a.hidden(); got != nil {
+			t.Errorf("taken for deleted: %v", got)
 		}
 	})
 }
@@ -163,11 +163,15 @@ func TestUserDeletesADevice(t *testing.T) {
 		a.publish(s)
 		o.deleteInUI(camera)
 		o.expect(wanted(s, camera))
-		a.publish(s)
-		o.expect(wanted(s, camera))
-		if d := cmp.Diff([]discovery.ID{camera}, a.remembered().Deleted); d != "" {
+		if d := cmp.Diff([]discovery.ID{camera}, a.hidden()); d != "" {
 			t.Error(d)
 		}
+		s = snapshot()
+		for i := range s.Devices {
+			s.Devices[i].Hidden = s.Devices[i].ID == camera
+		}
+		a.publish(s)
+		o.expect(wanted(s, camera))
 		// It stays deleted over a restart of the agent, and of the broker.
 		a.end()
 		a = startAgent(t, b, a.remembered(), nil)
@@ -179,35 +183,24 @@ func TestUserDeletesADevice(t *testing.T) {
 		o2 := observe(t, b, "observer2")
 		o2.expect(wanted(s, camera))
 		// Until somebody asks for it.
-		o2.send("thingwarden/home/command", `{"request":"1","action":"recheck","device":"`+camera+`"}`, false)
-		o2.expect(wanted(s))
-		eventually(t, "remembered", func() bool { return a.remembered().Deleted == nil })
+		a.publish(snapshot())
+		o2.expect(wanted(snapshot()))
 	})
 }
 
-// TestDeletedDeviceGetsABetterIdentity: it stays deleted, and whoever has the old
-// id next is not.
-func TestDeletedDeviceGetsABetterIdentity(t *testing.T) {
+// A deletion that is refused does not hold.
+func TestDeletionIsRefused(t *testing.T) {
 	brokers(t, func(t *testing.T, b server) {
-		const old = "ip_10_0_1_9"
 		o := observe(t, b, "observer")
+		a := startAgent(t, b, Memory{}, nil)
 		s := snapshot()
-		for i := range s.Devices {
-			if s.Devices[i].ID == camera {
-				s.Devices[i].ID = old
-			}
-		}
-		s.Events = nil
-		a := startAgent(t, b, Memory{Deleted: []discovery.ID{old}}, nil)
 		a.publish(s)
-		o.expect(wanted(s, old))
-		s = snapshot()
-		s.Renamed = map[discovery.ID]discovery.ID{old: camera}
-		a.publish(s)
-		o.expect(wanted(s, camera))
-		if d := cmp.Diff([]discovery.ID{camera}, a.remembered().Deleted); d != "" {
-			t.Error(d)
-		}
+		a.mu.Lock()
+		a.fail = errors.New("no space left on the device")
+		a.mu.Unlock()
+		o.deleteInUI(camera)
+		eventually(t, "refusal", func() bool { return a.hidden() != nil })
+		o.expect(wanted(s))
 	})
 }
 
@@ -218,9 +211,10 @@ func TestUserDeletesTheHub(t *testing.T) {
 		s := snapshot()
 		a.publish(s)
 		o.deleteInUI(discovery.Hub)
-		o.expect(wanted(s, discovery.Hub))
-		a.p.Restore(discovery.Hub)
-		o.expect(wanted(s))
+		o.expect(wanted(s)) // it is always published again
+		if got := a.hidden(); got != nil {
+			t.Errorf("taken for deleted: %v", got)
+		}
 	})
 }
 
@@ -394,8 +388,8 @@ func TestDevicesThatGo(t *testing.T) {
 		s = snapshot()
 		a.publish(s)
 		o.expect(wanted(s))
-		if m := a.remembered(); m.Deleted != nil {
-			t.Errorf("taken for deleted: %v", m.Deleted)
+		if got := a.hidden(); got != nil {
+			t.Errorf("taken for deleted: %v", got)
 		}
 	})
 }
@@ -496,7 +490,7 @@ func TestCommands(t *testing.T) {
 				failed = append(failed, p)
 			}
 		}
-		want := []string{`{"request":"8","ok":false,"error":"unknown action \"explode\"; there are trust, untrust, accept, unaccept, recheck"}`}
+		want := []string{`{"request":"8","ok":false,"error":"unknown action \"explode\"; there are trust, untrust, accept, unaccept, recheck, name, class, room, listen_only, mute, forget, hide, unhide"}`}
 		if d := cmp.Diff(want, failed); d != "" {
 			t.Error(d)
 		}
@@ -581,8 +575,8 @@ func TestManyDevices(t *testing.T) {
 		if n := a.sent.Load(); n != 0 {
 			t.Errorf("sent %d messages again", n)
 		}
-		if m := a.remembered(); m.Deleted != nil || len(m.Published) != 501 {
-			t.Errorf("%d published, %d deleted", len(m.Published), len(m.Deleted))
+		if m := a.remembered(); a.hidden() != nil || len(m.Published) != 501 {
+			t.Errorf("%d published, deleted %v", len(m.Published), a.hidden())
 		}
 	})
 }

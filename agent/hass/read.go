@@ -96,7 +96,7 @@ func (p *Publisher) received(m discovery.Message) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.mirror.receive(m, p.o.Now()) {
-		if isConfig && p.deleted[id] {
+		if isConfig && p.isDeleted(id) {
 			p.poke() // ours, sent before we knew
 		}
 		return
@@ -125,11 +125,19 @@ func (p *Publisher) status(m discovery.Message) {
 
 // markDeleted notes that the owner deleted a device. It runs with p.mu held.
 func (p *Publisher) markDeleted(id discovery.ID) {
-	if !p.deleted[id] {
-		p.o.Log.Info("the owner deleted a device in Home Assistant; it comes back when it is checked again", "device", string(id))
-	}
-	p.deleted[id] = true
 	delete(p.published, id)
+	if id == discovery.Hub { // always published
+		return
+	}
+	if !p.isDeleted(id) {
+		p.o.Log.Info("the owner deleted a device in Home Assistant; it comes back when it is checked again", "device", string(id))
+		p.deleted[id] = time.Time{}
+	}
+}
+
+func (p *Publisher) isDeleted(id discovery.ID) bool {
+	_, ok := p.deleted[id]
+	return ok
 }
 
 // unseen are filters for what the broker should hold and has not shown, unless

@@ -146,7 +146,7 @@ func (p *Publisher) send(ctx context.Context, batch []outgoing) error {
 		switch {
 		case err != nil:
 			p.mirror.failed(m.topic)
-		case m.device != "" && len(m.payload) > 0 && !p.deleted[m.device]:
+		case m.device != "" && len(m.payload) > 0 && !p.isDeleted(m.device):
 			p.published[m.device] = true
 		case m.device != "":
 			delete(p.published, m.device)

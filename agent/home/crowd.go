@@ -59,7 +59,7 @@ func (c *Home) thinCrowd(now time.Time) {
 		case there && !c.tooMany(id, now):
 			delete(c.overflow, id)
 			c.dirty[id] = true
-			c.event(report.DeviceAppeared, id, "", now)
+			c.deviceEvent(report.DeviceAppeared, id, now)
 		}
 	}
 	c.tellCrowd()

@@ -3,8 +3,6 @@ package home
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"reflect"
 	"slices"
 	"time"
 
@@ -14,44 +12,161 @@ import (
 	"github.com/thingwarden/thingwarden/policy"
 )
 
-// decide carries out a command. The caller saves the decisions before it
-// acknowledges.
-func (c *Home) decide(cmd report.Command, now time.Time) error {
+// Preview returns the decisions as they are once the commands are carried out, and
+// for each command why it is refused. It changes nothing: what can't be saved must
+// not be carried out.
+func (c *Home) Preview(cmds []report.Command, now time.Time) (*Decisions, []error) {
+	dec := c.dec.clone()
+	errs := make([]error, len(cmds))
+	for i, cmd := range cmds {
+		if errs[i] = c.check(cmd, dec, now); errs[i] == nil {
+			errs[i] = c.amend(dec, cmd, now)
+		}
+	}
+	return dec, errs
+}
+
+// check refuses a command that makes no sense in this home.
+func (c *Home) check(cmd report.Command, dec *Decisions, now time.Time) error {
 	if err := cmd.Validate(now); err != nil {
 		return err
 	}
 	if cmd.Policy != "" && c.set.Policy(cmd.Policy) == nil {
 		return fmt.Errorf("there is no policy %q", cmd.Policy)
 	}
-	if _, ok := c.inv.Device(cmd.Device); !ok {
+	_, there := c.inv.Device(cmd.Device)
+	if _, hidden := dec.Hidden[cmd.Device]; !there && !(hidden && cmd.Action == report.Unhide) {
 		return fmt.Errorf("there is no device %q", cmd.Device)
 	}
-	if cmd.Device == discovery.Hub && (cmd.Action == report.Trust || cmd.Action == report.Untrust) {
-		return errors.New("the hub is Thingwarden itself: there is nothing to trust")
+	return c.protect(cmd)
+}
+
+// protect refuses what must not be done to the hub or a gateway.
+func (c *Home) protect(cmd report.Command) error {
+	hub := cmd.Device == discovery.Hub
+	gateway, _ := fact.WANGateway.Get(c.evidence[cmd.Device])
+	switch cmd.Action {
+	case report.Name, report.Class, report.Room, report.ListenOnly, report.Forget, report.Hide:
+		if hub {
+			return fmt.Errorf("the hub is Thingwarden itself: the action %q is not for it", cmd.Action)
+		}
+	case report.Mute:
+		if (hub || gateway) && cmd.Value != report.Off {
+			return errors.New("the hub and the home's gateways can't be muted: what happens to them concerns every device")
+		}
+	}
+	if cmd.Action == report.Class && cmd.Value != "" && !slices.Contains(fact.Lookup(fact.DeviceClass.Name()).Values, cmd.Value) {
+		return fmt.Errorf("unknown class %q", fact.Clean(cmd.Value, 40))
+	}
+	return nil
+}
+
+// amend writes a command that was checked into dec, which may be a copy.
+func (c *Home) amend(dec *Decisions, cmd report.Command, now time.Time) error {
+	switch cmd.Action {
+	case report.Trust, report.Untrust:
+		for _, id := range c.named(cmd.Device) {
+			dec.device(id, now).Trusted = cmd.Action == report.Trust
+		}
+		return nil
+	case report.Recheck, report.Unhide: // to look at a device again means that it is wanted
+		if cmd.Device == discovery.Hub && cmd.Action == report.Unhide {
+			clear(dec.Hidden)
+		}
+		delete(dec.Hidden, cmd.Device)
+		return nil
+	case report.Hide:
+		dec.Hidden[cmd.Device] = now.UTC().Round(0)
+		return nil
+	case report.Forget:
+		delete(dec.Devices, cmd.Device)
+		delete(dec.Hidden, cmd.Device)
+		return nil
+	}
+	k := dec.device(cmd.Device, now)
+	switch cmd.Action {
+	case report.Accept:
+		a, err := c.ledger.Cover(string(cmd.Device), cmd.Policy, acceptance(cmd, now))
+		if err != nil {
+			return err
+		}
+		k.accept(cmd.Policy, a)
+	case report.Unaccept:
+		if _, ok := k.Accepted[cmd.Policy]; !ok {
+			return fmt.Errorf("%q is not accepted on %q", cmd.Policy, cmd.Device)
+		}
+		delete(k.Accepted, cmd.Policy)
+	case report.Name:
+		k.Name = cmd.Value
+	case report.Class:
+		k.Class = cmd.Value
+	case report.Room:
+		k.Room = cmd.Value
+	case report.ListenOnly:
+		k.ListenOnly = cmd.Value != report.Off
+	case report.Mute:
+		k.Muted = cmd.Value != report.Off
+	}
+	return nil
+}
+
+func acceptance(cmd report.Command, now time.Time) policy.Acceptance {
+	return policy.Acceptance{Reason: fact.Clean(cmd.Reason, report.MaxReason), At: now.UTC().Round(0), Until: cmd.Until.UTC()}
+}
+
+// named are the devices that a decision is about: for the hub, all that are shown.
+func (c *Home) named(id discovery.ID) (out []discovery.ID) {
+	if id != discovery.Hub {
+		return []discovery.ID{id}
+	}
+	for _, id := range c.inv.IDs() {
+		if id != discovery.Hub && !c.overflow[id] {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// decide carries out a command. The caller has saved what Preview returned.
+func (c *Home) decide(cmd report.Command, now time.Time) error {
+	if err := c.check(cmd, c.dec, now); err != nil {
+		return err
 	}
 	var changes []policy.Change
 	var err error
 	switch cmd.Action {
-	case report.Trust, report.Untrust:
-		c.trust(cmd.Device, cmd.Action == report.Trust, now)
 	case report.Accept:
-		changes, err = c.ledger.Accept(string(cmd.Device), cmd.Policy, policy.Acceptance{
-			Reason: fact.Clean(cmd.Reason, report.MaxReason), At: now.UTC().Round(0), Until: cmd.Until.UTC(),
-		})
-	case report.Recheck:
-		c.recheck(cmd.Device)
-		return nil
+		changes, err = c.ledger.Accept(string(cmd.Device), cmd.Policy, acceptance(cmd, now))
 	case report.Unaccept:
 		changes, err = c.ledger.Unaccept(string(cmd.Device), cmd.Policy, now)
+	case report.Trust, report.Untrust:
+		c.trust(cmd, now)
+	case report.Recheck:
+		c.recheck(cmd.Device)
+		if _, hidden := c.dec.Hidden[cmd.Device]; !hidden {
+			return nil
+		}
+		err = c.amend(c.dec, cmd, now)
+	case report.Forget:
+		c.inv.Forget(cmd.Device)
+		c.removed(cmd.Device, now)
+		err = c.amend(c.dec, cmd, now)
+	default:
+		err = c.amend(c.dec, cmd, now)
 	}
 	if err != nil {
 		return err
 	}
 	for _, ch := range changes {
-		c.event(string(ch.Type), cmd.Device, ch.Policy, now)
+		c.findingEvent(ch, cmd.Device, now)
 	}
-	c.syncAcceptances(cmd.Device)
+	c.out.Decisions = true
 	c.dirty[cmd.Device] = true
+	if cmd.Action == report.Unhide && cmd.Device == discovery.Hub {
+		for _, id := range c.inv.IDs() {
+			c.dirty[id] = true
+		}
+	}
 	return nil
 }
 
@@ -65,82 +180,40 @@ func (c *Home) recheck(id discovery.ID) {
 	c.out.Recheck = append(c.out.Recheck, c.inv.IDs()...)
 }
 
-func (c *Home) trust(id discovery.ID, yes bool, now time.Time) {
-	k := c.dec.device(id, now)
-	if k.Trusted == yes {
-		return
+func (c *Home) trust(cmd report.Command, now time.Time) {
+	yes, changed := cmd.Action == report.Trust, false
+	for _, id := range c.named(cmd.Device) {
+		k := c.dec.device(id, now)
+		if k.Trusted != yes {
+			k.Trusted, changed = yes, true
+			delete(c.overflow, id)
+			c.dirty[id] = true
+		}
 	}
-	k.Trusted, c.out.Decisions = yes, true
-	if yes {
-		delete(c.overflow, id)
-		c.event(report.DeviceTrusted, id, "", now)
+	if yes && changed {
+		c.deviceEvent(report.DeviceTrusted, cmd.Device, now)
 	}
 }
 
-// syncAcceptances copies the ledger's acceptances of a device to the decisions:
-// the ledger ends them when they expire or the evidence gets worse.
-func (c *Home) syncAcceptances(id discovery.ID) {
-	now := c.ledger.Acceptances()[string(id)]
-	k := c.dec.Devices[id]
+// accepted is what the owner accepts, as the ledger sees it.
+type accepted struct{ c *Home }
+
+func (a accepted) Acceptance(device, policyID string) (policy.Acceptance, bool) {
+	k := a.c.dec.Devices[discovery.ID(device)]
 	if k == nil {
-		if len(now) == 0 {
-			return
-		}
-		k = c.dec.device(id, c.started)
+		return policy.Acceptance{}, false
 	}
-	if len(now) == 0 && len(k.Accepted) == 0 || reflect.DeepEqual(now, k.Accepted) {
-		return
-	}
-	k.Accepted, c.out.Decisions = maps.Clone(now), true
+	out, ok := k.Accepted[policyID]
+	out.Items = slices.Clone(out.Items)
+	return out, ok
 }
 
-func (c *Home) restoreAcceptances() {
-	all := map[string]map[string]policy.Acceptance{}
-	for id, k := range c.dec.Devices {
-		if len(k.Accepted) > 0 {
-			all[string(id)] = maps.Clone(k.Accepted)
-		}
-	}
-	c.ledger.RestoreAcceptances(all)
+func (a accepted) SetAcceptance(device, policyID string, x policy.Acceptance) {
+	a.c.dec.device(discovery.ID(device), a.c.started).accept(policyID, x)
+	a.c.out.Decisions = true
 }
 
-// StateVersion is the format of state.json that this version writes.
-const StateVersion = 1
-
-// State is what can be learned again: it spares the home questions, and the
-// owner false news, after a restart.
-type State struct {
-	Version   int                     `json:"version"`
-	SavedAt   time.Time               `json:"saved_at"`
-	Seq       uint64                  `json:"seq"`
-	Devices   []discovery.SavedDevice `json:"devices"`
-	Ledger    policy.LedgerState      `json:"ledger"`
-	Events    []report.Event          `json:"events"`
-	Forgotten []discovery.ID          `json:"forgotten,omitempty"`
-	Crowd     []discovery.ID          `json:"crowd,omitempty"` // devices that are only counted
-	Fragile   []discovery.ID          `json:"fragile,omitempty"`
-	LastScan  time.Time               `json:"last_scan,omitzero"`
-	Publisher map[string][]byte       `json:"publisher,omitempty"` // what each publisher remembers
-}
-
-// State returns what can be learned again.
-func (c *Home) State(now time.Time) *State {
-	return &State{
-		Version: StateVersion, SavedAt: now.UTC().Round(0), Seq: c.seq, Devices: c.inv.Save(), Ledger: c.ledger.Snapshot(),
-		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten),
-		Crowd: slices.Sorted(maps.Keys(c.overflow)), LastScan: c.lastScan.UTC().Round(0),
-	}
-}
-
-func (c *Home) restore(st *State) {
-	c.seq, c.lastScan = st.Seq, st.LastScan
-	c.inv.Restore(st.Devices)
-	c.ledger.Restore(st.Ledger)
-	c.events = slices.Clone(st.Events)
-	c.forgotten = slices.Clone(st.Forgotten)
-	for _, id := range st.Crowd {
-		if _, ok := c.inv.Device(id); ok && !c.dec.decided(id) {
-			c.crowd(id)
-		}
-	}
+func (a accepted) EndAcceptance(device, policyID string) {
+	delete(a.c.dec.Devices[discovery.ID(device)].Accepted, policyID)
+	a.c.out.Decisions = true
 }

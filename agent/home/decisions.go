@@ -1,21 +1,22 @@
 package home
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
-// decisionsVersion is the format of decisions.json that this version writes.
-const decisionsVersion = 1
+// decisionsVersion is the format of decisions.json that this version writes. 1 is
+// the same without what the owner says of single devices.
+const decisionsVersion = 2
 
 // Decisions is what the owner decided and which devices are known: what can't
 // be learned again. It is on disk before a decision is acknowledged.
@@ -37,6 +38,40 @@ type Known struct {
 	Trusted   bool                         `json:"trusted,omitempty"`
 	Gone      bool                         `json:"gone,omitempty"`
 	Accepted  map[string]policy.Acceptance `json:"accepted,omitempty"` // by policy
+	// What the owner says of the device; it ranks above all that is learned.
+	Name       string `json:"name,omitempty"`
+	Class      string `json:"class,omitempty"`
+	Room       string `json:"room,omitempty"`
+	ListenOnly bool   `json:"listen_only,omitempty"` // never probed
+	Muted      bool   `json:"muted,omitempty"`       // no event and no entity
+}
+
+func (k *Known) accept(policyID string, a policy.Acceptance) {
+	if k.Accepted == nil {
+		k.Accepted = map[string]policy.Acceptance{}
+	}
+	k.Accepted[policyID] = a
+}
+
+// decided reports whether the owner decided anything about the device.
+func (k *Known) decided() bool {
+	return k.Trusted || len(k.Accepted) > 0 || k.Name != "" || k.Class != "" || k.Room != "" || k.ListenOnly || k.Muted
+}
+
+// merge adds what is known of the device under another identity.
+func (k *Known) merge(from *Known) {
+	if from.FirstSeen.Before(k.FirstSeen) {
+		k.FirstSeen, k.Appeared = from.FirstSeen, from.Appeared
+	}
+	k.Trusted = k.Trusted || from.Trusted
+	k.Muted = k.Muted || from.Muted
+	k.ListenOnly = k.ListenOnly || from.ListenOnly
+	k.Name, k.Class, k.Room = cmp.Or(k.Name, from.Name), cmp.Or(k.Class, from.Class), cmp.Or(k.Room, from.Room)
+	for p, a := range from.Accepted {
+		if b, ok := k.Accepted[p]; !ok || b.At.Before(a.At) {
+			k.accept(p, a)
+		}
+	}
 }
 
 // NewDecisions returns those of an installation that begins now.
@@ -94,7 +129,7 @@ func (d *Decisions) device(id discovery.ID, now time.Time) *Known {
 // decided reports whether the owner decided anything about the device.
 func (d *Decisions) decided(id discovery.ID) bool {
 	k := d.Devices[id]
-	return k != nil && (k.Trusted || len(k.Accepted) > 0)
+	return k != nil && k.decided()
 }
 
 // rename moves what is known to a better identity. Decisions about either hold.
@@ -113,37 +148,18 @@ func (d *Decisions) rename(old, id discovery.ID) {
 		d.Devices[id] = from
 		return
 	}
-	if from.FirstSeen.Before(to.FirstSeen) {
-		to.FirstSeen = from.FirstSeen
-		to.Appeared = from.Appeared
-	}
-	to.Trusted = to.Trusted || from.Trusted
-	for p, a := range from.Accepted {
-		if to.Accepted == nil {
-			to.Accepted = map[string]policy.Acceptance{}
-		}
-		if _, ok := to.Accepted[p]; !ok {
-			to.Accepted[p] = a
-		}
-	}
+	to.merge(from)
 }
 
-// HiddenIDs returns the devices that the owner deleted in Home Assistant, sorted.
-func (d *Decisions) HiddenIDs() []discovery.ID { return slices.Sorted(maps.Keys(d.Hidden)) }
-
-// setHidden replaces them, and reports whether that changed anything.
-func (d *Decisions) setHidden(ids []discovery.ID, now time.Time) bool {
-	next := make(map[discovery.ID]time.Time, len(ids))
-	for _, id := range ids {
-		at, ok := d.Hidden[id]
-		if !ok {
-			at = now.UTC().Round(0)
-		}
-		next[id] = at
+// clone returns a deep copy.
+func (d *Decisions) clone() *Decisions {
+	out := *d
+	out.Hidden = maps.Clone(d.Hidden)
+	out.Devices = make(map[discovery.ID]*Known, len(d.Devices))
+	for id, k := range d.Devices {
+		c := *k
+		c.Accepted = maps.Clone(k.Accepted)
+		out.Devices[id] = &c
 	}
-	if maps.EqualFunc(next, d.Hidden, time.Time.Equal) {
-		return false
-	}
-	d.Hidden = next
-	return true
+	return &out
 }

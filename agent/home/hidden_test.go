@@ -2,10 +2,10 @@ package home
 
 import (
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
+	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
@@ -23,19 +23,16 @@ func TestHiddenHoldsWhenADeviceGetsABetterIdentity(t *testing.T) {
 	}
 	const old = discovery.ID("ip_10_0_1_9")
 	see(discovery.IP(at))
-	h.dec.setHidden([]discovery.ID{old}, h.now)
+	h.do(report.Command{Action: report.Hide, Device: old})
 	mac, _ := discovery.MAC("000c43000001")
 	see(mac, discovery.IP(at))
-	if got := h.dec.HiddenIDs(); !slices.Equal(got, []discovery.ID{cameraID}) {
-		t.Errorf("deleted by the owner is %v", got)
-	}
-	if got := h.Snapshot(h.now).Renamed; got[old] != cameraID {
-		t.Errorf("publishers hear of the new identities %v", got)
+	if d := h.Snapshot(h.now).Device(cameraID); d == nil || !d.Hidden {
+		t.Errorf("under its new identity: %+v", d)
 	}
 	// Somebody else gets the address: that one the owner did not delete.
 	h.observe(discovery.Observation{By: "neighbours", At: h.now, About: []discovery.Identifier{mac}, Gone: true}, h.now)
 	see(discovery.IP(at))
-	if got := h.Snapshot(h.now).Renamed; len(got) != 0 {
-		t.Errorf("publishers still hear of %v", got)
+	if d := h.Snapshot(h.now).Device(old); d == nil || d.Hidden {
+		t.Errorf("the next one with its address: %+v", d)
 	}
 }

@@ -8,7 +8,7 @@ package home
 
 import (
 	"cmp"
-	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -56,6 +56,7 @@ type Home struct {
 	again    map[discovery.ID]time.Time
 	next     time.Time // of the inventory
 	sight    Sight
+	moved    bool // addresses may have other owners
 
 	events    []report.Event
 	seq       uint64
@@ -63,7 +64,6 @@ type Home struct {
 	overflow  map[discovery.ID]bool
 	forgotten []discovery.ID
 	lastScan  time.Time
-	hidden    map[discovery.ID]discovery.ID // devices not to be shown that got another id
 
 	out Effects // of what was applied since Apply returned
 }
@@ -93,18 +93,18 @@ type Options struct {
 // New returns a home as its files tell.
 func New(o Options, now time.Time) *Home {
 	c := &Home{
-		o: o, set: o.Policies, started: now, ledger: policy.NewLedger(o.Policies), dec: o.Decisions,
+		o: o, set: o.Policies, started: now, dec: o.Decisions,
 		evidence: map[discovery.ID]*fact.Evidence{}, shown: map[discovery.ID]report.Device{},
 		sent: map[discovery.ID]report.Sent{}, health: map[string]report.Component{},
 		awayFrom: map[discovery.ID]time.Time{}, dirty: map[discovery.ID]bool{}, again: map[discovery.ID]time.Time{},
 		overflow: map[discovery.ID]bool{}, failing: map[string]map[discovery.ID]bool{},
-		hidden: map[discovery.ID]discovery.ID{}, next: now, out: Effects{Snapshot: true},
+		next: now, out: Effects{Snapshot: true},
 	}
+	c.ledger = policy.NewLedger(o.Policies, accepted{c})
 	c.inv = discovery.NewInventory(o.Networks, o.Precedence, c.keep, now)
 	if o.State != nil {
 		c.restore(o.State)
 	}
-	c.restoreAcceptances()
 	for _, id := range c.inv.IDs() {
 		c.dirty[id] = true
 	}
@@ -148,9 +148,6 @@ func (c *Home) rename(old, id discovery.ID) {
 			c.events[i].Device = id
 		}
 	}
-	if _, hidden := c.dec.Hidden[old]; hidden {
-		c.hidden[old] = id
-	}
 	c.ledger.Rename(string(old), string(id))
 	c.dec.rename(old, id)
 	c.out.Decisions = true
@@ -164,6 +161,7 @@ func (c *Home) rename(old, id discovery.ID) {
 }
 
 func (c *Home) drop(id discovery.ID) {
+	c.moved = true
 	c.out.Gone = append(c.out.Gone, id)
 	delete(c.evidence, id)
 	delete(c.shown, id)
@@ -178,12 +176,11 @@ func (c *Home) drop(id discovery.ID) {
 // appeared handles a device that the inventory did not have.
 func (c *Home) appeared(id discovery.ID, now time.Time) {
 	c.forgotten = slices.DeleteFunc(c.forgotten, func(f discovery.ID) bool { return f == id })
-	delete(c.hidden, id) // it is another one now
 	d, _ := c.inv.Device(id)
 	if k := c.dec.Devices[id]; k != nil {
 		if k.Gone && c.seen(d) {
 			k.Gone, c.out.Decisions = false, true
-			c.event(report.DeviceReturned, id, "", now)
+			c.deviceEvent(report.DeviceReturned, id, now)
 		}
 		return
 	}
@@ -197,19 +194,16 @@ func (c *Home) appeared(id discovery.ID, now time.Time) {
 		c.crowd(id)
 		return
 	}
-	c.event(report.DeviceAppeared, id, "", now)
+	c.deviceEvent(report.DeviceAppeared, id, now)
 }
 
 // removed handles a device that no source sees any more.
 func (c *Home) removed(id discovery.ID, now time.Time) {
 	if k := c.dec.Devices[id]; k != nil && !k.Gone && !c.overflow[id] {
 		k.Gone, c.out.Decisions = true, true
-		c.event(report.DeviceGone, id, "", now)
+		c.deviceEvent(report.DeviceGone, id, now)
 	}
-	c.ledger.Forget(string(id))
-	if c.dec.decided(id) {
-		c.restoreAcceptances() // they hold when the device returns
-	}
+	c.ledger.Forget(string(id)) // acceptances hold when the device returns
 	c.forgetKnown(id)
 	c.drop(id)
 	delete(c.sent, id)
@@ -217,6 +211,23 @@ func (c *Home) removed(id discovery.ID, now time.Time) {
 	if n := len(c.forgotten) - maxForgotten; n > 0 {
 		c.forgotten = slices.Delete(c.forgotten, 0, n)
 	}
+}
+
+func (c *Home) deviceEvent(kind string, id discovery.ID, now time.Time) {
+	if !c.muted(id) {
+		c.event(kind, id, "", now)
+	}
+}
+
+func (c *Home) findingEvent(ch policy.Change, id discovery.ID, now time.Time) {
+	if !c.muted(id) && !c.overflow[id] {
+		c.event(string(ch.Type), id, ch.Policy, now)
+	}
+}
+
+func (c *Home) muted(id discovery.ID) bool {
+	k := c.dec.Devices[id]
+	return k != nil && k.Muted
 }
 
 // event appends an event. Numbers rise over restarts, even when the newest
@@ -265,6 +276,9 @@ func (c *Home) tick(now time.Time) time.Time {
 		}
 	}
 	c.judge(now)
+	if c.moved {
+		c.moved, c.out.Owners = false, c.owners()
+	}
 	next := c.next
 	for _, t := range c.again {
 		next = earliest(next, t)
@@ -314,6 +328,24 @@ func (c *Home) toldReachable(id discovery.ID) bool {
 	return reachable && n.Why != fact.Restored
 }
 
+// owners are the devices that have the home's addresses, as far as both are known
+// for sure.
+func (c *Home) owners() map[netip.Addr]discovery.Identifier {
+	out := map[netip.Addr]discovery.Identifier{}
+	for id, d := range c.shown {
+		name, ok := discovery.ParseID(string(id))
+		if !ok || !name.Strong() {
+			continue
+		}
+		for _, i := range d.IDs {
+			if addr, err := netip.ParseAddr(i.Value); err == nil && i.Kind == discovery.IPID {
+				out[addr] = name
+			}
+		}
+	}
+	return out
+}
+
 func earliest(times ...time.Time) (first time.Time) {
 	for _, t := range times {
 		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
@@ -326,7 +358,7 @@ func earliest(times ...time.Time) (first time.Time) {
 // Snapshot returns the home as it is shown now.
 func (c *Home) Snapshot(now time.Time) *report.Snapshot {
 	s := &report.Snapshot{Site: c.o.Site, Version: c.o.Version, At: now, Blind: c.blind(now), LastScan: c.lastScan,
-		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten), Renamed: maps.Clone(c.hidden)}
+		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten)}
 	for id, d := range c.shown {
 		d.Sent = c.sent[id]
 		s.Devices = append(s.Devices, d)

@@ -274,7 +274,7 @@ func TestCommandsThatMakeNoSense(t *testing.T) {
 		in   report.Command
 		want string
 	}{
-		{"unknown action", report.Command{Action: "reboot", Device: cameraID}, `unknown action "reboot"; there are trust, untrust, accept, unaccept, recheck`},
+		{"unknown action", report.Command{Action: "reboot", Device: cameraID}, `unknown action "reboot"; there are trust, untrust, accept, unaccept, recheck, name, class, room, listen_only, mute, forget, hide, unhide`},
 		{"no device", report.Command{Action: report.Trust}, "the command names no device"},
 		{"unknown device", report.Command{Action: report.Trust, Device: "mac_00"}, `there is no device "mac_00"`},
 		{"unknown policy", report.Command{Action: report.Accept, Device: cameraID, Policy: "no-such"}, `there is no policy "no-such"`},
@@ -283,7 +283,10 @@ func TestCommandsThatMakeNoSense(t *testing.T) {
 		{"a date that no file can hold", report.Command{Action: report.Accept, Device: cameraID, Policy: "telnet-open",
 			Until: time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -7200))},
 			"the date until which to accept is too far away; leave it out to accept without an end"},
-		{"the hub", report.Command{Action: report.Trust, Device: discovery.Hub}, "the hub is Thingwarden itself: there is nothing to trust"},
+		{"name of the hub", report.Command{Action: report.Name, Device: discovery.Hub, Value: "x"}, `the hub is Thingwarden itself: the action "name" is not for it`},
+		{"hub muted", report.Command{Action: report.Mute, Device: discovery.Hub}, "the hub and the home's gateways can't be muted: what happens to them concerns every device"},
+		{"class that is none", report.Command{Action: report.Class, Device: cameraID, Value: "toaster"}, `unknown class "toaster"`},
+		{"reason too long", report.Command{Action: report.Accept, Device: cameraID, Policy: "telnet-open", Reason: strings.Repeat("ä", 501)}, "the reason is longer than 500 characters"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			err := h.decide(tt.in, h.now)

@@ -36,11 +36,8 @@ type LeftAlone []discovery.ID
 // PassEnded is when the last pass of the probes over the home ended.
 type PassEnded time.Time
 
-// Hidden are all devices that the owner deleted in Home Assistant.
-type Hidden []discovery.ID
-
-// Do is a decision or wish of the owner. The caller acknowledges it when the
-// decisions are on the disk.
+// Do is a decision or wish of the owner. A decision is on the disk, as Preview
+// returned it, before it is applied.
 type Do struct{ report.Command }
 
 // Tick lets the home do what is due by time, and judge what has changed.
@@ -62,6 +59,9 @@ type Effects struct {
 	Cleared []discovery.ID
 	// Next is when the next Tick is due; zero for no time at all. It is set by Tick.
 	Next time.Time
+	// Owners are the devices that have the home's addresses, both known for sure;
+	// nil while that has not changed.
+	Owners map[netip.Addr]discovery.Identifier
 }
 
 // Renaming is a device that got a better identity.
@@ -117,13 +117,6 @@ func (l LeftAlone) apply(c *Home, _ time.Time) error {
 
 func (p PassEnded) apply(c *Home, _ time.Time) error {
 	c.lastScan = time.Time(p)
-	return nil
-}
-
-func (d Hidden) apply(c *Home, now time.Time) error {
-	if c.dec.setHidden(d, now) {
-		c.out.Decisions = true
-	}
 	return nil
 }
 

@@ -42,10 +42,14 @@ func (c *Home) judgeDevice(id discovery.ID, now time.Time) {
 	if !ok {
 		return
 	}
+	if k := c.dec.Devices[id]; k != nil && k.Name != "" {
+		d.Name = k.Name
+	}
 	ev := c.inv.Evidence(id, now)
 	c.addOwn(d, ev)
 	c.addPending(d, ev)
 	c.evidence[id] = ev
+	c.moved = c.moved || !slices.Equal(d.IDs, c.shown[id].IDs)
 	if id != discovery.Hub {
 		c.out.Judged = append(c.out.Judged, Judged{d, ev})
 	}
@@ -59,11 +63,8 @@ func (c *Home) judgeDevice(id discovery.ID, now time.Time) {
 	verdicts, again := c.set.Evaluate(ev, now)
 	changes, again2 := c.ledger.Update(string(id), verdicts, away, now)
 	for _, ch := range changes {
-		if !c.overflow[id] {
-			c.event(string(ch.Type), id, ch.Policy, now)
-		}
+		c.findingEvent(ch, id, now)
 	}
-	c.syncAcceptances(id)
 	gone := c.follow(d, told && away, there, now)
 	if next := earliest(again, again2, gone, c.randomDue(d, ev, now)); !next.IsZero() {
 		c.again[id] = next
@@ -83,10 +84,25 @@ func (c *Home) addOwn(d discovery.Device, ev *fact.Evidence) {
 	appeared, trusted := false, false
 	if k != nil {
 		appeared, trusted = k.Appeared && c.o.Watch, k.Trusted
+		c.addOwner(ev, k)
 		fact.DeviceFirstSeen.Set(ev, k.FirstSeen, "first seen "+k.FirstSeen.Format(time.DateTime))
 	}
 	fact.DeviceAppeared.Set(ev, appeared, "")
 	fact.DeviceTrusted.Set(ev, trusted, "")
+}
+
+// addOwner sets what the owner says of a device, in place of what was learned.
+func (c *Home) addOwner(ev *fact.Evidence, k *Known) {
+	const proof = "set by you"
+	if k.Class != "" {
+		fact.DeviceClass.Set(ev, k.Class, proof)
+	}
+	if k.Room != "" {
+		fact.DeviceArea.Set(ev, k.Room, proof)
+	}
+	if k.ListenOnly {
+		fact.DeviceListenOnly.Set(ev, true, proof)
+	}
 }
 
 // addPending marks the words that a probe gives and has not given yet as
@@ -125,7 +141,7 @@ func (c *Home) follow(d discovery.Device, away, there bool, now time.Time) (due 
 		delete(c.awayFrom, id)
 		if k.Gone {
 			k.Gone, c.out.Decisions = false, true
-			c.event(report.DeviceReturned, id, "", now)
+			c.deviceEvent(report.DeviceReturned, id, now)
 		}
 	}
 	if !away {
@@ -143,7 +159,7 @@ func (c *Home) follow(d discovery.Device, away, there bool, now time.Time) (due 
 		return due
 	}
 	k.Gone, c.out.Decisions = true, true
-	c.event(report.DeviceGone, id, "", now)
+	c.deviceEvent(report.DeviceGone, id, now)
 	return time.Time{}
 }
 
@@ -183,10 +199,12 @@ func (c *Home) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.V
 	out.Model, _ = fact.DeviceModel.Get(ev)
 	out.Firmware, _ = fact.DeviceFirmware.Get(ev)
 	out.Hardware, _ = fact.DeviceHardware.Get(ev)
+	out.Room, _ = fact.DeviceArea.Get(ev)
 	if k := c.dec.Devices[d.ID]; k != nil {
-		out.Trusted = k.Trusted
+		out.Trusted, out.Muted, out.ListenOnly = k.Trusted, k.Muted, k.ListenOnly
 		out.FirstSeen = k.FirstSeen
 	}
+	_, out.Hidden = c.dec.Hidden[d.ID]
 	for _, v := range verdicts {
 		if v.Result != policy.NotApplicable || len(v.Missing) > 0 {
 			out.Verdicts = append(out.Verdicts, v)

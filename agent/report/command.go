@@ -15,18 +15,33 @@ import (
 // Action is what a Command asks for.
 type Action string
 
-// The actions.
+// The actions. The undo of name, class and room is an empty value, that of
+// listen_only and mute the value "off", that of forget to be seen again.
 const (
-	Trust    Action = "trust"
-	Untrust  Action = "untrust"
-	Accept   Action = "accept"
-	Unaccept Action = "unaccept"
-	Recheck  Action = "recheck" // of the whole home when the device is the hub
+	Trust      Action = "trust" // for the hub: every device that is shown now
+	Untrust    Action = "untrust"
+	Accept     Action = "accept"
+	Unaccept   Action = "unaccept"
+	Recheck    Action = "recheck" // of the whole home when the device is the hub
+	Name       Action = "name"
+	Class      Action = "class"
+	Room       Action = "room"
+	ListenOnly Action = "listen_only" // never probe it
+	Mute       Action = "mute"        // no event and no entity, still judged and counted
+	Forget     Action = "forget"      // removed until it is seen again
+	Hide       Action = "hide"        // what deleting the device in Home Assistant does
+	Unhide     Action = "unhide"      // for the hub: every hidden device
 )
 
-// MaxReason is the longest reason of an acceptance, in characters. A longer one
-// is refused, never cut.
-const MaxReason = 500
+// Off is the value of a Command that undoes ListenOnly or Mute.
+const Off = "off"
+
+const (
+	// MaxReason is the longest reason of an acceptance and MaxValue the longest name
+	// or room, in characters. A longer one is refused, never cut.
+	MaxReason = 500
+	MaxValue  = 60
+)
 
 // Command is a decision or wish of the owner.
 type Command struct {
@@ -35,21 +50,26 @@ type Command struct {
 	Policy string       `json:"policy,omitempty"` // of Accept and Unaccept
 	Reason string       `json:"reason,omitempty"` // of Accept; at most MaxReason characters
 	Until  time.Time    `json:"until,omitzero"`   // of Accept; zero: without end
+	Value  string       `json:"value,omitempty"`  // of Name, Class, Room; or Off
 }
 
 // takes says which fields an action needs or may have, besides a device.
-type takes struct{ policy, accepts bool }
+type takes struct{ policy, accepts, value, off bool }
 
 func actions() map[Action]takes {
 	return map[Action]takes{
-		Trust: {}, Untrust: {}, Recheck: {},
+		Trust: {}, Untrust: {}, Recheck: {}, Forget: {}, Hide: {}, Unhide: {},
 		Accept:   {policy: true, accepts: true},
 		Unaccept: {policy: true},
+		Name:     {value: true}, Class: {value: true}, Room: {value: true},
+		ListenOnly: {off: true}, Mute: {off: true},
 	}
 }
 
 // Actions returns all actions, in the order in which they are explained.
-func Actions() []Action { return []Action{Trust, Untrust, Accept, Unaccept, Recheck} }
+func Actions() []Action {
+	return []Action{Trust, Untrust, Accept, Unaccept, Recheck, Name, Class, Room, ListenOnly, Mute, Forget, Hide, Unhide}
+}
 
 var idForm = regexp.MustCompile(`^[a-z0-9_]{1,40}$`)
 
@@ -79,6 +99,12 @@ func (c Command) Validate(now time.Time) error {
 		return fmt.Errorf("the action %q takes no reason", c.Action)
 	case utf8.RuneCountInString(c.Reason) > MaxReason:
 		return fmt.Errorf("the reason is longer than %d characters", MaxReason)
+	case c.Value != "" && !t.value && !(t.off && c.Value == Off):
+		return fmt.Errorf("the action %q does not take the value %q", c.Action, fact.Clean(c.Value, 40))
+	case utf8.RuneCountInString(c.Value) > MaxValue:
+		return fmt.Errorf("the value is longer than %d characters", MaxValue)
+	case c.Value != fact.Clean(c.Value, MaxValue):
+		return errors.New("the value has characters that can't be shown, or blanks at its ends")
 	}
 	return checkUntil(c.Until, now)
 }

@@ -41,9 +41,6 @@ type Snapshot struct {
 	Blind string
 	// LastScan is when the last pass of the probes over the home ended; zero if none.
 	LastScan time.Time
-	// Renamed are devices that the owner does not want shown and that have got a
-	// better identity since: old id to new.
-	Renamed map[discovery.ID]discovery.ID
 	// Forgotten are ids of devices that the owner or time removed and that no
 	// publisher shows any more.
 	Forgotten []discovery.ID
@@ -62,8 +59,12 @@ type Device struct {
 	Model        string
 	Firmware     string
 	Hardware     string
+	Room         string
 	Online       bool // false only if a source says that it is away
 	Trusted      bool
+	Hidden       bool // the owner deleted it in Home Assistant: no publisher shows it
+	Muted        bool // no event and no entity, still judged and counted
+	ListenOnly   bool // never probed
 	// Provisional devices are not shown as devices yet: a randomised MAC that
 	// nobody trusted, in its first day; or one too many in an hour.
 	Provisional bool

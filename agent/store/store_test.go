@@ -71,7 +71,7 @@ func TestUnusableDecisionsStopTheStart(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"cut in half", good[:len(good)/2], "is damaged"},
 		{"empty", "", "is damaged"},
-		{"newer version", strings.Replace(good, `"version":1`, `"version":99`, 1), "newer version"},
+		{"newer version", strings.Replace(good, `"version":2`, `"version":99`, 1), "newer version"},
 		{"another file", `{"hello":"world"}`, "is damaged"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

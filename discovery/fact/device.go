@@ -24,6 +24,7 @@ var (
 	DeviceFirstSeen    = word[time.Time]("device.first_seen", always, "When the device was first seen.")
 	DeviceAppeared     = word[bool]("device.appeared_after_learning", always, "The device was first seen after the learning period.")
 	DeviceTrusted      = word[bool]("device.trusted", always, "The owner said that the device is known to them.")
+	DeviceListenOnly   = word[bool]("device.listen_only", always, "The owner wants the device never to be probed.")
 	DeviceUpdate       = word[bool]("device.update_available", always, "A newer firmware is ready to be installed.")
 	DeviceFirmwareDate = word[time.Time]("device.firmware_date", month, "Day on which the firmware that runs was built, or shortly after it, as its own version tells.")
 	DeviceProduct      = word[string]("device.product", month, "Product or family of firmware that the device is, by the id of its card.")

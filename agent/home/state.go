@@ -1,0 +1,52 @@
+package home
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/policy"
+)
+
+// StateVersion is the format of state.json that this version writes.
+const StateVersion = 1
+
+// State is what can be learned again: it spares the home questions, and the
+// owner false news, after a restart.
+type State struct {
+	Version   int                     `json:"version"`
+	SavedAt   time.Time               `json:"saved_at"`
+	Seq       uint64                  `json:"seq"`
+	Devices   []discovery.SavedDevice `json:"devices"`
+	Ledger    policy.LedgerState      `json:"ledger"`
+	Events    []report.Event          `json:"events"`
+	Forgotten []discovery.ID          `json:"forgotten,omitempty"`
+	Crowd     []discovery.ID          `json:"crowd,omitempty"` // devices that are only counted
+	Fragile   []discovery.ID          `json:"fragile,omitempty"`
+	LastScan  time.Time               `json:"last_scan,omitzero"`
+	Publisher map[string][]byte       `json:"publisher,omitempty"` // what each publisher remembers
+}
+
+// State returns what can be learned again.
+func (c *Home) State(now time.Time) *State {
+	return &State{
+		Version: StateVersion, SavedAt: now.UTC().Round(0), Seq: c.seq, Devices: c.inv.Save(), Ledger: c.ledger.Snapshot(),
+		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten),
+		Crowd: slices.Sorted(maps.Keys(c.overflow)), LastScan: c.lastScan.UTC().Round(0),
+	}
+}
+
+func (c *Home) restore(st *State) {
+	c.seq, c.lastScan = st.Seq, st.LastScan
+	c.inv.Restore(st.Devices)
+	c.ledger.Restore(st.Ledger)
+	c.events = slices.Clone(st.Events)
+	c.forgotten = slices.Clone(st.Forgotten)
+	for _, id := range st.Crowd {
+		if _, ok := c.inv.Device(id); ok && !c.dec.decided(id) {
+			c.crowd(id)
+		}
+	}
+}
