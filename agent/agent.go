@@ -27,6 +27,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/supervisor"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/builtin"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -56,8 +57,8 @@ type Options struct {
 	// means the real ones. The simulated home of `demo` uses them. With a Dial
 	// nothing at all is sent to the real network.
 	Sources []discovery.SourceKind
-	Dial    discovery.DialFunc
-	DialUDP discovery.DialFunc
+	Dial    prober.DialFunc
+	DialUDP prober.DialFunc
 	// Supervisor is set inside the app of Home Assistant: it knows the broker if
 	// none is configured, and where our page is to be shown.
 	Supervisor *supervisor.Client
@@ -84,7 +85,7 @@ type Agent struct {
 	inputs    chan input
 	mail      *mailbox
 	loop      *loop
-	prober    *discovery.Prober
+	prober    *prober.Prober
 	outlets   *outlets
 	newest    atomic.Pointer[report.Snapshot]
 	owned     atomic.Pointer[map[netip.Addr]discovery.Identifier] // owners of addresses
@@ -116,7 +117,7 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.prober = discovery.NewProber(a.proberOptions())
+	a.prober = prober.New(a.proberOptions())
 	if st != nil {
 		a.prober.Restore(st.Fragile)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 func TestMedicalDevicesOfTheConfigurationAreNeverAsked(t *testing.T) {
@@ -65,7 +66,7 @@ func quietAgent(t *testing.T) *Agent {
 	now := func() time.Time { return noon }
 	a := &Agent{
 		now: now, log: slog.New(slog.DiscardHandler), resolving: rate.NewLimiter(0, 0),
-		prober: discovery.NewProber(discovery.ProberOptions{Networks: networks, Now: now}),
+		prober: prober.New(prober.Options{Networks: networks, Now: now}),
 	}
 	a.loop = newLoop(a, home.New(home.Options{
 		Policies: set, Watch: true, Learning: 24 * time.Hour, Decisions: home.NewDecisions(noon), Precedence: precedence,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/network"
 	"github.com/thingwarden/thingwarden/discovery/source/neighbours"
 )
 
@@ -28,7 +29,7 @@ const (
 // lookNetworks returns a cached view of the networks that are looked at. Wrong
 // prefixes are an error at once; a later failure keeps the last good view.
 func lookNetworks(prefixes []netip.Prefix, log *slog.Logger) (func() discovery.Networks, error) {
-	last, err := discovery.LookNetworks(prefixes)
+	last, err := network.Look(prefixes)
 	if err != nil {
 		return nil, fmt.Errorf("network.prefixes: %w", err)
 	}
@@ -42,7 +43,7 @@ func lookNetworks(prefixes []netip.Prefix, log *slog.Logger) (func() discovery.N
 			return last
 		}
 		at = time.Now()
-		n, err := discovery.LookNetworks(prefixes)
+		n, err := network.Look(prefixes)
 		if err != nil {
 			if !failed {
 				log.Warn("network interfaces can't be read", "err", err)
@@ -74,7 +75,7 @@ func (r *routed) added(networks func() discovery.Networks) func() discovery.Netw
 		n := networks()
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return n.AddRouted(r.told)
+		return network.AddRouted(n, r.told)
 	}
 }
 

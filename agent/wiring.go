@@ -9,6 +9,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/probe"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 	"github.com/thingwarden/thingwarden/discovery/source/mdns"
 	"github.com/thingwarden/thingwarden/discovery/source/neighbours"
@@ -77,9 +78,9 @@ func staticConfig(c config.Config) static.Config {
 }
 
 // proberOptions are what the probes may do, and what becomes of their answers.
-func (a *Agent) proberOptions() discovery.ProberOptions {
+func (a *Agent) proberOptions() prober.Options {
 	c := a.opt.Config
-	return discovery.ProberOptions{
+	return prober.Options{
 		Probes: gentlestFirst(probe.All), Touch: c.Touch, DeviceTouch: a.deviceTouch, NeverProbe: a.neverProbe,
 		PerDevice: c.Network.ConnectionsPerSecond.Device, PerHouse: c.Network.ConnectionsPerSecond.House,
 		Dial: a.opt.Dial, DialUDP: a.opt.DialUDP, Networks: a.networks, Now: a.now,
@@ -95,7 +96,7 @@ func (a *Agent) proberOptions() discovery.ProberOptions {
 }
 
 // deviceTouch is how far questions to a device may go, where the owner says so.
-func (a *Agent) deviceTouch(d discovery.Device) (discovery.Touch, bool) {
+func (a *Agent) deviceTouch(d discovery.Device) (prober.Touch, bool) {
 	for _, x := range a.opt.Config.Devices {
 		if x.Touch == nil {
 			continue
@@ -110,12 +111,12 @@ func (a *Agent) deviceTouch(d discovery.Device) (discovery.Touch, bool) {
 // listenOnly reports whether nothing at all may be sent to devices.
 func listenOnly(c config.Config) bool {
 	pace := c.Network.ConnectionsPerSecond
-	return c.Touch == discovery.Listen || pace.Device == 0 || pace.House == 0
+	return c.Touch == prober.Listen || pace.Device == 0 || pace.House == 0
 }
 
 // gentlestFirst orders the probes of a pass: those that only listen to what a
 // service says come before those that ask, so that a host that drops what it does
 // not offer has been asked for Telnet before the pass gives up.
-func gentlestFirst(probes []*discovery.Probe) []*discovery.Probe {
-	return slices.SortedStableFunc(slices.Values(probes), func(a, b *discovery.Probe) int { return cmp.Compare(a.Touch, b.Touch) })
+func gentlestFirst(probes []*prober.Probe) []*prober.Probe {
+	return slices.SortedStableFunc(slices.Values(probes), func(a, b *prober.Probe) int { return cmp.Compare(a.Touch, b.Touch) })
 }

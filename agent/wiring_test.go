@@ -7,14 +7,14 @@ import (
 	"testing"
 
 	"github.com/thingwarden/thingwarden/agent/config"
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/probe"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 func TestTelnetIsAskedBeforeTheSilentPortsRunOut(t *testing.T) {
 	got := gentlestFirst(probe.All)
-	if got[0].Touch != discovery.Connect {
+	if got[0].Touch != prober.Connect {
 		t.Errorf("the first probe is %s", got[0].Name)
 	}
 	for i := 1; i < len(got); i++ {

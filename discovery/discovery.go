@@ -1,12 +1,13 @@
-// Package discovery learns what is in the home and what it shows of itself.
+// Package discovery is the contract between what learns of the home's devices and
+// what uses it.
 //
 // Sources listen to or ask something that knows many devices (the kernel's
 // neighbour table, multicast DNS, a Zigbee bridge); probes put gentle,
-// read-only questions to one device. Both report Observations, which the
-// Inventory merges into Devices, each with its evidence.
+// read-only questions to one device. Both report Observations, which package
+// inventory merges into Devices, each with its evidence.
 //
-// It is not this package's job to judge what was learned (package policy
-// does), to remember the owner's decisions or to show anything (package agent).
+// It is not this package's job to learn anything itself (the packages below it
+// do), to judge what was learned (package policy) or to show it (package agent).
 package discovery
 
 import (
@@ -58,7 +59,7 @@ func MAC(s string) (Identifier, bool) {
 	if len(hex) != 12 || !isHex(hex) || hex == "000000000000" || strings.ContainsRune("13579bdf", rune(hex[1])) {
 		return Identifier{}, false
 	}
-	return Identifier{MACID, hex}, true
+	return Identifier{Kind: MACID, Value: hex}, true
 }
 
 // Zigbee returns the identifier of an IEEE address such as 0x00158d0001a2b3c4.
@@ -67,15 +68,15 @@ func Zigbee(s string) (Identifier, bool) {
 	if len(hex) != 16 || !isHex(hex) || hex == "0000000000000000" || hex == "ffffffffffffffff" {
 		return Identifier{}, false
 	}
-	return Identifier{ZigbeeID, hex}, true
+	return Identifier{Kind: ZigbeeID, Value: hex}, true
 }
 
 // IP returns the identifier of an address. The zone of a link-local address is
 // kept, since it is part of what the address means.
-func IP(a netip.Addr) Identifier { return Identifier{IPID, a.Unmap().String()} }
+func IP(a netip.Addr) Identifier { return Identifier{Kind: IPID, Value: a.Unmap().String()} }
 
 // Claimed returns the identifier of an address that the device only claims.
-func Claimed(a netip.Addr) Identifier { return Identifier{ClaimedIP, a.Unmap().String()} }
+func Claimed(a netip.Addr) Identifier { return Identifier{Kind: ClaimedIP, Value: a.Unmap().String()} }
 
 func isHex(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return (r < '0' || r > '9') && (r < 'a' || r > 'f') }) < 0
@@ -120,6 +121,9 @@ type Observation struct {
 	// in a bridge's list is not one).
 	Quiet bool
 }
+
+// MaxName is the longest name of a device, in runes.
+const MaxName = 64
 
 // Device is what the inventory knows of a device's identity. Values are copies.
 type Device struct {

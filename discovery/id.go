@@ -1,6 +1,8 @@
 package discovery
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -36,11 +38,11 @@ func parseOurs(kind IDKind, value string) (Identifier, bool) {
 		home, node, _ := strings.Cut(value, "_")
 		n, err := strconv.ParseUint(node, 10, 16)
 		ok := len(home) == 8 && isHex(home) && err == nil && n > 0 && strconv.FormatUint(n, 10) == node
-		return ifValid(Identifier{ZWaveID, value}, ok)
+		return ifValid(Identifier{Kind: ZWaveID, Value: value}, ok)
 	case MatterID:
 		fabric, node, _ := strings.Cut(value, "_")
 		ok := fabric != "" && node != "" && isHex(fabric) && isHex(node) && len(value) <= 33
-		return ifValid(Identifier{MatterID, value}, ok)
+		return ifValid(Identifier{Kind: MatterID, Value: value}, ok)
 	case IPID:
 		for _, sep := range []string{".", ":"} {
 			if a, err := netip.ParseAddr(strings.ReplaceAll(value, "_", sep)); err == nil {
@@ -62,4 +64,26 @@ func ifValid(i Identifier, ok bool) (Identifier, bool) {
 		return Identifier{}, false
 	}
 	return i, true
+}
+
+// ID makes the permanent name of the device whose strongest identifier this is.
+func (i Identifier) ID() ID {
+	value := strings.Map(func(r rune) rune {
+		switch {
+		case r >= '0' && r <= '9', r >= 'a' && r <= 'z', r == '_':
+			return r
+		default:
+			return '_'
+		}
+	}, strings.ToLower(i.Value))
+	kind := i.Kind
+	if kind == ClaimedIP {
+		kind = IPID
+	}
+	id := string(kind) + "_" + value
+	if len(id) > 40 {
+		sum := sha256.Sum256([]byte(i.Value))
+		id = string(kind) + "_" + hex.EncodeToString(sum[:12])
+	}
+	return ID(id)
 }

@@ -10,20 +10,20 @@ func TestParseID(t *testing.T) {
 		in   string
 		want Identifier // zero if refused
 	}{
-		{"AA:BB:CC:DD:EE:FF", Identifier{MACID, "aabbccddeeff"}},
-		{"aabb.ccdd.eeff", Identifier{MACID, "aabbccddeeff"}},
-		{" aa-bb-cc-dd-ee-ff ", Identifier{MACID, "aabbccddeeff"}},
-		{"mac_aabbccddeeff", Identifier{MACID, "aabbccddeeff"}},
-		{"0x00158D0001A2B3C4", Identifier{ZigbeeID, "00158d0001a2b3c4"}},
-		{"zigbee_00158d0001a2b3c4", Identifier{ZigbeeID, "00158d0001a2b3c4"}},
-		{"zwave_c0ffee00_5", Identifier{ZWaveID, "c0ffee00_5"}},
-		{"matter_87e1b004e235a130_8fc7772401cd0696", Identifier{MatterID, "87e1b004e235a130_8fc7772401cd0696"}},
-		{"192.168.1.20", Identifier{IPID, "192.168.1.20"}},
-		{"::ffff:192.168.1.20", Identifier{IPID, "192.168.1.20"}},
-		{"fd00::5", Identifier{IPID, "fd00::5"}},
-		{"fe80::1%eth0", Identifier{IPID, "fe80::1%eth0"}},
-		{"ip_192_168_1_20", Identifier{IPID, "192.168.1.20"}},
-		{"ip_fd00__5", Identifier{IPID, "fd00::5"}},
+		{"AA:BB:CC:DD:EE:FF", Identifier{Kind: MACID, Value: "aabbccddeeff"}},
+		{"aabb.ccdd.eeff", Identifier{Kind: MACID, Value: "aabbccddeeff"}},
+		{" aa-bb-cc-dd-ee-ff ", Identifier{Kind: MACID, Value: "aabbccddeeff"}},
+		{"mac_aabbccddeeff", Identifier{Kind: MACID, Value: "aabbccddeeff"}},
+		{"0x00158D0001A2B3C4", Identifier{Kind: ZigbeeID, Value: "00158d0001a2b3c4"}},
+		{"zigbee_00158d0001a2b3c4", Identifier{Kind: ZigbeeID, Value: "00158d0001a2b3c4"}},
+		{"zwave_c0ffee00_5", Identifier{Kind: ZWaveID, Value: "c0ffee00_5"}},
+		{"matter_87e1b004e235a130_8fc7772401cd0696", Identifier{Kind: MatterID, Value: "87e1b004e235a130_8fc7772401cd0696"}},
+		{"192.168.1.20", Identifier{Kind: IPID, Value: "192.168.1.20"}},
+		{"::ffff:192.168.1.20", Identifier{Kind: IPID, Value: "192.168.1.20"}},
+		{"fd00::5", Identifier{Kind: IPID, Value: "fd00::5"}},
+		{"fe80::1%eth0", Identifier{Kind: IPID, Value: "fe80::1%eth0"}},
+		{"ip_192_168_1_20", Identifier{Kind: IPID, Value: "192.168.1.20"}},
+		{"ip_fd00__5", Identifier{Kind: IPID, Value: "fd00::5"}},
 		{in: ""},
 		{in: "hub"},
 		{in: "Porch camera"},
@@ -55,8 +55,8 @@ func TestParseIDRoundTrip(t *testing.T) {
 		{MatterID, "87e1b004e235a130_8fc7772401cd0696"},
 		IP(netip.MustParseAddr("10.0.0.7")), IP(netip.MustParseAddr("fd12:3456::1")),
 	} {
-		if got, ok := ParseID(string(idOf(i))); !ok || got != i {
-			t.Errorf("ParseID(%q) = %v, %v; want %v", idOf(i), got, ok, i)
+		if got, ok := ParseID(string(i.ID())); !ok || got != i {
+			t.Errorf("ParseID(%q) = %v, %v; want %v", i.ID(), got, ok, i)
 		}
 	}
 }

@@ -95,7 +95,8 @@ type Networks struct {
 	// heard, swept or resolved.
 	Routed []netip.Prefix
 
-	near []netip.Prefix // networks of interfaces that are not looked at
+	// Near are the networks of interfaces that are not looked at.
+	Near []netip.Prefix
 }
 
 // Network is an on-link prefix that is looked at.

@@ -11,7 +11,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // Config is the whole configuration. It is read once and never changes.
@@ -22,18 +22,18 @@ type Config struct {
 	InApp bool           `yaml:"-"`
 	lines map[string]int `yaml:"-"` // of the keys that are in File
 
-	Site           string          `yaml:"site" jsonschema:"pattern=^[a-z0-9]{1\\,16}$" jsonschema_description:"Name of this home in MQTT topics; only needed when several agents share one broker."`
-	StateDir       string          `yaml:"state_dir" jsonschema_description:"Folder for decisions and what was learned. Empty: the user's state folder; /data in the app."`
-	LearningPeriod time.Duration   `yaml:"learning_period" jsonschema_description:"For how long after the first start new devices are taken as known. 0: not at all."`
-	Language       string          `yaml:"language" jsonschema_description:"Language of the findings' texts."`
-	Touch          discovery.Touch `yaml:"touch" jsonschema_description:"How far a question to a device may go: listen, connect or read."`
-	Log            Log             `yaml:"log"`
-	MQTT           MQTT            `yaml:"mqtt"`
-	Network        Network         `yaml:"network"`
-	Sources        Sources         `yaml:"sources"`
-	Outside        Outside         `yaml:"outside"`
-	Policies       Policies        `yaml:"policies"`
-	Devices        []Device        `yaml:"devices" jsonschema_description:"What the owner says of single devices."`
+	Site           string        `yaml:"site" jsonschema:"pattern=^[a-z0-9]{1\\,16}$" jsonschema_description:"Name of this home in MQTT topics; only needed when several agents share one broker."`
+	StateDir       string        `yaml:"state_dir" jsonschema_description:"Folder for decisions and what was learned. Empty: the user's state folder; /data in the app."`
+	LearningPeriod time.Duration `yaml:"learning_period" jsonschema_description:"For how long after the first start new devices are taken as known. 0: not at all."`
+	Language       string        `yaml:"language" jsonschema_description:"Language of the findings' texts."`
+	Touch          prober.Touch  `yaml:"touch" jsonschema_description:"How far a question to a device may go: listen, connect or read."`
+	Log            Log           `yaml:"log"`
+	MQTT           MQTT          `yaml:"mqtt"`
+	Network        Network       `yaml:"network"`
+	Sources        Sources       `yaml:"sources"`
+	Outside        Outside       `yaml:"outside"`
+	Policies       Policies      `yaml:"policies"`
+	Devices        []Device      `yaml:"devices" jsonschema_description:"What the owner says of single devices."`
 }
 
 // Log says what is logged.
@@ -131,10 +131,10 @@ type Policies struct {
 
 // Device is what the owner says of one device.
 type Device struct {
-	Match string           `yaml:"match" jsonschema:"required" jsonschema_description:"The device: MAC address, Thingwarden's id, 0x and IEEE address, or IP address."`
-	Name  string           `yaml:"name" jsonschema_description:"What to call it."`
-	Class string           `yaml:"class" jsonschema_description:"What sort of thing it is."`
-	Touch *discovery.Touch `yaml:"touch" jsonschema_description:"How far questions to it may go: listen, connect, read or login. Default: as set for all."`
+	Match string        `yaml:"match" jsonschema:"required" jsonschema_description:"The device: MAC address, Thingwarden's id, 0x and IEEE address, or IP address."`
+	Name  string        `yaml:"name" jsonschema_description:"What to call it."`
+	Class string        `yaml:"class" jsonschema_description:"What sort of thing it is."`
+	Touch *prober.Touch `yaml:"touch" jsonschema_description:"How far questions to it may go: listen, connect, read or login. Default: as set for all."`
 }
 
 // Default returns the configuration of an empty file. The state folder is left
@@ -144,7 +144,7 @@ func Default() Config {
 		Site:           "home",
 		LearningPeriod: 24 * time.Hour,
 		Language:       "en",
-		Touch:          discovery.Read,
+		Touch:          prober.Read,
 		Log:            Log{Level: slog.LevelInfo},
 		MQTT: MQTT{
 			Listen:          "127.0.0.1:1883",

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // with is the default configuration with one thing changed.
@@ -27,7 +28,7 @@ func with(change func(*Config)) Config {
 }
 
 func TestLoad(t *testing.T) {
-	read, login := discovery.Read, discovery.Login
+	read, login := prober.Read, prober.Login
 	tests := []struct {
 		name     string
 		file     string // config.yaml if empty
@@ -61,7 +62,7 @@ devices:
   - {match: "fe80::1%eth0"}
 `,
 			want: with(func(c *Config) {
-				c.Site, c.Touch, c.StateDir, c.Log.Level = "cabin", discovery.Connect, "/var/lib/thingwarden", slog.LevelDebug
+				c.Site, c.Touch, c.StateDir, c.Log.Level = "cabin", prober.Connect, "/var/lib/thingwarden", slog.LevelDebug
 				c.MQTT.URL, c.MQTT.Username, c.MQTT.Password = "mqtts://broker.lan:8884", "tw", "p: #1"
 				c.Network.Prefixes = []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24"), netip.MustParsePrefix("fd00:1::/64")}
 				c.Policies.Disable = []string{"telnet-open"}
@@ -75,7 +76,7 @@ devices:
 				"THINGWARDEN_SOURCES_HOMEASSISTANT_URL=http://ha.local:8123", "THINGWARDEN_SOURCES_HOMEASSISTANT_TOKEN=t",
 				"THINGWARDEN_NETWORK_CONNECTIONS_PER_SECOND_DEVICE=0", "THINGWARDEN_LEARNING_PERIOD=2h", "THINGWARDEN_SITE=", "OTHER=1"},
 			want: with(func(c *Config) {
-				c.MQTT.URL, c.MQTT.Username, c.Touch = "mqtt://env", "file", discovery.Listen
+				c.MQTT.URL, c.MQTT.Username, c.Touch = "mqtt://env", "file", prober.Listen
 				c.Sources.HomeAssistant.URL = "http://ha.local:8123"
 				c.Sources.HomeAssistant.Token, c.Network.ConnectionsPerSecond.Device, c.LearningPeriod = "t", 0, 2*time.Hour
 			})},
@@ -355,7 +356,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !siteName.MatchString(c.Site) || c.Touch > discovery.Read || c.LearningPeriod < 0 ||
+		if !siteName.MatchString(c.Site) || c.Touch > prober.Read || c.LearningPeriod < 0 ||
 			c.Network.ConnectionsPerSecond.Device > maxPerDevice || c.Network.ConnectionsPerSecond.House > maxPerHouse {
 			t.Errorf("accepted what it must not: %+v", c)
 		}

@@ -12,7 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // scalar is a kind of single value: what it is called, which YAML it may stand
@@ -34,8 +34,8 @@ var scalars = map[reflect.Type]*scalar{
 	reflect.TypeFor[int]():    {"a whole number", []string{"!!int"}, parseInt, asIs},
 	reflect.TypeFor[time.Duration](): {`a duration such as "24h" or "90s"`, []string{"!!str", "!!int"}, parseDuration,
 		func(v any) any { return formatDuration(v.(time.Duration)) }},
-	reflect.TypeFor[discovery.Touch](): {"listen, connect, read or login", []string{"!!str"}, parseTouch,
-		func(v any) any { return v.(discovery.Touch).String() }},
+	reflect.TypeFor[prober.Touch](): {"listen, connect, read or login", []string{"!!str"}, parseTouch,
+		func(v any) any { return v.(prober.Touch).String() }},
 	reflect.TypeFor[slog.Level](): {"debug, info, warn or error", []string{"!!str"}, parseLevel,
 		func(v any) any { return strings.ToLower(v.(slog.Level).String()) }},
 	reflect.TypeFor[netip.Prefix](): {`a network such as "192.168.1.0/24"`, []string{"!!str"}, parsePrefix,
@@ -145,7 +145,7 @@ func formatDuration(d time.Duration) string {
 }
 
 func parseTouch(s string) (any, error) {
-	for t := discovery.Listen; t <= discovery.Login; t++ {
+	for t := prober.Listen; t <= prober.Login; t++ {
 		if t.String() == s {
 			return t, nil
 		}

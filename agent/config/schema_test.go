@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/invopop/jsonschema"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 func TestSchemaIsCurrent(t *testing.T) {
@@ -88,7 +88,7 @@ func scalarSchema(t reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{
 			{Type: "string", Pattern: `^([0-9]+d)?([0-9.]+(ns|us|µs|ms|s|m|h))*$`}, {Const: 0},
 		}}
-	case reflect.TypeFor[discovery.Touch]():
+	case reflect.TypeFor[prober.Touch]():
 		return &jsonschema.Schema{Type: "string", Enum: []any{"listen", "connect", "read", "login"}}
 	case reflect.TypeFor[slog.Level]():
 		return &jsonschema.Schema{Type: "string", Enum: []any{"debug", "info", "warn", "error"}}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/network"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 const (
@@ -55,7 +57,7 @@ func (v *validator) check(c *Config) {
 	if !languageName.MatchString(c.Language) {
 		v.wrong("language", "want a language code such as \"en\", have %q", cut(c.Language))
 	}
-	if c.Touch == discovery.Login {
+	if c.Touch == prober.Login {
 		v.wrong("touch", "log-ins can only be allowed for single devices, under devices; want listen, connect or read")
 	}
 	v.mqtt(c)
@@ -162,7 +164,7 @@ func (v *validator) prefix(key string, p netip.Prefix) {
 	case p != p.Masked():
 		v.wrong(key, "%s is an address and not a network; did you mean %s?", p, p.Masked())
 	default:
-		if err := discovery.CheckPrefix(p); err != nil {
+		if err := network.CheckPrefix(p); err != nil {
 			v.wrong(key, "%v", err)
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 const (
@@ -98,7 +99,7 @@ func watch(t *testing.T) *watched {
 	w := &watched{t: t, home: home, asked: map[netip.Addr]bool{}}
 	c := Configure(config.Default(), dir)
 	c.MQTT.Listen = "127.0.0.1:0"
-	c.Network.ConnectionsPerSecond = config.Pace{Device: discovery.MaxPerDevice, House: discovery.MaxPerHouse}
+	c.Network.ConnectionsPerSecond = config.Pace{Device: prober.MaxPerDevice, House: prober.MaxPerHouse}
 	opt := agent.Options{Config: c, Log: log, Version: "test", Mode: agent.ModeRun}
 	home.Place(&opt)
 	opt.Dial, opt.DialUDP = w.note(opt.Dial), w.note(opt.DialUDP)
@@ -121,7 +122,7 @@ func watch(t *testing.T) *watched {
 	return w
 }
 
-func (w *watched) note(dial discovery.DialFunc) discovery.DialFunc {
+func (w *watched) note(dial prober.DialFunc) prober.DialFunc {
 	return func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 		w.mu.Lock()
 		w.asked[to.Addr()] = true
@@ -318,7 +319,7 @@ func TestDialNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer home.Close() //nolint:errcheck // tested elsewhere
-	for name, dial := range map[string]discovery.DialFunc{"tcp": home.Dial, "udp": home.DialUDP} {
+	for name, dial := range map[string]prober.DialFunc{"tcp": home.Dial, "udp": home.DialUDP} {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		if _, err := dial(ctx, netip.AddrPortFrom(ip(200), 80)); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: got %v", name, err)

@@ -9,6 +9,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/inventory"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 	crowdForgotten = 24 * time.Hour
 	// maxKnown is how many devices are remembered after they have gone; a device
 	// of which the owner decided something always is.
-	maxKnown = 2 * discovery.MaxDevices
+	maxKnown = 2 * inventory.MaxDevices
 )
 
 // tooMany reports whether a new device is one too many in an hour.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/inventory"
 )
 
 func TestFloodIsNotShownAfterARestart(t *testing.T) {
@@ -58,7 +59,7 @@ func TestFloodDoesNotPushOutTheHome(t *testing.T) {
 	sensor, _ := discovery.Zigbee("0x00124b00aabb0003")
 	h.observe(discovery.Observation{By: "zigbee2mqtt", At: h.now, About: []discovery.Identifier{sensor}}, h.now)
 	h.wait(25 * time.Hour)
-	for i := range discovery.MaxDevices + 100 {
+	for i := range inventory.MaxDevices + 100 {
 		id, _ := discovery.MAC(fmt.Sprintf("000c43%06x", i+1))
 		h.now = h.now.Add(time.Second)
 		h.observe(discovery.Observation{By: "neighbours", At: h.now, About: []discovery.Identifier{id}}, h.now)
@@ -67,7 +68,7 @@ func TestFloodDoesNotPushOutTheHome(t *testing.T) {
 	if _, there := h.inv.Find(sensor); !there {
 		t.Error("a sensor of the home had to make room for made-up devices")
 	}
-	if n := len(h.dec.Devices); n > discovery.MaxDevices {
+	if n := len(h.dec.Devices); n > inventory.MaxDevices {
 		t.Errorf("%d devices are remembered, most of which were never shown", n)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/inventory"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -43,7 +44,7 @@ type Home struct {
 	set     *policy.Set
 	started time.Time
 
-	inv      *discovery.Inventory
+	inv      *inventory.Inventory
 	ledger   *policy.Ledger
 	dec      *Decisions
 	evidence map[discovery.ID]*fact.Evidence
@@ -101,7 +102,7 @@ func New(o Options, now time.Time) *Home {
 		next: now, out: Effects{Snapshot: true},
 	}
 	c.ledger = policy.NewLedger(o.Policies, accepted{c})
-	c.inv = discovery.NewInventory(o.Networks, o.Precedence, c.keep, now)
+	c.inv = inventory.New(o.Networks, o.Precedence, c.keep, now)
 	if o.State != nil {
 		c.restore(o.State)
 	}
@@ -120,7 +121,7 @@ func (c *Home) observe(o discovery.Observation, now time.Time) {
 }
 
 // take follows up what the inventory says has changed.
-func (c *Home) take(out discovery.Outcome, now time.Time) {
+func (c *Home) take(out inventory.Outcome, now time.Time) {
 	for old, id := range out.Renamed {
 		c.rename(old, id)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/inventory"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -30,7 +31,7 @@ func (c *Home) judge(now time.Time) {
 		}
 	}
 	// Words of the home follow from those of the devices, so the hub comes last.
-	out := c.inv.Observe(discovery.Derive(c.evidence, now))
+	out := c.inv.Observe(inventory.Derive(c.evidence, now))
 	if c.dirty[discovery.Hub] || len(out.Changed) > 0 {
 		c.judgeDevice(discovery.Hub, now)
 	}

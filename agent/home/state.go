@@ -7,6 +7,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/inventory"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -19,7 +20,7 @@ type State struct {
 	Version   int                     `json:"version"`
 	SavedAt   time.Time               `json:"saved_at"`
 	Seq       uint64                  `json:"seq"`
-	Devices   []discovery.SavedDevice `json:"devices"`
+	Devices   []inventory.SavedDevice `json:"devices"`
 	Ledger    policy.LedgerState      `json:"ledger"`
 	Events    []report.Event          `json:"events"`
 	Forgotten []discovery.ID          `json:"forgotten,omitempty"`

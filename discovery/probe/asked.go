@@ -7,6 +7,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // asked is what several ports answered to the question for one protocol.
@@ -41,10 +42,10 @@ func (a *asked) services(ctx context.Context, name string, list []uint16, speaks
 // whether it speaks the protocol.
 func (a *asked) answered(port uint16, said string, speaks bool, err error) bool {
 	switch {
-	case errors.Is(err, discovery.ErrClosed):
+	case errors.Is(err, prober.ErrClosed):
 		a.closed = append(a.closed, port)
 	case err != nil:
-		a.why = discovery.WhyOf(err)
+		a.why = prober.WhyOf(err)
 	case speaks:
 		a.found = append(a.found, said)
 		return true

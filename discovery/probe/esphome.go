@@ -12,14 +12,15 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // ESPHome asks a device with ESPHome's firmware whether its native API is
 // encrypted and its web page open.
-var ESPHome = &discovery.Probe{
+var ESPHome = &prober.Probe{
 	Name:  "esphome",
 	Doc:   "Greets a device that shows itself as ESPHome on its API, TCP port 6053 or as announced, to see whether it wants encryption, and asks for its web page; logs in nowhere.",
-	Touch: discovery.Read,
+	Touch: prober.Read,
 	Gives: []string{
 		fact.ControlEncrypted.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DeviceProduct.Name(),
 		fact.HTTPControlsOpen.Name(),
@@ -29,7 +30,7 @@ var ESPHome = &discovery.Probe{
 	Run:     runESPHome,
 }
 
-func runESPHome(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+func runESPHome(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
 	port := announcedPort(t.Device(), "_esphomelib._tcp", 6053)
 	h, err := greetESPHome(ctx, t, port)
@@ -39,7 +40,7 @@ func runESPHome(ctx context.Context, t *discovery.Target, report func(discovery.
 	if err == nil {
 		h.tell(o.Facts, fmt.Sprintf("tcp/%d: ", port), t.Now())
 	} else {
-		unknown(o.Facts, discovery.WhyOf(err), []string{
+		unknown(o.Facts, prober.WhyOf(err), []string{
 			fact.ControlEncrypted.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DeviceProduct.Name(),
 		})
 	}
@@ -74,7 +75,7 @@ type espHello struct {
 	version   string // of the firmware; "" if it does not say
 }
 
-func greetESPHome(ctx context.Context, t *discovery.Target, port uint16) (espHello, error) {
+func greetESPHome(ctx context.Context, t *prober.Target, port uint16) (espHello, error) {
 	c, err := t.Dial(ctx, port)
 	if err != nil {
 		return espHello{}, err
@@ -190,13 +191,13 @@ var espPage = regexp.MustCompile(`(?i)<esp-app|esphome\.io/|webserver-v1\.min`)
 
 // setESPHomePage says whether the page with all switches of the device is open. A
 // page that is kept on the device comes compressed, though nobody asked for it.
-func setESPHomePage(e *fact.Evidence, port uint16, r *discovery.Response, err error) {
+func setESPHomePage(e *fact.Evidence, port uint16, r *prober.Response, err error) {
 	at := fmt.Sprintf("tcp/%d", port)
 	switch {
-	case errors.Is(err, discovery.ErrClosed):
+	case errors.Is(err, prober.ErrClosed):
 		fact.HTTPControlsOpen.Set(e, false, at+" refused")
 	case err != nil:
-		fact.HTTPControlsOpen.Unknown(e, discovery.WhyOf(err))
+		fact.HTTPControlsOpen.Unknown(e, prober.WhyOf(err))
 	case r.Status == 401:
 		fact.HTTPControlsOpen.Set(e, false, at+": 401")
 	case r.Status == 200 && (espPage.Match(r.Body) || r.Header.Get("Content-Encoding") == "gzip"):

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // seeds are what the devices of the transcripts say.
@@ -120,7 +120,7 @@ func FuzzShelly(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r := &discovery.Response{Status: 200, Body: body}
+		r := &prober.Response{Status: 200, Body: body}
 		e := fact.New("shelly", today)
 		info, why := readShelly(r, nil)
 		if why == "" {
@@ -142,7 +142,7 @@ func FuzzTasmota(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		r := &discovery.Response{Status: 200, Body: body}
+		r := &prober.Response{Status: 200, Body: body}
 		for _, s := range []tasmotaStatus{readStatus2(r), readTasmotaPage(r)} {
 			e := fact.New("tasmota", today)
 			s.tell(e, today)

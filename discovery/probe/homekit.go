@@ -12,14 +12,15 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // HomeKit asks an accessory whether it waits for pairing.
-var HomeKit = &discovery.Probe{
+var HomeKit = &prober.Probe{
 	Name: "homekit",
 	Doc: "Asks a HomeKit accessory itself, by multicast DNS sent to its own address only, whether it has been paired, " +
 		"where only another one told that it announces HomeKit: what anybody may say about it becomes what it says.",
-	Touch:   discovery.Read,
+	Touch:   prober.Read,
 	Gives:   homeKitWords,
 	Every:   6 * time.Hour,
 	Applies: saidToBeHomeKit,
@@ -45,7 +46,7 @@ func homeKitTypes(ev *fact.Evidence) []string {
 	return slices.DeleteFunc(slices.Clone(types), func(typ string) bool { return typ != "_hap._tcp" && typ != "_hap._udp" })
 }
 
-func runHomeKit(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+func runHomeKit(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	var all []dnssd.Instance
 	why := fact.NotTold
 	for _, typ := range homeKitTypes(t.Known()) {
@@ -54,7 +55,7 @@ func runHomeKit(ctx context.Context, t *discovery.Target, report func(discovery.
 			return ctx.Err()
 		}
 		if err != nil {
-			why = discovery.WhyOf(err)
+			why = prober.WhyOf(err)
 		}
 		all = append(all, found...)
 	}
@@ -73,13 +74,13 @@ func runHomeKit(ctx context.Context, t *discovery.Target, report func(discovery.
 // askServices asks for the instances of a service type. The question comes from an
 // ephemeral port, so the answer comes back by unicast, with all records that
 // belong to it (RFC 6762 section 6.7, RFC 6763 section 12.1).
-func askServices(ctx context.Context, t *discovery.Target, typ string) ([]dnssd.Instance, error) {
+func askServices(ctx context.Context, t *prober.Target, typ string) ([]dnssd.Instance, error) {
 	q := new(dns.Msg)
 	q.SetQuestion(typ+".local.", dns.TypePTR)
 	q.Id, q.RecursionDesired = 0, false // as on multicast: the port tells answers apart
 	b, err := q.Pack()
 	if err != nil {
-		return nil, discovery.ErrNotAsked
+		return nil, prober.ErrNotAsked
 	}
 	reply, err := t.Exchange(ctx, mdnsPort, b)
 	if err != nil {
@@ -87,7 +88,7 @@ func askServices(ctx context.Context, t *discovery.Target, typ string) ([]dnssd.
 	}
 	found, ok := readServices(reply, q.Id, typ, t.Addr())
 	if !ok {
-		return nil, discovery.ErrUnreadable
+		return nil, prober.ErrUnreadable
 	}
 	return found, nil
 }

@@ -15,13 +15,14 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // HTTP reads the front page of a device's web server.
-var HTTP = &discovery.Probe{
+var HTTP = &prober.Probe{
 	Name:  "http",
 	Doc:   "Asks TCP ports 80, 8080 and those announced by multicast DNS for their front page, and 443 and 8443 for encryption; follows no link and logs in nowhere.",
-	Touch: discovery.Read,
+	Touch: prober.Read,
 	Gives: []string{
 		fact.HTTPBasicClear.Name(), fact.HTTPOpen.Name(), fact.HTTPPasswordForm.Name(), fact.HTTPRealm.Name(),
 		fact.HTTPToTLS.Name(), fact.HTTPServer.Name(), fact.HTTPSettingsOpen.Name(), fact.HTTPTitle.Name(), fact.HTTPTLS.Name(),
@@ -35,7 +36,7 @@ var HTTP = &discovery.Probe{
 // maxAnnounced is how many ports are asked that a device announces beside 80 and 8080.
 const maxAnnounced = 3
 
-func runHTTP(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+func runHTTP(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	var s site
 	for _, port := range webPorts(t.Device()) {
 		r, err := t.Get(ctx, port, "/")
@@ -107,18 +108,18 @@ const (
 	no
 )
 
-func (s *site) add(d discovery.Device, port uint16, r *discovery.Response, err error) {
+func (s *site) add(d discovery.Device, port uint16, r *prober.Response, err error) {
 	switch {
 	case err == nil:
 		s.pages = append(s.pages, readPage(d, port, r))
-	case errors.Is(err, discovery.ErrClosed):
+	case errors.Is(err, prober.ErrClosed):
 		s.closed = append(s.closed, port)
 	default:
-		s.why = discovery.WhyOf(err)
+		s.why = prober.WhyOf(err)
 	}
 }
 
-func readPage(d discovery.Device, port uint16, r *discovery.Response) page {
+func readPage(d discovery.Device, port uint16, r *prober.Response) page {
 	p := page{port: port, status: r.Status, server: fact.Clean(r.Header.Get("Server"), fact.MaxText)}
 	if r.Status == 401 {
 		for _, c := range challenges(r.Header.Values("WWW-Authenticate")) {
@@ -310,12 +311,12 @@ func (x *encryption) add(port uint16, state *tls.ConnectionState, err error) (se
 		x.services = []discovery.Service{{Proto: "tcp", Port: int(port), Name: "https"}}
 		x.why = ""
 		return true
-	case errors.Is(err, discovery.ErrClosed):
+	case errors.Is(err, prober.ErrClosed):
 		x.refused = append(x.refused, fmt.Sprintf("tcp/%d refused", port))
-	case errors.Is(err, discovery.ErrNotTLS):
+	case errors.Is(err, prober.ErrNotTLS):
 		x.refused = append(x.refused, fmt.Sprintf("tcp/%d: no TLS", port))
 	default:
-		x.why = discovery.WhyOf(err)
+		x.why = prober.WhyOf(err)
 	}
 	return false
 }

@@ -13,13 +13,14 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // IGD asks a router that offers UPnP which doors it keeps open.
-var IGD = &discovery.Probe{
+var IGD = &prober.Probe{
 	Name:  "igd",
 	Doc:   "Asks a router that offers UPnP (Internet Gateway Device 1 and 2) which port mappings it has, whether its outside address is a private one and whether its IPv6 firewall is on; adds and removes no mapping.",
-	Touch: discovery.Read,
+	Touch: prober.Read,
 	Gives: []string{
 		fact.IGDOn.Name(), fact.IPv6FirewallOn.Name(), fact.IPv6PinholesAllowed.Name(), fact.WANDoors.Name(), fact.WANNested.Name(),
 	},
@@ -63,7 +64,7 @@ const (
 	noSuchEntryInArray = 714
 )
 
-func runIGD(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+func runIGD(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	location, _ := fact.IGDLocation.Get(t.Known())
 	g := &gateway{target: t, soap: &soapClient{target: t}, facts: t.Evidence(), until: time.Now().Add(igdBudget)}
 	defer g.soap.close()
@@ -83,7 +84,7 @@ func runIGD(ctx context.Context, t *discovery.Target, report func(discovery.Obse
 
 // gateway is one look at a router.
 type gateway struct {
-	target      *discovery.Target
+	target      *prober.Target
 	soap        *soapClient
 	facts       *fact.Evidence
 	description description
@@ -95,8 +96,8 @@ type gateway struct {
 // unknown sets the words when there is no description. A closed port is
 // knowledge: nobody is there who would open doors.
 func (g *gateway) unknown(err error, location string) {
-	why := discovery.WhyOf(err)
-	if errors.Is(err, discovery.ErrClosed) {
+	why := prober.WhyOf(err)
+	if errors.Is(err, prober.ErrClosed) {
 		fact.IGDOn.Set(g.facts, false, location+" refused")
 	}
 	fact.IGDOn.Unknown(g.facts, why)
@@ -132,7 +133,7 @@ func (g *gateway) askOn(ctx context.Context, lines []upnpService) {
 			return
 		}
 		if err != nil {
-			why = discovery.WhyOf(err)
+			why = prober.WhyOf(err)
 		}
 	}
 	switch {
@@ -155,14 +156,14 @@ func (g *gateway) offers(ctx context.Context, s upnpService, action string) (boo
 		return false, err
 	}
 	if r.Status != 200 || r.Truncated {
-		return false, discovery.ErrUnreadable
+		return false, prober.ErrUnreadable
 	}
 	root, err := parseXML(r.Body)
 	if err != nil {
 		return false, err
 	}
 	if root.name != "scpd" {
-		return false, discovery.ErrUnreadable
+		return false, prober.ErrUnreadable
 	}
 	found := false
 	root.child("actionList").each("action", func(e *element) { found = found || e.value("name") == action })
@@ -196,7 +197,7 @@ func (g *gateway) askMappings(ctx context.Context, s upnpService) error {
 	var last map[string]string
 	for i := range maxMappings {
 		if time.Now().After(g.until) {
-			return discovery.ErrNoAnswer
+			return prober.ErrNoAnswer
 		}
 		m, err := g.soap.call(ctx, at, s.kind, "GetGenericPortMappingEntry", "NewPortMappingIndex", strconv.Itoa(i))
 		var fault soapFault
@@ -227,7 +228,7 @@ func whyOfFault(err error) fact.Why {
 	var fault soapFault
 	switch {
 	case !errors.As(err, &fault):
-		return discovery.WhyOf(err)
+		return prober.WhyOf(err)
 	case fault.code == invalidAction || fault.code == notImplemented:
 		return fact.NotTold // it has no such action
 	default:

@@ -16,7 +16,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 const (
@@ -31,7 +31,7 @@ const (
 // 1.1, section 3) on one connection at a time, which it keeps as long as the
 // device does: some close it after each answer.
 type soapClient struct {
-	target *discovery.Target
+	target *prober.Target
 	conn   net.Conn
 	port   uint16
 	opened time.Time
@@ -111,7 +111,7 @@ func (s *soapClient) exchange(ctx context.Context, at place, action string, body
 		return nil, soapError(ctx, err)
 	}
 	if s.limit.N <= 0 {
-		return nil, fmt.Errorf("answer of more than %d bytes: %w", maxSOAP, discovery.ErrUnreadable)
+		return nil, fmt.Errorf("answer of more than %d bytes: %w", maxSOAP, prober.ErrUnreadable)
 	}
 	if resp.Close {
 		s.close()
@@ -127,7 +127,7 @@ func statusError(status int) error {
 	if status == http.StatusUnauthorized || status == http.StatusForbidden {
 		return soapFault{notAuthorized}
 	}
-	return discovery.ErrUnreadable
+	return prober.ErrUnreadable
 }
 
 // errDropped means that the device closed the connection before it answered.
@@ -142,11 +142,11 @@ func soapError(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return discovery.ErrNoAnswer
+		return prober.ErrNoAnswer
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), isReset(err):
-		return fmt.Errorf("%w: %w", discovery.ErrUnreadable, errDropped)
+		return fmt.Errorf("%w: %w", prober.ErrUnreadable, errDropped)
 	default:
-		return fmt.Errorf("%w: %q", discovery.ErrUnreadable, strings.ToValidUTF8(err.Error(), ""))
+		return fmt.Errorf("%w: %q", prober.ErrUnreadable, strings.ToValidUTF8(err.Error(), ""))
 	}
 }
 
@@ -164,14 +164,14 @@ type place struct {
 }
 
 // at returns the place of a URL that a description gives.
-func (d description) at(t *discovery.Target, ref string) (place, error) {
-	port, path, err := discovery.DeviceURL(d.location, ref, t.Device().Addrs())
+func (d description) at(t *prober.Target, ref string) (place, error) {
+	port, path, err := prober.DeviceURL(d.location, ref, t.Device().Addrs())
 	if err != nil {
 		return place{}, err
 	}
 	u, err := url.ParseRequestURI(path)
 	if err != nil {
-		return place{}, fmt.Errorf("address %q: %w", path, discovery.ErrForbidden)
+		return place{}, fmt.Errorf("address %q: %w", path, prober.ErrForbidden)
 	}
 	return place{port, u}, nil
 }
@@ -201,13 +201,13 @@ func readSOAP(b []byte, action string) (map[string]string, error) {
 	if fault := body.child("Fault"); fault.name != "" {
 		code, err := strconv.Atoi(fault.child("detail").child("UPnPError").value("errorCode"))
 		if err != nil {
-			return nil, fmt.Errorf("a fault without number: %w", discovery.ErrUnreadable)
+			return nil, fmt.Errorf("a fault without number: %w", prober.ErrUnreadable)
 		}
 		return nil, soapFault{code}
 	}
 	answer := body.child(action + "Response")
 	if answer.name == "" {
-		return nil, fmt.Errorf("no answer to %s in it: %w", action, discovery.ErrUnreadable)
+		return nil, fmt.Errorf("no answer to %s in it: %w", action, prober.ErrUnreadable)
 	}
 	out := map[string]string{}
 	for _, c := range answer.children {

@@ -17,11 +17,12 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // badRouter is a router that describes itself well and answers SOAP as the test
 // wants. Its connections have ended when the test has.
-func badRouter(t *testing.T, soap func(c net.Conn, r *bufio.Reader)) discovery.DialFunc {
+func badRouter(t *testing.T, soap func(c net.Conn, r *bufio.Reader)) prober.DialFunc {
 	description := string(soapAnswer(t, "/ x", `HTTP/1.1 200 OK
 Connection: close
 
@@ -139,7 +140,7 @@ func TestBadRouters(t *testing.T) {
 				fact.IGDLocation.Set(known, "http://192.0.2.10:5000/d", "")
 				d := discovery.Device{ID: "mac_00005e005301", IDs: []discovery.Identifier{{Kind: discovery.MACID, Value: "00005e005301"}, discovery.IP(deviceAddr)}}
 				began := time.Now()
-				got := askKnown(IGD, d, known, netip.MustParsePrefix("192.0.2.0/24"), discovery.Read, badRouter(t, tt.soap(t)), nil)
+				got := askKnown(IGD, d, known, netip.MustParsePrefix("192.0.2.0/24"), prober.Read, badRouter(t, tt.soap(t)), nil)
 				if !strings.Contains(got, tt.want) {
 					t.Errorf("no %q in\n%s", tt.want, got)
 				}

@@ -5,8 +5,8 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 const (
@@ -16,7 +16,7 @@ const (
 
 // decode reads an object that is as ok says, from the answer itself or one level
 // deeper, where some firmware puts it. Names of fields may be spelt in any case.
-func decode[T any](r *discovery.Response, ok func(T) bool) (v T, found bool) {
+func decode[T any](r *prober.Response, ok func(T) bool) (v T, found bool) {
 	var none T
 	if r.Truncated || loosejson.Unmarshal(r.Body, maxJSON, &v) != nil {
 		return none, false

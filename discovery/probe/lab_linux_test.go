@@ -17,17 +17,18 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/lab"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // askHost runs a probe on the hub of a lab against a host, and compares what the
 // Prober counted with what the host's network saw.
-func askHost(t *testing.T, l *lab.Lab, h *lab.Host, p *discovery.Probe) string {
+func askHost(t *testing.T, l *lab.Lab, h *lab.Host, p *prober.Probe) string {
 	t.Helper()
 	seen := h.Capture(t)
 	mac, _ := discovery.MAC(h.MAC().String())
 	d := discovery.Device{ID: discovery.ID("mac_" + mac.Value), IDs: []discovery.Identifier{mac, discovery.IP(h.IP())}}
-	got := askDevice(p, d, lab.LAN0.IPv4, discovery.Read, func(ctx context.Context, to netip.AddrPort) (c net.Conn, err error) {
-		l.Hub().Do(func() { c, err = discovery.NetDial(ctx, to) })
+	got := askDevice(p, d, lab.LAN0.IPv4, prober.Read, func(ctx context.Context, to netip.AddrPort) (c net.Conn, err error) {
+		l.Hub().Do(func() { c, err = prober.NetDial(ctx, to) })
 		return c, err
 	})
 	counted := regexp.MustCompile(`connections (\d+)`).FindStringSubmatch(got)

@@ -17,24 +17,25 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/lab"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // askRouter runs a probe on the hub of a lab against a router, and compares what
 // was counted with what its network saw.
-func askRouter(t *testing.T, l *lab.Lab, h *lab.Host, p *discovery.Probe, set func(*fact.Evidence)) string {
+func askRouter(t *testing.T, l *lab.Lab, h *lab.Host, p *prober.Probe, set func(*fact.Evidence)) string {
 	t.Helper()
 	seen := h.Capture(t)
 	mac, _ := discovery.MAC(h.MAC().String())
 	d := discovery.Device{ID: discovery.ID("mac_" + mac.Value), IDs: []discovery.Identifier{mac, discovery.IP(h.IP())}}
 	known := fact.New("test", today)
 	set(known)
-	dial := func(dial discovery.DialFunc) discovery.DialFunc {
+	dial := func(dial prober.DialFunc) prober.DialFunc {
 		return func(ctx context.Context, to netip.AddrPort) (c net.Conn, err error) {
 			l.Hub().Do(func() { c, err = dial(ctx, to) })
 			return c, err
 		}
 	}
-	got := askKnown(p, d, known, lab.LAN0.IPv4, discovery.Read, dial(discovery.NetDial), dial(discovery.NetDialUDP))
+	got := askKnown(p, d, known, lab.LAN0.IPv4, prober.Read, dial(prober.NetDial), dial(prober.NetDialUDP))
 	datagrams := func() int {
 		return len(seen.Frames(func(f lab.Frame) bool { return f.Proto == unix.IPPROTO_UDP && f.To == h.IP() }))
 	}

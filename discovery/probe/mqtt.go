@@ -9,13 +9,14 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // MQTT looks for a message broker that lets anyone connect.
-var MQTT = &discovery.Probe{
+var MQTT = &prober.Probe{
 	Name:  "mqtt",
 	Doc:   "Asks TCP port 1883, and one announced by multicast DNS, whether an MQTT broker lets a client without a password connect; subscribes to nothing and publishes nothing.",
-	Touch: discovery.Read,
+	Touch: prober.Read,
 	Gives: []string{fact.MQTTAnonymous.Name(), fact.MQTTOpen.Name()},
 	Every: 12 * time.Hour,
 	Applies: func(d discovery.Device, ev *fact.Evidence) bool {
@@ -38,7 +39,7 @@ var (
 	disconnectPacket = []byte{0xe0, 0x00}
 )
 
-func runMQTT(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+func runMQTT(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
 	var b brokers
 	list := []uint16{1883}
@@ -58,7 +59,7 @@ func runMQTT(ctx context.Context, t *discovery.Target, report func(discovery.Obs
 }
 
 // connectMQTT asks to be let in and returns the first four bytes of the answer.
-func connectMQTT(ctx context.Context, t *discovery.Target, port uint16) ([]byte, error) {
+func connectMQTT(ctx context.Context, t *prober.Target, port uint16) ([]byte, error) {
 	c, err := t.Dial(ctx, port)
 	if err != nil {
 		return nil, err

@@ -10,13 +10,14 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // NATPMP asks the router whether it opens doors by NAT-PMP or PCP.
-var NATPMP = &discovery.Probe{
+var NATPMP = &prober.Probe{
 	Name:    "natpmp",
 	Doc:     "Asks the home's router on UDP port 5351 for its outside address (NAT-PMP) and for a sign of life (PCP); never asks it to open or close anything.",
-	Touch:   discovery.Read,
+	Touch:   prober.Read,
 	Gives:   []string{fact.NATPMPOn.Name(), fact.WANNested.Name()},
 	Every:   6 * time.Hour,
 	Applies: isGateway,
@@ -30,13 +31,13 @@ func isGateway(d discovery.Device, ev *fact.Evidence) bool {
 	return gateway && reachable(d, ev)
 }
 
-func runNATPMP(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+func runNATPMP(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	facts := t.Evidence()
 	first, err1 := t.Exchange(ctx, natpmpPort, natpmpQuestion)
 	pmp := readNATPMP(first)
 	var pcp doorKeeper
 	var err2 error
-	if err1 == nil && pmp.on != yes || errors.Is(err1, discovery.ErrNoAnswer) {
+	if err1 == nil && pmp.on != yes || errors.Is(err1, prober.ErrNoAnswer) {
 		var second []byte
 		second, err2 = t.Exchange(ctx, natpmpPort, pcpQuestion(ownAddr(t)))
 		pcp = readPCP(second)
@@ -49,7 +50,7 @@ func runNATPMP(ctx context.Context, t *discovery.Target, report func(discovery.O
 		fact.NATPMPOn.Set(facts, true, pmp.proof)
 	case pcp.on == yes:
 		fact.NATPMPOn.Set(facts, true, pcp.proof)
-	case errors.Is(err1, discovery.ErrClosed), errors.Is(err2, discovery.ErrClosed):
+	case errors.Is(err1, prober.ErrClosed), errors.Is(err2, prober.ErrClosed):
 		fact.NATPMPOn.Set(facts, false, "udp/5351: port unreachable")
 	case pmp.on == no:
 		fact.NATPMPOn.Set(facts, false, pmp.proof)
@@ -58,7 +59,7 @@ func runNATPMP(ctx context.Context, t *discovery.Target, report func(discovery.O
 	case err1 == nil || err2 == nil && pcp.proof != "":
 		fact.NATPMPOn.Unknown(facts, fact.Unreadable)
 	default:
-		fact.NATPMPOn.Unknown(facts, discovery.WhyOf(err1))
+		fact.NATPMPOn.Unknown(facts, prober.WhyOf(err1))
 	}
 	if !pmp.outside.IsValid() || !tellNested(facts, pmp.outside, "NAT-PMP") {
 		fact.WANNested.Unknown(facts, fact.NotTold)
@@ -112,7 +113,7 @@ func pcpQuestion(own netip.Addr) []byte {
 	return b
 }
 
-func ownAddr(t *discovery.Target) netip.Addr {
+func ownAddr(t *prober.Target) netip.Addr {
 	if w, ok := t.Networks().OnLink(t.Addr()); ok && w.Own.IsValid() {
 		return w.Own
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // A device is asked a product's question only if it shows itself as that product.
@@ -45,7 +46,7 @@ func TestLooksLike(t *testing.T) {
 				w.Set(ev, v, "")
 			}
 			var got []string
-			for _, p := range []*discovery.Probe{ESPHome, Shelly, Tasmota} {
+			for _, p := range []*prober.Probe{ESPHome, Shelly, Tasmota} {
 				if p.Applies(tt.d, ev) {
 					got = append(got, p.Name)
 				}
@@ -54,7 +55,7 @@ func TestLooksLike(t *testing.T) {
 				t.Errorf("applying: %q, want %q", s, tt.want)
 			}
 			tt.d.IDs = nil
-			if slices.ContainsFunc([]*discovery.Probe{ESPHome, MQTT, Shelly, Tasmota}, func(p *discovery.Probe) bool { return p.Applies(tt.d, ev) }) {
+			if slices.ContainsFunc([]*prober.Probe{ESPHome, MQTT, Shelly, Tasmota}, func(p *prober.Probe) bool { return p.Applies(tt.d, ev) }) {
 				t.Error("a device without an address is asked")
 			}
 		})
@@ -92,8 +93,8 @@ func TestFrontPageIsAskedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		finished := make(chan string, 10)
-		prober := discovery.NewProber(discovery.ProberOptions{
-			Probes: []*discovery.Probe{ESPHome, HTTP, Shelly, Tasmota}, Touch: discovery.Read, PerDevice: 16, PerHouse: 128, Now: time.Now,
+		prober := prober.New(prober.Options{
+			Probes: []*prober.Probe{ESPHome, HTTP, Shelly, Tasmota}, Touch: prober.Read, PerDevice: 16, PerHouse: 128, Now: time.Now,
 			Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 				asked[to.Port()]++ // of one device, so one at a time
 				return tr.dialPipe(ctx, to)
@@ -135,17 +136,17 @@ func TestFrontPageIsAskedOnce(t *testing.T) {
 func TestHugeJSON(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		r    discovery.Response
+		r    prober.Response
 		ok   bool
 	}{
-		{"small", discovery.Response{Body: []byte(`{"type":"SHSW-1","mac":"98CDAC1F0B2E","auth":false}`)}, true},
-		{"cut", discovery.Response{Body: []byte(`{"type":"SHSW-1","mac":"98CDAC1F0B2E","auth":false}`), Truncated: true}, false},
-		{"huge", discovery.Response{Body: append([]byte(`{"type":"SHSW-1","mac":"98CDAC1F0B2E","auth":false}`), bytes.Repeat([]byte(" "), maxJSON)...)}, false},
-		{"many sections", discovery.Response{Body: []byte(manySections(maxSections))}, false},
-		{"not too many sections", discovery.Response{Body: []byte(manySections(maxSections - 1))}, true},
-		{"two values", discovery.Response{Body: []byte(`{"type":"SHSW-1","mac":"98CDAC1F0B2E"}{}`)}, false},
-		{"the last of two same names counts", discovery.Response{Body: []byte(`{"type":"","type":"SHSW-1","mac":"98CDAC1F0B2E"}`)}, true},
-		{"a number too large", discovery.Response{Body: []byte(`{"gen":1e999,"type":"SHSW-1","mac":"98CDAC1F0B2E"}`)}, true},
+		{"small", prober.Response{Body: []byte(`{"type":"SHSW-1","mac":"98CDAC1F0B2E","auth":false}`)}, true},
+		{"cut", prober.Response{Body: []byte(`{"type":"SHSW-1","mac":"98CDAC1F0B2E","auth":false}`), Truncated: true}, false},
+		{"huge", prober.Response{Body: append([]byte(`{"type":"SHSW-1","mac":"98CDAC1F0B2E","auth":false}`), bytes.Repeat([]byte(" "), maxJSON)...)}, false},
+		{"many sections", prober.Response{Body: []byte(manySections(maxSections))}, false},
+		{"not too many sections", prober.Response{Body: []byte(manySections(maxSections - 1))}, true},
+		{"two values", prober.Response{Body: []byte(`{"type":"SHSW-1","mac":"98CDAC1F0B2E"}{}`)}, false},
+		{"the last of two same names counts", prober.Response{Body: []byte(`{"type":"","type":"SHSW-1","mac":"98CDAC1F0B2E"}`)}, true},
+		{"a number too large", prober.Response{Body: []byte(`{"gen":1e999,"type":"SHSW-1","mac":"98CDAC1F0B2E"}`)}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if _, ok := decode(&tt.r, shellyInfo.valid); ok != tt.ok {

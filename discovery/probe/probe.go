@@ -2,7 +2,7 @@
 // reads only, and reports what the answer shows as facts.
 //
 // It is not this package's job to decide when to ask, to keep to the pace and
-// the owner's limits (discovery.Prober and discovery.Target do), nor to say what
+// the owner's limits (package prober does), nor to say what
 // is good or bad (package policy does).
 package probe
 
@@ -12,10 +12,11 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // All are all probes, sorted by name.
-var All = []*discovery.Probe{
+var All = []*prober.Probe{
 	ESPHome,
 	HomeKit,
 	HTTP,

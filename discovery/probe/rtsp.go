@@ -15,14 +15,15 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // RTSP looks for a camera that describes its picture to anyone (RFC 2326). It
 // asks for the path "/" alone: lists of paths are how cameras are broken into.
-var RTSP = &discovery.Probe{
+var RTSP = &prober.Probe{
 	Name:  "rtsp",
 	Doc:   "Asks TCP ports 554 and 8554, and one announced by multicast DNS, once to describe their live video (RTSP), to see whether a password is wanted; fetches no picture and logs in nowhere.",
-	Touch: discovery.Read,
+	Touch: prober.Read,
 	Gives: []string{fact.RTSPOpen.Name(), fact.RTSPPictureOpen.Name()},
 	Every: 12 * time.Hour,
 	Applies: func(d discovery.Device, ev *fact.Evidence) bool {
@@ -38,7 +39,7 @@ var noVideo = []string{
 	"speaker", "switch", "tablet", "thermostat", "ups", "valve",
 }
 
-func runRTSP(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+func runRTSP(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
 	list := []uint16{554, 8554}
 	if p := announcedPort(t.Device(), "_rtsp._tcp", 554); !slices.Contains(list, p) {
@@ -63,7 +64,7 @@ const maxRTSP = 16 << 10
 
 // describeRTSP asks for the description of what is at "/" (RFC 2326 section 10.2).
 // It is no set-up and begins no session.
-func describeRTSP(ctx context.Context, t *discovery.Target, port uint16) (rtspAnswer, error) {
+func describeRTSP(ctx context.Context, t *prober.Target, port uint16) (rtspAnswer, error) {
 	c, err := t.Dial(ctx, port)
 	if err != nil {
 		return rtspAnswer{}, err

@@ -8,13 +8,14 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // Shelly asks a Shelly device of any generation whether it wants a password.
-var Shelly = &discovery.Probe{
+var Shelly = &prober.Probe{
 	Name:    "shelly",
 	Doc:     "Asks a device that shows itself as a Shelly what it is and, where it wants no password, whether its own Wi-Fi is open and an update waits; changes nothing.",
-	Touch:   discovery.Read,
+	Touch:   prober.Read,
 	Gives:   shellyWords,
 	Every:   12 * time.Hour,
 	Applies: looksLike("shelly"),
@@ -26,7 +27,7 @@ var shellyWords = []string{
 	fact.DeviceModel.Name(), fact.DeviceProduct.Name(), fact.DeviceUpdate.Name(), fact.WiFiAPOpen.Name(),
 }
 
-func runShelly(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+func runShelly(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
 	port := announcedPort(t.Device(), "_shelly._tcp", 80)
 	r, err := t.Get(ctx, port, "/shelly")
@@ -83,9 +84,9 @@ type shellyInfo struct {
 }
 
 // readShelly reads the answer to GET /shelly, or says why it can't be.
-func readShelly(r *discovery.Response, err error) (shellyInfo, fact.Why) {
+func readShelly(r *prober.Response, err error) (shellyInfo, fact.Why) {
 	if err != nil {
-		return shellyInfo{}, discovery.WhyOf(err)
+		return shellyInfo{}, prober.WhyOf(err)
 	}
 	if r.Status != 200 {
 		return shellyInfo{}, whyStatus(r.Status)
@@ -182,12 +183,12 @@ func setDate(e *fact.Evidence, platform, version, proof string, now time.Time) {
 }
 
 // askMore asks what a Shelly without a password tells to anyone.
-func (i shellyInfo) askMore(ctx context.Context, t *discovery.Target, port uint16, e *fact.Evidence) {
-	ask := func(path string) (*discovery.Response, fact.Why) {
+func (i shellyInfo) askMore(ctx context.Context, t *prober.Target, port uint16, e *fact.Evidence) {
+	ask := func(path string) (*prober.Response, fact.Why) {
 		r, err := t.Get(ctx, port, path)
 		switch {
 		case err != nil:
-			return nil, discovery.WhyOf(err)
+			return nil, prober.WhyOf(err)
 		case r.Status != 200:
 			return nil, whyStatus(r.Status)
 		}
@@ -212,7 +213,7 @@ func (i shellyInfo) askMore(ctx context.Context, t *discovery.Target, port uint1
 
 // setAccessPoint reads whether the device's own Wi-Fi is on and open. Nothing else
 // is decoded: names of networks stand beside it.
-func setAccessPoint(e *fact.Evidence, r *discovery.Response, at string) {
+func setAccessPoint(e *fact.Evidence, r *prober.Response, at string) {
 	type accessPoint struct {
 		Enable loosejson.Flag `json:"enable"`
 		IsOpen loosejson.Flag `json:"is_open"`

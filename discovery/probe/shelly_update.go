@@ -7,6 +7,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // waiting is what a device says of an update.
@@ -35,7 +36,7 @@ var factory = regexp.MustCompile(`\.99-`)
 
 // readGen1Update reads update.has_update of /status. It is compared with what
 // runs: devices have offered what they had already.
-func readGen1Update(r *discovery.Response, runs string) waiting {
+func readGen1Update(r *prober.Response, runs string) waiting {
 	type update struct {
 		HasUpdate  loosejson.Flag `json:"has_update"`
 		NewVersion loosejson.Text `json:"new_version"`
@@ -59,7 +60,7 @@ func readGen1Update(r *discovery.Response, runs string) waiting {
 }
 
 // readGen2Update reads available_updates.stable of Sys.GetStatus.
-func readGen2Update(r *discovery.Response, runs string) waiting {
+func readGen2Update(r *prober.Response, runs string) waiting {
 	type version struct {
 		Version loosejson.Text `json:"version"`
 	}

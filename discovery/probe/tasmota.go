@@ -11,15 +11,16 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // Tasmota asks a device with Tasmota's firmware for its version, which it tells
 // only where no password is set (Tasmota documentation, Commands, "Status" and
 // "WebPassword").
-var Tasmota = &discovery.Probe{
+var Tasmota = &prober.Probe{
 	Name:    "tasmota",
 	Doc:     `Asks a device that shows itself as Tasmota for its firmware by "Status 2", which it tells without a log-in only where no password is set; changes nothing.`,
-	Touch:   discovery.Read,
+	Touch:   prober.Read,
 	Gives:   tasmotaWords,
 	Every:   12 * time.Hour,
 	Applies: looksLike("tasmota"),
@@ -30,14 +31,14 @@ var tasmotaWords = []string{
 	fact.ControlOpen.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DeviceProduct.Name(),
 }
 
-func runTasmota(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+func runTasmota(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
 	r, err := t.Get(ctx, 80, "/cm?cmnd=Status%202")
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
-		unknown(o.Facts, discovery.WhyOf(err), tasmotaWords)
+		unknown(o.Facts, prober.WhyOf(err), tasmotaWords)
 		report(o)
 		return nil
 	}
@@ -68,7 +69,7 @@ type tasmotaStatus struct {
 
 // readStatus2 reads the answer to "Status 2". Before version 5.13 it is no JSON
 // but "STATUS2 = {...}"; before 8.2.3 a refusal has status 200.
-func readStatus2(r *discovery.Response) tasmotaStatus {
+func readStatus2(r *prober.Response) tasmotaStatus {
 	type firmware struct {
 		Version loosejson.Text `json:"Version"`
 		Built   loosejson.Text `json:"BuildDateTime"`
@@ -108,7 +109,7 @@ var madeBy = regexp.MustCompile(`(?i)>\s*(?:sonoff-)?tasmota\s+(\d[\w.()-]{0,40}
 
 // readTasmotaPage reads the front page of a device whose interface for commands is
 // off: it switches what is connected, so whoever sees it controls the device.
-func readTasmotaPage(r *discovery.Response) tasmotaStatus {
+func readTasmotaPage(r *prober.Response) tasmotaStatus {
 	switch m := madeBy.FindSubmatch(r.Body); {
 	case r.Status == 401:
 		return tasmotaStatus{open: no, proof: "tcp/80: 401", why: fact.Refused}

@@ -11,21 +11,22 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // Telnet looks for a remote log-in by Telnet (RFC 854), the door that Mirai
 // used; it tried port 2323 as well as 23.
-var Telnet = &discovery.Probe{
+var Telnet = &prober.Probe{
 	Name:    "telnet",
 	Doc:     "Connects to TCP ports 23 and 2323 and reads what the device says first; sends nothing.",
-	Touch:   discovery.Connect,
+	Touch:   prober.Connect,
 	Gives:   []string{fact.TelnetOpen.Name(), fact.TelnetPort.Name()},
 	Every:   12 * time.Hour,
 	Applies: reachable,
 	Run:     runTelnet,
 }
 
-func runTelnet(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+func runTelnet(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
 	var closed []uint16
 	var other []string // ports on which something else speaks
@@ -35,11 +36,11 @@ func runTelnet(ctx context.Context, t *discovery.Target, report func(discovery.O
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, discovery.ErrClosed):
+		case errors.Is(err, prober.ErrClosed):
 			closed = append(closed, port)
 			continue
 		case err != nil:
-			why = discovery.WhyOf(err)
+			why = prober.WhyOf(err)
 			continue
 		}
 		said := fmt.Sprintf("tcp/%d: %s", port, readable(banner))

@@ -17,8 +17,8 @@ import (
 
 	"golang.org/x/tools/txtar"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // know notes a word that is known before the probe asks.
@@ -140,7 +140,7 @@ func (unreachable) Read([]byte) (int, error) {
 
 // closedUDP returns a dialer to a port on loopback at which nothing listens: a
 // closed UDP port is what a real socket has to show.
-func closedUDP(t *testing.T) discovery.DialFunc {
+func closedUDP(t *testing.T) prober.DialFunc {
 	t.Helper()
 	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
@@ -149,6 +149,6 @@ func closedUDP(t *testing.T) discovery.DialFunc {
 	closed := netip.MustParseAddrPort(c.LocalAddr().String())
 	_ = c.Close()
 	return func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
-		return discovery.NetDialUDP(ctx, closed)
+		return prober.NetDialUDP(ctx, closed)
 	}
 }

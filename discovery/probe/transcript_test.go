@@ -35,6 +35,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -122,8 +123,8 @@ func eachTranscript(t *testing.T, f func(*testing.T, *transcript)) {
 type transcript struct {
 	file     string
 	archive  *txtar.Archive
-	probe    *discovery.Probe
-	touch    discovery.Touch
+	probe    *prober.Probe
+	touch    prober.Touch
 	name     string
 	facts    *fact.Evidence
 	services []discovery.Service
@@ -147,13 +148,13 @@ type fakePort struct {
 
 var deviceAddr = netip.MustParseAddr("192.0.2.10")
 
-func readTranscript(t *testing.T, p *discovery.Probe, file string) *transcript {
+func readTranscript(t *testing.T, p *prober.Probe, file string) *transcript {
 	t.Helper()
 	a, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &transcript{file: file, archive: a, probe: p, touch: discovery.Read, open: map[uint16]*fakePort{},
+	tr := &transcript{file: file, archive: a, probe: p, touch: prober.Read, open: map[uint16]*fakePort{},
 		facts: fact.New("test", today), udp: map[uint16]map[string][]byte{}}
 	for _, f := range a.Files {
 		switch {
@@ -182,7 +183,7 @@ func (tr *transcript) readDevice(t *testing.T, text string) {
 		case "fact":
 			tr.know(t, f[1], f[2])
 		case "touch":
-			tr.touch = map[string]discovery.Touch{"listen": discovery.Listen, "connect": discovery.Connect}[f[1]]
+			tr.touch = map[string]prober.Touch{"listen": prober.Listen, "connect": prober.Connect}[f[1]]
 		default:
 			t.Fatalf("%s: device: %q", tr.file, line)
 		}
@@ -344,7 +345,7 @@ func (tr *transcript) dialPipe(ctx context.Context, to netip.AddrPort) (net.Conn
 
 // listen gives every port of the device a listener of its own and returns a
 // dialer that finds it.
-func (tr *transcript) listen(t *testing.T) (dial discovery.DialFunc, stop func()) {
+func (tr *transcript) listen(t *testing.T) (dial prober.DialFunc, stop func()) {
 	addrs := map[uint16]string{}
 	var serving sync.WaitGroup
 	var listeners []net.Listener
@@ -382,7 +383,7 @@ func (tr *transcript) listen(t *testing.T) (dial discovery.DialFunc, stop func()
 }
 
 // ask runs the probe through a Prober and writes down what it says.
-func (tr *transcript) ask(dial, dialUDP discovery.DialFunc) string {
+func (tr *transcript) ask(dial, dialUDP prober.DialFunc) string {
 	d := discovery.Device{
 		ID: "mac_00005e005301", IDs: []discovery.Identifier{{Kind: discovery.MACID, Value: "00005e005301"}, discovery.IP(deviceAddr)},
 		Services: tr.services, Name: tr.name,
@@ -394,17 +395,17 @@ func (tr *transcript) ask(dial, dialUDP discovery.DialFunc) string {
 // are compared with it.
 var today = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-func askDevice(p *discovery.Probe, d discovery.Device, lan netip.Prefix, touch discovery.Touch, dial discovery.DialFunc) string {
+func askDevice(p *prober.Probe, d discovery.Device, lan netip.Prefix, touch prober.Touch, dial prober.DialFunc) string {
 	return askKnown(p, d, fact.New("test", today), lan, touch, dial, nil)
 }
 
 // askKnown asks a device of which something is known already.
-func askKnown(p *discovery.Probe, d discovery.Device, known *fact.Evidence, lan netip.Prefix, touch discovery.Touch, dial, dialUDP discovery.DialFunc) string {
+func askKnown(p *prober.Probe, d discovery.Device, known *fact.Evidence, lan netip.Prefix, touch prober.Touch, dial, dialUDP prober.DialFunc) string {
 	start := time.Now()
 	observed := make(chan discovery.Observation, 100)
 	var connections, datagrams atomic.Int64
-	prober := discovery.NewProber(discovery.ProberOptions{
-		Probes: []*discovery.Probe{p}, Touch: touch, PerDevice: 16, PerHouse: 128, Dial: dial, DialUDP: dialUDP,
+	prober := prober.New(prober.Options{
+		Probes: []*prober.Probe{p}, Touch: touch, PerDevice: 16, PerHouse: 128, Dial: dial, DialUDP: dialUDP,
 		Now: func() time.Time { return today.Add(time.Since(start)) },
 		Networks: func() discovery.Networks {
 			return discovery.Networks{Looked: []discovery.Network{{Interface: "lan0", Prefix: lan}}}

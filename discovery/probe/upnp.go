@@ -9,13 +9,14 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // UPnP reads how a device describes itself.
-var UPnP = &discovery.Probe{
+var UPnP = &prober.Probe{
 	Name:    "upnp",
 	Doc:     "Reads the description that a device announces by SSDP (UPnP): its name, maker, model and kind; asks at the device's own address only, and controls nothing.",
-	Touch:   discovery.Read,
+	Touch:   prober.Read,
 	Gives:   []string{fact.DeviceClass.Name(), fact.DeviceManufacturer.Name(), fact.DeviceModel.Name()},
 	Every:   24 * time.Hour,
 	Needs:   []string{fact.UPnPLocations.Name()},
@@ -32,7 +33,7 @@ func describesItself(d discovery.Device, ev *fact.Evidence) bool {
 	return len(list) > 0 && reachable(d, ev)
 }
 
-func runUPnP(ctx context.Context, t *discovery.Target, report func(discovery.Observation)) error {
+func runUPnP(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	locations, _ := fact.UPnPLocations.Get(t.Known())
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
 	why := fact.NotTold
@@ -42,7 +43,7 @@ func runUPnP(ctx context.Context, t *discovery.Target, report func(discovery.Obs
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
-			why = discovery.WhyOf(err)
+			why = prober.WhyOf(err)
 			continue
 		}
 		if o.Name == "" || d.root.class() == "router" {
@@ -81,8 +82,8 @@ type upnpService struct {
 }
 
 // fetchDescription reads a description. The question is put once in a pass, whoever puts it.
-func fetchDescription(ctx context.Context, t *discovery.Target, location string) (description, error) {
-	port, path, err := discovery.DeviceURL("", location, t.Device().Addrs())
+func fetchDescription(ctx context.Context, t *prober.Target, location string) (description, error) {
+	port, path, err := prober.DeviceURL("", location, t.Device().Addrs())
 	if err != nil {
 		return description{}, err
 	}
@@ -91,7 +92,7 @@ func fetchDescription(ctx context.Context, t *discovery.Target, location string)
 		return description{}, err
 	}
 	if r.Status != 200 || r.Truncated {
-		return description{}, fmt.Errorf("description with status %d: %w", r.Status, discovery.ErrUnreadable)
+		return description{}, fmt.Errorf("description with status %d: %w", r.Status, prober.ErrUnreadable)
 	}
 	d, err := readDescription(r.Body)
 	if err != nil {
@@ -111,7 +112,7 @@ func readDescription(b []byte) (description, error) {
 	}
 	device := root.child("device")
 	if root.name != "root" || device.name == "" {
-		return description{}, fmt.Errorf("no description of a device: %w", discovery.ErrUnreadable)
+		return description{}, fmt.Errorf("no description of a device: %w", prober.ErrUnreadable)
 	}
 	d := description{location: root.value("URLBase"), root: upnpDevice{
 		kind:         deviceKind(device.value("deviceType")),

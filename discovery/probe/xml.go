@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // The limits of XML from a device (threat T2).
@@ -79,7 +79,7 @@ func unreadableXML(err error) error {
 		err = errors.New("it ends early")
 	}
 	// The text may hold bytes of the device.
-	return fmt.Errorf("xml: %w: %q", discovery.ErrUnreadable, strings.ToValidUTF8(err.Error(), ""))
+	return fmt.Errorf("xml: %w: %q", prober.ErrUnreadable, strings.ToValidUTF8(err.Error(), ""))
 }
 
 // child returns the first child of that name, an empty element if there is none.

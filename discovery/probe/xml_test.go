@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // Threat T2: whatever a document has, reading it costs little, and nothing but it
@@ -42,7 +42,7 @@ func TestParseXML(t *testing.T) {
 			if (root == nil) != (err != nil) || (err == nil) != (tt.want == "") {
 				t.Fatalf("error %v, want %q", err, tt.want)
 			}
-			if err != nil && (!errors.Is(err, discovery.ErrUnreadable) || !strings.Contains(err.Error(), tt.want)) {
+			if err != nil && (!errors.Is(err, prober.ErrUnreadable) || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("error %q, want %q in it", err, tt.want)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 // GatewayType is the device type of an Internet gateway (UPnP InternetGatewayDevice)
@@ -22,7 +23,7 @@ const MaxLocations = 8
 // CheckLocation says why the place at which a device says it describes itself is
 // not used: it must be at the address that the packet came from (threat T1).
 func CheckLocation(location string, from netip.Addr) error {
-	if _, _, err := discovery.DeviceURL("", location, []netip.Addr{from}); err != nil {
+	if _, _, err := prober.DeviceURL("", location, []netip.Addr{from}); err != nil {
 		return err
 	}
 	if fact.Clean(location, fact.MaxText) != location {
@@ -45,7 +46,7 @@ func Describe(ev *fact.Evidence, addr netip.Addr, locations []string, gateway st
 	}
 	out := []discovery.Service{}
 	for _, l := range locations {
-		port, _, err := discovery.DeviceURL("", l, []netip.Addr{addr})
+		port, _, err := prober.DeviceURL("", l, []netip.Addr{addr})
 		service := discovery.Service{Proto: "tcp", Port: int(port), Name: "upnp"}
 		if err == nil && !slices.Contains(out, service) {
 			out = append(out, service)

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
+	"github.com/thingwarden/thingwarden/discovery/inventory"
 )
 
 const (
-	maxInstances = 4 * discovery.MaxDevices
-	maxDevices   = 2 * discovery.MaxDevices // of the registry: a thing may have an entry for each integration
-	maxUpdates   = 2 * discovery.MaxDevices
+	maxInstances = 4 * inventory.MaxDevices
+	maxDevices   = 2 * inventory.MaxDevices // of the registry: a thing may have an entry for each integration
+	maxUpdates   = 2 * inventory.MaxDevices
 
 	// Home Assistant forgets what it has seen when it restarts. What it announced
 	// is there again after a minute; an address only when its device asks for one
@@ -103,7 +103,7 @@ func (h *home) takeLeases(b json.RawMessage, live bool) error {
 		if !ok || h.own[l.addr] {
 			continue
 		}
-		if _, had := h.leases[l.mac.Value]; !had && len(h.leases) >= discovery.MaxDevices {
+		if _, had := h.leases[l.mac.Value]; !had && len(h.leases) >= inventory.MaxDevices {
 			h.full = true
 			continue
 		}
@@ -164,7 +164,7 @@ func (h *home) takeUPnP(b json.RawMessage) error {
 		}
 		x := h.boxes[p.from]
 		if x == nil {
-			if len(h.boxes) >= discovery.MaxDevices {
+			if len(h.boxes) >= inventory.MaxDevices {
 				h.full = true
 				continue
 			}

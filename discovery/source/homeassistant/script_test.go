@@ -24,6 +24,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/network"
 )
 
 var rewrite = flag.Bool("update", false, "write what the source reports into the scripts")
@@ -148,7 +149,7 @@ func (h *harness) start(t *testing.T, cfg Config, transport http.RoundTripper) {
 				return discovery.Networks{Looked: []discovery.Network{{Interface: "eth0", Index: 2,
 					Prefix: netip.MustParsePrefix("10.99.0.0/24"), Own: netip.MustParseAddr("10.99.0.3")}}}
 			}
-			return discovery.Networks{}.AddRouted(h.routed)
+			return network.AddRouted(discovery.Networks{}, h.routed)
 		},
 		Routed: func(p []netip.Prefix) {
 			h.line(fmt.Sprintf("networks %v", p))

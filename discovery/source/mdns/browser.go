@@ -14,12 +14,13 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
+	"github.com/thingwarden/thingwarden/discovery/inventory"
 )
 
 const (
 	// maxHosts is the number of senders that are remembered, which is twice that
 	// of devices: one may speak IPv4 and IPv6.
-	maxHosts = 2 * discovery.MaxDevices
+	maxHosts = 2 * inventory.MaxDevices
 	// coalesce is how long a known host is listened to before its change is
 	// reported, since an announcement takes several packets.
 	coalesce = 10 * time.Millisecond

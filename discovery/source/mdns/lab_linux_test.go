@@ -22,6 +22,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/lab"
+	"github.com/thingwarden/thingwarden/discovery/network"
 )
 
 // found is what the source has reported in a lab, by address.
@@ -37,7 +38,7 @@ type found struct {
 // labNetworks are the networks of the lab's hub.
 func labNetworks(t *testing.T) func() discovery.Networks {
 	return func() discovery.Networks {
-		n, err := discovery.LookNetworks([]netip.Prefix{
+		n, err := network.Look([]netip.Prefix{
 			lab.LAN0.IPv4, lab.LAN0.IPv6, lab.LAN1.IPv4, lab.LAN1.IPv6, netip.MustParsePrefix("fe80::/64"),
 		})
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/inventory"
 )
 
 // homeOf is an inventory that hears what the browser reports and what a test says
@@ -19,7 +20,7 @@ import (
 type homeOf struct {
 	t   *testing.T
 	a   *air
-	inv *discovery.Inventory
+	inv *inventory.Inventory
 }
 
 // moves says that the device with that MAC address has these addresses now.
@@ -132,7 +133,7 @@ func TestAddressChangesHands(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, a *air) {
-				h := &homeOf{t, a, discovery.NewInventory(func() discovery.Networks { return home }, nil, func(discovery.ID) bool { return true }, time.Now())}
+				h := &homeOf{t, a, inventory.New(func() discovery.Networks { return home }, nil, func(discovery.ID) bool { return true }, time.Now())}
 				h.moves(plugMAC, "10.0.0.5")
 				a.say("10.0.0.5", plugAt("10.0.0.5")...)
 				h.look()
@@ -152,7 +153,7 @@ func TestAddressChangesHands(t *testing.T) {
 // Who fakes that addresses change hands does not make the hub flood the link.
 func TestChangesOfHandsCostLittle(t *testing.T) {
 	bubble(t, func(t *testing.T, a *air) {
-		h := &homeOf{t, a, discovery.NewInventory(func() discovery.Networks { return home }, nil, func(discovery.ID) bool { return true }, time.Now())}
+		h := &homeOf{t, a, inventory.New(func() discovery.Networks { return home }, nil, func(discovery.ID) bool { return true }, time.Now())}
 		a.pass(time.Minute)
 		before := time.Now()
 		for i := range 60 {

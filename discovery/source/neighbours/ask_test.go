@@ -12,7 +12,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
-func network(prefix, own string) discovery.Network {
+func onNetwork(prefix, own string) discovery.Network {
 	return discovery.Network{Interface: "lan0", Index: 2, Prefix: netip.MustParsePrefix(prefix), Own: netip.MustParseAddr(own)}
 }
 
@@ -22,11 +22,11 @@ func TestSweepable(t *testing.T) {
 		networks []discovery.Network
 		want     string
 	}{
-		{"small", []discovery.Network{network("10.0.0.0/29", "10.0.0.3")}, "10.0.0.1 10.0.0.2 10.0.0.4 10.0.0.5 10.0.0.6"},
-		{"two own addresses", []discovery.Network{network("10.0.0.0/30", "10.0.0.1"), network("10.0.0.0/30", "10.0.0.2")}, ""},
-		{"point to point", []discovery.Network{network("10.0.0.0/31", "10.0.0.1")}, "10.0.0.0"},
-		{"IPv6", []discovery.Network{network("fd00::/64", "fd00::1")}, ""},
-		{"end of the address space", []discovery.Network{network("255.255.255.252/30", "255.255.255.253")}, "255.255.255.254"},
+		{"small", []discovery.Network{onNetwork("10.0.0.0/29", "10.0.0.3")}, "10.0.0.1 10.0.0.2 10.0.0.4 10.0.0.5 10.0.0.6"},
+		{"two own addresses", []discovery.Network{onNetwork("10.0.0.0/30", "10.0.0.1"), onNetwork("10.0.0.0/30", "10.0.0.2")}, ""},
+		{"point to point", []discovery.Network{onNetwork("10.0.0.0/31", "10.0.0.1")}, "10.0.0.0"},
+		{"IPv6", []discovery.Network{onNetwork("fd00::/64", "fd00::1")}, ""},
+		{"end of the address space", []discovery.Network{onNetwork("255.255.255.252/30", "255.255.255.253")}, "255.255.255.254"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestSweepable(t *testing.T) {
 			}
 		})
 	}
-	n := len(slices.Collect(sweepable(discovery.Networks{Looked: []discovery.Network{network("192.168.1.0/24", "192.168.1.2")}})))
+	n := len(slices.Collect(sweepable(discovery.Networks{Looked: []discovery.Network{onNetwork("192.168.1.0/24", "192.168.1.2")}})))
 	if n != 253 {
 		t.Errorf("%d addresses of a /24", n)
 	}
@@ -75,7 +75,7 @@ func TestAskerKeepsItsLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newAsker()
-			want := slices.Collect(sweepable(discovery.Networks{Looked: []discovery.Network{network("10.0.0.0/22", "10.0.0.1")}}))
+			want := slices.Collect(sweepable(discovery.Networks{Looked: []discovery.Network{onNetwork("10.0.0.0/22", "10.0.0.1")}}))
 			for _, addr := range want {
 				a.add(addr, start)
 				a.add(addr, start) // once is enough

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/inventory"
 )
 
 const (
@@ -119,7 +119,7 @@ func (t *neighbourTable) makeRoomForDispute() {
 func (n *neighbour) disputes() []string {
 	out := []string{}
 	for addr, owner := range n.disputed {
-		out = append(out, discovery.Disputed(addr, owner.String()))
+		out = append(out, inventory.Disputed(addr, owner.String()))
 	}
 	slices.Sort(out)
 	return out

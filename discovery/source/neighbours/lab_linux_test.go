@@ -14,6 +14,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/lab"
+	"github.com/thingwarden/thingwarden/discovery/network"
 )
 
 func TestMain(m *testing.M) { lab.Main(m) }
@@ -318,7 +319,7 @@ func TestNoNetworkIsSaid(t *testing.T) {
 	lab.New(t)
 	w := watch(t, func(w *watcher) {
 		w.source.env.Networks = func() discovery.Networks {
-			n, _ := discovery.LookNetworks(nil) // a lab has veth only
+			n, _ := network.Look(nil) // a lab has veth only
 			return n
 		}
 	})
@@ -337,11 +338,11 @@ func TestConnectSweep(t *testing.T) {
 	l := lab.New(t)
 	open, closed := l.Host("open"), l.Host("closed")
 	open.Listen("tcp", ":443")
-	n, err := discovery.LookNetworks(nil)
+	n, err := network.Look(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.Looked = []discovery.Network{network("10.99.0.8/29", "10.99.0.2")}
+	n.Looked = []discovery.Network{onNetwork("10.99.0.8/29", "10.99.0.2")}
 	sent := map[string]int{}
 	c := newConnectSweep(discovery.Env{})
 	c.limit.SetLimit(1000)

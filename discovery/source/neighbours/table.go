@@ -10,11 +10,12 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/inventory"
 )
 
 // Bounds of what strangers can make us remember (threat T14).
 const (
-	maxNeighbours  = discovery.MaxDevices
+	maxNeighbours  = inventory.MaxDevices
 	maxUnconfirmed = 500 // of them: seen in packets only
 	maxAddrs       = 24  // of one device
 	leftAfter      = 3   // unanswered questions, after which a device has left an address

@@ -25,7 +25,7 @@ const deskIf = 2
 
 var (
 	deskNet = discovery.Networks{Looked: []discovery.Network{
-		network("192.168.1.0/24", "192.168.1.2"), network("fd00::/64", "fd00::2"), network("fe80::/64", "fe80::2"),
+		onNetwork("192.168.1.0/24", "192.168.1.2"), onNetwork("fd00::/64", "fd00::2"), onNetwork("fe80::/64", "fe80::2"),
 	}}
 	macA   = hwaddr{0xb8, 0x27, 0xeb, 0, 0, 0xa}
 	macB   = hwaddr{0xb8, 0x27, 0xeb, 0, 0, 0xb}

@@ -19,6 +19,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/lab"
+	"github.com/thingwarden/thingwarden/discovery/network"
 )
 
 // watcher runs the source on the hub of a lab and keeps what it says.
@@ -69,7 +70,7 @@ func watch(t *testing.T, change func(*watcher)) *watcher {
 		Log: slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), &w.log), nil)),
 		Now: time.Now,
 		Networks: func() discovery.Networks {
-			n, err := discovery.LookNetworks(w.networks)
+			n, err := network.Look(w.networks)
 			if err != nil {
 				t.Error(err)
 			}

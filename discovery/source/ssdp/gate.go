@@ -8,6 +8,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/inventory"
 )
 
 const (
@@ -17,7 +18,7 @@ const (
 	senderBurst = 100
 	totalRate   = 500
 	totalBurst  = 1000
-	maxSenders  = discovery.MaxDevices
+	maxSenders  = inventory.MaxDevices
 )
 
 // gate lets through what comes from a device of the networks that are looked at,

@@ -24,6 +24,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
 	"github.com/thingwarden/thingwarden/discovery/lab"
+	"github.com/thingwarden/thingwarden/discovery/network"
 )
 
 func TestMain(m *testing.M) { lab.Main(m) }
@@ -45,7 +46,7 @@ func start(t *testing.T, cfg Config) (f *found, stop func()) {
 	src, err := Kind.New(cfg, discovery.Env{
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
 		Networks: func() discovery.Networks {
-			n, err := discovery.LookNetworks([]netip.Prefix{lab.LAN0.IPv4, lab.LAN1.IPv4})
+			n, err := network.Look([]netip.Prefix{lab.LAN0.IPv4, lab.LAN1.IPv4})
 			if err != nil {
 				t.Error(err)
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/inventory"
 )
 
 func TestStaticTellsAgainEveryMinute(t *testing.T) {
@@ -76,7 +77,7 @@ func TestStaticNamesEveryMistake(t *testing.T) {
 func TestStaticInTheInventory(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	lan := discovery.Networks{Looked: []discovery.Network{{Interface: "eth0", Prefix: netip.MustParsePrefix("192.168.1.0/24")}}}
-	inv := discovery.NewInventory(func() discovery.Networks { return lan }, []string{"static"}, func(discovery.ID) bool { return false }, now)
+	inv := inventory.New(func() discovery.Networks { return lan }, []string{"static"}, func(discovery.ID) bool { return false }, now)
 	printer, _ := discovery.MAC("aa:bb:cc:00:00:01")
 	ip := discovery.IP(netip.MustParseAddr("192.168.1.20"))
 	inv.Observe(discovery.Observation{By: "neighbours", At: now, About: []discovery.Identifier{printer, ip}, Name: "HP", Facts: fact.New("neighbours", now)})

@@ -1,0 +1,51 @@
+package inventory
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// wideInternet are the IPv6 addresses that are in use on the Internet (RFC 4291
+// section 2.4 and IANA's registry: nothing else has been assigned).
+var wideInternet = netip.MustParsePrefix("2000::/3")
+
+// addAddressWords sets the words that follow from a device's addresses and the
+// networks that the hub is in. An address that is only claimed shows nothing.
+func (r *record) addAddressWords(networks discovery.Networks, e *fact.Evidence) {
+	if r.id == discovery.Hub {
+		return
+	}
+	reachable := false
+	var global []netip.Addr
+	for i, claimed := range r.ids {
+		a, err := netip.ParseAddr(i.Value)
+		if i.Kind != discovery.IPID || claimed || err != nil {
+			continue
+		}
+		reachable = true
+		if slices.Contains(networks.Gateways, a) {
+			fact.WANGateway.Set(e, true, fmt.Sprintf("default route via %s", a))
+		}
+		if wideInternet.Contains(a) {
+			global = append(global, a)
+		}
+	}
+	if class, _ := e.Entry(fact.DeviceClass.Name()); reachable && len(networks.Gateways) == 0 && class.By == "static" && class.Value == "router" {
+		// Where the kernel's routes lead through no network that is looked at, as
+		// in a container, the owner's word tells.
+		fact.WANGateway.Set(e, true, class.Proof)
+	}
+	slices.SortFunc(global, netip.Addr.Compare)
+	switch {
+	case len(global) == 1:
+		fact.IPv6Global.Set(e, true, global[0].String())
+	case len(global) > 1:
+		fact.IPv6Global.Set(e, true, fmt.Sprintf("%s and %d more", global[0], len(global)-1))
+	case reachable && slices.ContainsFunc(networks.Looked, func(w discovery.Network) bool { return wideInternet.Contains(w.Prefix.Addr()) }):
+		fact.IPv6Global.Set(e, false, "")
+	}
+}

@@ -1,0 +1,178 @@
+package inventory
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// staleAfter is how long no device was seen at the address to which a door
+// leads, until the door counts as forgotten.
+const staleAfter = 7 * 24 * time.Hour
+
+// deriveRouter returns what follows for single devices from what the home's
+// router says: which doors from the Internet lead to them, and whether its IPv6
+// firewall guards them. Only a device by which the hub itself reaches the
+// Internet is believed about others, since any device can claim to be a router,
+// and not one that claims by turns with another to be it.
+// What it returns differs from the evidence given; nothing, when all holds, and
+// nothing while no network is looked at, when nobody can tell who the router is.
+func (inv *Inventory) deriveRouter(evidence map[discovery.ID]*fact.Evidence, now time.Time) []discovery.Observation {
+	if len(inv.networks().Looked) == 0 {
+		return nil
+	}
+	var routers []discovery.ID
+	said := map[discovery.ID]bool{} // devices of which something was derived before
+	for id, e := range evidence {
+		if gateway, _ := fact.WANGateway.Get(e); gateway && !disputes(e) {
+			routers = append(routers, id)
+		}
+		if isDerived(e, fact.WANOpenPorts.Name()) || isDerived(e, fact.WANDoorsStale.Name()) || isDerived(e, fact.IPv6Unguarded.Name()) {
+			said[id] = true
+		}
+	}
+	slices.Sort(routers)
+	r := &router{inv.derivation(evidence, now)}
+	for id := range said {
+		r.of(id)
+	}
+	doors, why := r.doors(routers)
+	r.tellDoors(doors, why)
+	r.tellIPv6(routers)
+	return r.changes()
+}
+
+// router is the work of one deriveRouter.
+type router struct{ *derivation }
+
+// doors returns the doors of all routers by the device to which they lead, and
+// why they are not known if a router does not tell. It sets which are stale.
+func (r *router) doors(routers []discovery.ID) (map[discovery.ID][]discovery.Door, fact.Why) {
+	byClient := map[discovery.ID][]discovery.Door{}
+	why := fact.NotTold
+	if len(routers) > 0 {
+		why = ""
+	}
+	for _, id := range routers {
+		list, ok := fact.WANDoors.Get(r.evidence[id])
+		if !ok {
+			if n, had := r.evidence[id].Entry(fact.WANDoors.Name()); had {
+				why = n.Why
+				fact.WANDoorsStale.Unknown(r.of(id), n.Why)
+			} else if why == "" {
+				why = fact.NotTold
+			}
+			continue
+		}
+		var stale []string
+		for _, s := range list {
+			d, ok := discovery.ParseDoor(s)
+			if !ok {
+				continue
+			}
+			client, there := r.client(d)
+			if there {
+				byClient[client] = append(byClient[client], d)
+			}
+			if r.forgotten(id, d, client, there) {
+				stale = append(stale, s)
+			}
+		}
+		fact.WANDoorsStale.Set(r.of(id), stale, strings.Join(stale, "; "))
+	}
+	return byClient, why
+}
+
+// client returns the device to which a door leads, and whether there is one.
+func (r *router) client(d discovery.Door) (discovery.ID, bool) {
+	if r.inv.networks().Own(d.Client) {
+		return discovery.Hub, true
+	}
+	return r.inv.Find(discovery.IP(d.Client))
+}
+
+// forgotten reports whether a door leads to an address at which nobody has been
+// seen for long. Where nobody was ever seen, that is as long as the router is known.
+func (r *router) forgotten(router discovery.ID, d discovery.Door, client discovery.ID, there bool) bool {
+	if _, onLink := r.inv.networks().OnLink(d.Client); !onLink || client == discovery.Hub {
+		return false
+	}
+	if online, _ := fact.DeviceOnline.Get(r.evidence[client]); there && online {
+		return false
+	}
+	if there {
+		return r.now.Sub(r.inv.records[client].last) >= staleAfter
+	}
+	return r.now.Sub(r.inv.records[router].first) >= staleAfter
+}
+
+func (r *router) tellDoors(byClient map[discovery.ID][]discovery.Door, why fact.Why) {
+	for id := range byClient {
+		r.of(id)
+	}
+	for id, e := range r.new {
+		doors := byClient[id]
+		if why != "" && len(doors) == 0 {
+			if isDerived(r.evidence[id], fact.WANOpenPorts.Name()) {
+				fact.WANOpenPorts.Unknown(e, why)
+				fact.WANOpenTCP.Unknown(e, why)
+			}
+			continue
+		}
+		if len(doors) == 0 && !isDerived(r.evidence[id], fact.WANOpenPorts.Name()) {
+			continue // a router's word on its own doors only
+		}
+		list, tcp := describeDoors(doors)
+		fact.WANOpenPorts.Set(e, list, strings.Join(list, "; "))
+		fact.WANOpenTCP.Set(e, tcp, "")
+	}
+}
+
+// describeDoors returns the doors of one device as they stand in the words about
+// it, and the numbers of their TCP ports, the smallest first: a device that asks
+// for hundreds must not hide those that matter.
+func describeDoors(doors []discovery.Door) (list, tcp []string) {
+	numbers := map[int]bool{}
+	for _, d := range doors {
+		list = append(list, d.OnDevice())
+		if d.Proto == "tcp" {
+			numbers[int(d.Outside)] = true
+			numbers[int(d.Inside)] = true
+		}
+	}
+	slices.Sort(list)
+	for _, n := range slices.Sorted(maps.Keys(numbers)) {
+		tcp = append(tcp, strconv.Itoa(n))
+	}
+	return slices.Compact(list), tcp
+}
+
+// tellIPv6 says of each device with a worldwide IPv6 address whether a firewall
+// stands before it. With several routers one without it is enough.
+func (r *router) tellIPv6(routers []discovery.ID) {
+	known, guarded, proof := false, true, ""
+	for _, id := range routers {
+		if on, ok := fact.IPv6FirewallOn.Get(r.evidence[id]); ok {
+			known = true
+			if !on {
+				n, _ := r.evidence[id].Entry(fact.IPv6FirewallOn.Name())
+				guarded, proof = false, n.Proof
+			}
+		}
+	}
+	for id, e := range r.evidence {
+		had := isDerived(e, fact.IPv6Unguarded.Name())
+		global, _ := fact.IPv6Global.Get(e)
+		switch {
+		case global && known:
+			fact.IPv6Unguarded.Set(r.of(id), !guarded, proof)
+		case had:
+			fact.IPv6Unguarded.Unknown(r.of(id), fact.NotTold)
+		}
+	}
+}

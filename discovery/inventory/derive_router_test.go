@@ -1,0 +1,229 @@
+package inventory
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// routedHome is a home with a router, a camera and a rogue device that claims to
+// be a router too.
+type routedHome struct {
+	t        *testing.T
+	inv      *Inventory
+	networks discovery.Networks
+	now      time.Time
+}
+
+var routedAddrs = map[string]string{"router": "192.0.2.1", "camera": "192.0.2.20", "rogue": "192.0.2.66"}
+
+func newRoutedHome(t *testing.T) *routedHome {
+	h := &routedHome{t: t, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), networks: discovery.Networks{
+		Looked: []discovery.Network{
+			{Interface: "lan0", Prefix: netip.MustParsePrefix("192.0.2.0/24"), Own: netip.MustParseAddr("192.0.2.2")},
+			{Interface: "lan0", Prefix: netip.MustParsePrefix("2001:db8::/64"), Own: netip.MustParseAddr("2001:db8::2")},
+		},
+		Gateways: []netip.Addr{netip.MustParseAddr("192.0.2.1")},
+	}}
+	h.inv = New(func() discovery.Networks { return h.networks }, nil, func(discovery.ID) bool { return false }, h.now)
+	for name := range routedAddrs {
+		h.say(name, "neighbours", nil)
+	}
+	return h
+}
+
+func (h *routedHome) mac(name string) discovery.Identifier {
+	id, ok := discovery.MAC("00005e0053" + map[string]string{"router": "01", "camera": "20", "rogue": "66"}[name])
+	if !ok {
+		h.t.Fatalf("no MAC of %q", name)
+	}
+	return id
+}
+
+func (h *routedHome) say(name, by string, set func(*fact.Evidence)) {
+	o := discovery.Observation{By: by, At: h.now, About: []discovery.Identifier{h.mac(name)}, Facts: fact.New(by, h.now)}
+	if by == "neighbours" {
+		o.About = append(o.About, discovery.IP(netip.MustParseAddr(routedAddrs[name])))
+	}
+	if set != nil {
+		set(o.Facts)
+	}
+	h.inv.Observe(o)
+}
+
+func (h *routedHome) doors(name string, doors ...string) {
+	h.say(name, "igd", func(e *fact.Evidence) { fact.WANDoors.Set(e, doors, "igd") })
+}
+
+// derive derives until nothing is new, which must be at once, and returns what
+// is known of a device then.
+func (h *routedHome) derive(name string) *fact.Evidence {
+	h.t.Helper()
+	all := func() map[discovery.ID]*fact.Evidence {
+		out := map[discovery.ID]*fact.Evidence{}
+		for _, id := range h.inv.IDs() {
+			out[id] = h.inv.Evidence(id, h.now)
+		}
+		return out
+	}
+	for _, o := range h.inv.DeriveDevices(all(), h.now) {
+		h.inv.Observe(o)
+	}
+	if again := h.inv.DeriveDevices(all(), h.now); len(again) > 0 {
+		h.t.Errorf("derived again though nothing has changed: %v", again)
+	}
+	if name == "hub" {
+		return all()[discovery.Hub]
+	}
+	return all()[h.mac(name).ID()]
+}
+
+func (h *routedHome) want(name string, want map[string]any) {
+	h.t.Helper()
+	got := map[string]any{}
+	for _, n := range h.derive(name).Entries() {
+		if n.By == derived && n.Known() {
+			got[n.Name] = n.Value
+		} else if n.By == derived {
+			got[n.Name] = n.Why
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		h.t.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
+
+const (
+	cameraDoor = `192.0.2.20 tcp 8443 to 443, for good, "web"`
+	nobodyDoor = "192.0.2.77 udp 9 to 9, for a time"
+)
+
+func TestDoorsStandOnTheDeviceTheyLeadTo(t *testing.T) {
+	h := newRoutedHome(t)
+	h.doors("router", cameraDoor, "192.0.2.20 udp 50 to 60, for a time", nobodyDoor, "192.0.2.2 tcp 8123 to 8123, for good", "junk")
+	h.want("camera", map[string]any{
+		"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`, "udp 50 to 60, for a time"},
+		"wan.open_tcp":   []string{"443", "8443"},
+	})
+	h.want("hub", map[string]any{"wan.open_ports": []string{"tcp 8123 to 8123, for good"}, "wan.open_tcp": []string{"8123"}})
+	h.want("rogue", map[string]any{})
+	if n := len(h.inv.IDs()); n != 4 {
+		t.Errorf("%d devices: a door to nobody made one", n)
+	}
+
+	h.doors("router", nobodyDoor) // the door to the camera was closed
+	h.want("camera", map[string]any{"wan.open_ports": []string{}, "wan.open_tcp": []string{}})
+
+	h.doors("router", cameraDoor)
+	h.say("router", "igd", nil)
+	h.now = h.now.Add(25 * time.Hour)
+	h.inv.Expire(h.now)
+	h.want("camera", map[string]any{"wan.open_ports": fact.Stale, "wan.open_tcp": fact.Stale})
+}
+
+func TestDoorsFollowTheAddress(t *testing.T) {
+	h := newRoutedHome(t)
+	h.doors("router", cameraDoor)
+	h.want("camera", map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}})
+	h.inv.Observe(discovery.Observation{By: "neighbours", At: h.now, About: []discovery.Identifier{h.mac("rogue"), discovery.IP(netip.MustParseAddr("192.0.2.20"))}})
+	h.want("camera", map[string]any{"wan.open_ports": []string{}, "wan.open_tcp": []string{}})
+	h.want("rogue", map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}})
+}
+
+// Threat T12: only the device by which the hub itself reaches the Internet is
+// believed about others.
+func TestFalseRouterSaysNothingOfOthers(t *testing.T) {
+	h := newRoutedHome(t)
+	h.doors("rogue", "192.0.2.20 tcp 23 to 23, for good")
+	h.say("rogue", "igd", func(e *fact.Evidence) { fact.IPv6FirewallOn.Set(e, false, "igd") })
+	h.want("camera", map[string]any{})
+	h.want("router", map[string]any{})
+	h.want("rogue", map[string]any{})
+
+	h.doors("router", cameraDoor)
+	h.doors("rogue")
+	h.want("camera", map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}})
+}
+
+// In a container the kernel's routes do not lead to the home's router.
+func TestTheOwnerSaysWhichIsTheRouter(t *testing.T) {
+	h := newRoutedHome(t)
+	h.networks.Gateways = nil
+	isRouter := func(e *fact.Evidence) { fact.DeviceClass.Set(e, "router", "") }
+	h.say("rogue", "upnp", isRouter)
+	h.doors("rogue", "192.0.2.20 tcp 23 to 23, for good")
+	h.doors("router", cameraDoor)
+	h.want("camera", map[string]any{})
+	h.say("router", "static", isRouter)
+	doors := map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}}
+	h.want("camera", doors)
+
+	h.say("rogue", "static", isRouter) // a second box of the owner's, that is not the way out
+	h.networks.Gateways = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
+	h.want("camera", doors)
+}
+
+func TestDoorsToNobody(t *testing.T) {
+	h := newRoutedHome(t)
+	h.doors("router", cameraDoor, nobodyDoor, "198.51.100.7 tcp 1 to 1, for good")
+	h.want("router", map[string]any{"wan.doors_stale": []string{}}) // the home has just become known
+
+	h.now = h.now.Add(staleAfter)
+	h.say("camera", "neighbours", nil)
+	h.doors("router", cameraDoor, nobodyDoor, "198.51.100.7 tcp 1 to 1, for good")
+	h.want("router", map[string]any{"wan.doors_stale": []string{nobodyDoor}})
+
+	h.now = h.now.Add(staleAfter) // nobody has seen the camera since
+	h.doors("router", cameraDoor, nobodyDoor)
+	h.want("router", map[string]any{"wan.doors_stale": []string{cameraDoor, nobodyDoor}})
+
+	h.say("camera", "neighbours", func(e *fact.Evidence) { fact.DeviceOnline.Set(e, true, "") })
+	h.want("router", map[string]any{"wan.doors_stale": []string{nobodyDoor}})
+}
+
+func TestIPv6Unguarded(t *testing.T) {
+	h := newRoutedHome(t)
+	h.inv.Observe(discovery.Observation{By: "neighbours", At: h.now, About: []discovery.Identifier{h.mac("camera"), discovery.IP(netip.MustParseAddr("2001:db8::20"))}})
+	h.want("camera", map[string]any{})
+	firewall := func(on bool) {
+		h.say("router", "igd", func(e *fact.Evidence) { fact.IPv6FirewallOn.Set(e, on, "FirewallEnabled") })
+	}
+	firewall(false)
+	h.want("camera", map[string]any{"ipv6.unguarded": true})
+	h.want("rogue", map[string]any{})
+	firewall(true)
+	h.want("camera", map[string]any{"ipv6.unguarded": false})
+	h.now = h.now.Add(8 * 24 * time.Hour)
+	h.inv.Expire(h.now)
+	h.want("camera", map[string]any{"ipv6.unguarded": fact.NotTold})
+}
+
+func TestAddressWords(t *testing.T) {
+	h := newRoutedHome(t)
+	h.inv.Observe(discovery.Observation{By: "mdns", At: h.now, About: []discovery.Identifier{h.mac("rogue"), discovery.Claimed(netip.MustParseAddr("2001:db8::66"))}})
+	h.inv.Observe(discovery.Observation{By: "neighbours", At: h.now, About: []discovery.Identifier{h.mac("camera"), discovery.IP(netip.MustParseAddr("2001:db8::20")), discovery.IP(netip.MustParseAddr("2001:db8::21"))}})
+	get := func(name, word string) any {
+		n, _ := h.inv.Evidence(h.mac(name).ID(), h.now).Entry(word)
+		return n.Value
+	}
+	for _, tt := range []struct {
+		name, word string
+		want       any
+	}{
+		{"router", "wan.gateway", true}, {"camera", "wan.gateway", nil}, {"rogue", "wan.gateway", nil},
+		{"camera", "ipv6.global", true}, {"router", "ipv6.global", false}, {"rogue", "ipv6.global", false},
+	} {
+		if got := get(tt.name, tt.word); got != tt.want {
+			t.Errorf("%s of %s = %v, want %v", tt.word, tt.name, got, tt.want)
+		}
+	}
+	h.networks.Looked = h.networks.Looked[:1]
+	if got := get("router", "ipv6.global"); got != nil {
+		t.Errorf("ipv6.global = %v in a home without IPv6", got)
+	}
+}

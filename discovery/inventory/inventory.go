@@ -1,0 +1,378 @@
+// Package inventory merges observations into devices. It decides which device an
+// observation is about, keeps apart what each source says, lets old words expire,
+// and derives the words that need all devices at once.
+//
+// It has no clock, no network and no logger, and it is not its job to judge
+// (package policy) or to remember the owner's decisions (package agent).
+package inventory
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+const (
+	// MaxDevices is the largest number of devices of a home. Beyond it the
+	// device that was unseen for longest and that Keep does not protect goes.
+	MaxDevices = 2000
+	maxPending = 512
+	maxIDs     = 32 // identifiers of one device, so that nobody owns every address
+	// pendingFor is how long facts about an address wait for its owner's MAC: a
+	// kernel that remembers who had it waits five seconds, asks three times a
+	// second apart, and a device that is known must not seem new.
+	pendingFor = 10 * time.Second
+	// addrKept is how long an address stays with a device that is there and does
+	// not have it any more.
+	addrKept = time.Hour
+)
+
+// Inventory merges observations into devices: it decides which device an
+// observation is about and keeps what each source says apart, so that it can be
+// withdrawn. It is not safe for concurrent use; the agent's loop owns it.
+type Inventory struct {
+	networks   func() discovery.Networks
+	precedence map[string]int
+	keep       func(discovery.ID) bool
+	records    map[discovery.ID]*record
+	owner      map[discovery.Identifier]discovery.ID // every identifier of every device; addresses as IPID
+	pending    []discovery.Observation
+}
+
+type record struct {
+	id          discovery.ID
+	ids         map[discovery.Identifier]bool      // value: the address is only claimed
+	named       map[discovery.Identifier]time.Time // when an address was last told to be its
+	via         discovery.Identifier
+	by          map[string]*contribution
+	first, last time.Time
+}
+
+// contribution is what one source or probe says of one device.
+type contribution struct {
+	name     string
+	services []discovery.Service
+	facts    *fact.Evidence
+	restored bool // from an earlier run, and not told again
+}
+
+// New returns an inventory with the hub's own device in it.
+// Precedence names the sources whose word wins over the others', strongest
+// first; those not named come after the entry "" or, without one, last. Keep
+// says which devices must not make room for others.
+func New(networks func() discovery.Networks, precedence []string, keep func(discovery.ID) bool, now time.Time) *Inventory {
+	inv := &Inventory{
+		networks: networks, precedence: map[string]int{}, keep: keep,
+		records: map[discovery.ID]*record{}, owner: map[discovery.Identifier]discovery.ID{},
+	}
+	for i, name := range precedence {
+		inv.precedence[name] = i + 1
+	}
+	hub := inv.add(discovery.Hub, now)
+	hub.contribution("agent", now)
+	e := fact.New("agent", now)
+	fact.DeviceKind.Set(e, "hub", "")
+	fact.DeviceClass.Set(e, "hub", "")
+	hub.by["agent"].facts = e
+	return inv
+}
+
+// Outcome says what an observation changed.
+type Outcome struct {
+	Changed  []discovery.ID                // devices that differ now
+	Appeared []discovery.ID                // among Changed: devices that were not there
+	Renamed  map[discovery.ID]discovery.ID // old to new: a device got a better identity
+	Removed  []discovery.ID                // devices that no source sees any more
+	Resolve  []netip.Addr                  // on-link addresses whose hardware address should be asked for
+}
+
+func (o *Outcome) add(p Outcome) {
+	o.Changed = append(o.Changed, p.Changed...)
+	o.Appeared = append(o.Appeared, p.Appeared...)
+	o.Removed = append(o.Removed, p.Removed...)
+	o.Resolve = append(o.Resolve, p.Resolve...)
+	for old, id := range p.Renamed {
+		o.rename(old, id)
+	}
+}
+
+func (o *Outcome) rename(old, id discovery.ID) {
+	if o.Renamed == nil {
+		o.Renamed = map[discovery.ID]discovery.ID{}
+	}
+	o.Renamed[old] = id
+}
+
+// Observe takes an observation in. Its By and At must be set.
+func (inv *Inventory) Observe(o discovery.Observation) Outcome {
+	var out Outcome
+	if len(o.About) == 0 {
+		inv.apply(inv.records[discovery.Hub], o, &out)
+		return out
+	}
+	strong, weak := split(o.About)
+	if len(strong) == 0 {
+		inv.observeWeak(o, weak, &out)
+		return out
+	}
+	r := inv.find(strong)
+	if r == nil {
+		if o.Gone {
+			return out
+		}
+		r = inv.add(strong[0].ID(), o.At)
+		out.Appeared = append(out.Appeared, r.id)
+		inv.makeRoom(r.id, &out)
+	}
+	for _, i := range strong {
+		inv.bind(r, i)
+	}
+	for _, i := range weak {
+		inv.bindAddr(r, i, o.At, &out)
+	}
+	if len(weak) > 0 {
+		inv.dropOldAddrs(r, o.At, &out)
+	}
+	inv.apply(r, o, &out)
+	return out
+}
+
+// split parts strong identifiers, strongest first, from addresses.
+func split(about []discovery.Identifier) (strong, weak []discovery.Identifier) {
+	for _, i := range about {
+		if i.Strong() {
+			strong = append(strong, i)
+		} else {
+			weak = append(weak, i)
+		}
+	}
+	order := []discovery.IDKind{discovery.ZigbeeID, discovery.ZWaveID, discovery.MACID, discovery.MatterID}
+	slices.SortStableFunc(strong, func(a, b discovery.Identifier) int {
+		return cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind))
+	})
+	return strong, weak
+}
+
+func (inv *Inventory) find(strong []discovery.Identifier) *record {
+	for _, i := range strong {
+		if id, ok := inv.owner[i]; ok {
+			return inv.records[id]
+		}
+	}
+	return nil
+}
+
+// observeWeak handles an observation that knows only addresses. On a network
+// whose hardware addresses we can learn it waits for the owner, so that no
+// device is first made by its address and then again by its MAC.
+func (inv *Inventory) observeWeak(o discovery.Observation, weak []discovery.Identifier, out *Outcome) {
+	for _, i := range weak {
+		if id, ok := inv.owner[discovery.Identifier{Kind: discovery.IPID, Value: i.Value}]; ok {
+			inv.apply(inv.records[id], o, out)
+			return
+		}
+	}
+	addr, err := netip.ParseAddr(weak[0].Value)
+	if err != nil || o.Gone || inv.networks().Own(addr) {
+		return // what the hub says on one interface is heard on another
+	}
+	if _, onLink := inv.networks().OnLink(addr); !onLink || o.By == learner {
+		inv.observeRouted(o, addr, out)
+		return
+	}
+	out.Resolve = append(out.Resolve, addr)
+	if len(inv.pending) >= maxPending {
+		inv.pending = slices.Delete(inv.pending, 0, 1)
+	}
+	inv.pending = append(inv.pending, o)
+}
+
+func (inv *Inventory) observeRouted(o discovery.Observation, addr netip.Addr, out *Outcome) {
+	if inv.isOpinion(o.By) || !addr.IsPrivate() && !addr.IsLinkLocalUnicast() {
+		return
+	}
+	r := inv.add(discovery.IP(addr).ID(), o.At)
+	out.Appeared = append(out.Appeared, r.id)
+	inv.makeRoom(r.id, out)
+	inv.bindAddr(r, discovery.IP(addr), o.At, out)
+	inv.apply(r, o, out)
+}
+
+// Tick makes devices of addresses whose hardware address did not turn up in
+// time, and returns when it wants to be called next; zero if it need not be.
+func (inv *Inventory) Tick(now time.Time) (Outcome, time.Time) {
+	var out Outcome
+	var next time.Time
+	waiting := inv.pending
+	inv.pending = nil
+	for _, o := range waiting {
+		if end := o.At.Add(pendingFor); now.Before(end) {
+			inv.pending = append(inv.pending, o)
+			if next.IsZero() || end.Before(next) {
+				next = end
+			}
+			continue
+		}
+		_, weak := split(o.About)
+		if _, ok := inv.owner[discovery.Identifier{Kind: discovery.IPID, Value: weak[0].Value}]; ok {
+			inv.observeWeak(o, weak, &out)
+			continue
+		}
+		if addr, err := netip.ParseAddr(weak[0].Value); err == nil {
+			inv.observeRouted(o, addr, &out)
+		}
+	}
+	return out, next
+}
+
+func (inv *Inventory) add(id discovery.ID, at time.Time) *record {
+	r := &record{id: id, ids: map[discovery.Identifier]bool{}, named: map[discovery.Identifier]time.Time{}, by: map[string]*contribution{}, first: at, last: at}
+	inv.records[id] = r
+	return r
+}
+
+func (inv *Inventory) bind(r *record, i discovery.Identifier) {
+	if _, taken := inv.owner[i]; taken || len(r.ids) >= maxIDs {
+		return // two strong identifiers never merge because somebody named them together
+	}
+	inv.owner[i] = r.id
+	r.ids[i] = false
+}
+
+// bindAddr gives an address to a device. The kernel's word moves it from
+// another device; a claim takes only what nobody has (threat T12).
+func (inv *Inventory) bindAddr(r *record, i discovery.Identifier, at time.Time, out *Outcome) {
+	key := discovery.Identifier{Kind: discovery.IPID, Value: i.Value}
+	claimed := i.Kind == discovery.ClaimedIP
+	old, taken := inv.owner[key]
+	switch {
+	case taken && old == r.id:
+		r.named[key] = at
+		if !claimed && r.ids[key] {
+			r.ids[key] = false
+		}
+		return
+	case taken && claimed && !inv.records[old].ids[key]:
+		return
+	case taken && isWeak(old):
+		inv.promote(inv.records[old], r, out)
+		r.unbind(key)
+	case taken:
+		inv.records[old].unbind(key)
+		delete(inv.records[old].by, "static") // may have meant the address; it is told again
+		out.Changed = append(out.Changed, old)
+	}
+	inv.dropOldestAddr(r)
+	inv.owner[key] = r.id
+	r.ids[key], r.named[key] = claimed, at
+	out.Changed = append(out.Changed, r.id)
+	inv.release(i.Value, out)
+}
+
+func (r *record) unbind(addr discovery.Identifier) {
+	delete(r.ids, addr)
+	delete(r.named, addr)
+}
+
+// dropOldAddrs takes from a device the addresses that it has had no more for a
+// while, by which it would be asked in vain.
+func (inv *Inventory) dropOldAddrs(r *record, now time.Time, out *Outcome) {
+	for i, at := range r.named {
+		if now.Sub(at) >= addrKept {
+			r.unbind(i)
+			delete(inv.owner, i)
+			out.Changed = append(out.Changed, r.id)
+		}
+	}
+}
+
+// dropOldestAddr makes room for an address: temporary IPv6 addresses come and go.
+func (inv *Inventory) dropOldestAddr(r *record) {
+	if len(r.ids) < maxIDs {
+		return
+	}
+	var worst discovery.Identifier
+	for i, at := range r.named {
+		six, worstSix := strings.Contains(i.Value, ":"), strings.Contains(worst.Value, ":")
+		if worst.Value == "" || six && !worstSix || six == worstSix && at.Before(r.named[worst]) {
+			worst = i
+		}
+	}
+	r.unbind(worst)
+	delete(inv.owner, worst)
+}
+
+// release applies what waited for the owner of an address.
+func (inv *Inventory) release(value string, out *Outcome) {
+	waiting := inv.pending
+	inv.pending = nil
+	for _, o := range waiting {
+		_, weak := split(o.About)
+		if weak[0].Value == value {
+			inv.observeWeak(o, weak, out)
+		} else {
+			inv.pending = append(inv.pending, o)
+		}
+	}
+}
+
+func isWeak(id discovery.ID) bool { return strings.HasPrefix(string(id), "ip_") }
+
+// promote merges a device that was known by its address only into one with a
+// better identity.
+func (inv *Inventory) promote(old, r *record, out *Outcome) {
+	for i, claimed := range old.ids {
+		inv.owner[i] = r.id
+		r.ids[i] = claimed
+		if at, ok := old.named[i]; ok {
+			r.named[i] = at
+		}
+	}
+	for name, c := range old.by {
+		if _, ok := r.by[name]; !ok {
+			r.by[name] = c
+		}
+	}
+	if old.first.Before(r.first) {
+		r.first = old.first
+	}
+	delete(inv.records, old.id)
+	out.rename(old.id, r.id)
+	out.Changed = append(out.Changed, r.id)
+}
+
+func (inv *Inventory) makeRoom(except discovery.ID, out *Outcome) {
+	for len(inv.records) > MaxDevices {
+		var oldest *record
+		for id, r := range inv.records {
+			if id == discovery.Hub || id == except || inv.keep(id) {
+				continue
+			}
+			if oldest == nil || r.last.Before(oldest.last) {
+				oldest = r
+			}
+		}
+		if oldest == nil {
+			return
+		}
+		inv.Forget(oldest.id)
+		out.Removed = append(out.Removed, oldest.id)
+	}
+}
+
+// Forget removes a device with all that is known of it.
+func (inv *Inventory) Forget(id discovery.ID) {
+	r := inv.records[id]
+	if r == nil || id == discovery.Hub {
+		return
+	}
+	for i := range r.ids {
+		delete(inv.owner, i)
+	}
+	delete(inv.records, id)
+}

@@ -1,0 +1,192 @@
+package prober
+
+import (
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// Pending returns the words that probes will, or may not, learn of a device and
+// have not looked for yet, each unknown with the reason.
+func (p *Prober) Pending(d discovery.Device, ev *fact.Evidence) *fact.Evidence {
+	p.mu.Lock()
+	alone := p.fragile[d.ID]
+	p.mu.Unlock()
+	if alone || p.never(d, ev) {
+		// The owner's level would allow it; we do not want to.
+		return Applicable(p.probes(), d, ev, Login)
+	}
+	return Applicable(p.probes(), d, ev, p.allowed(d))
+}
+
+// Applicable returns the words of the probes that apply to a device and have
+// not finished with it, each unknown: TouchLevel if its probe needs more than is
+// allowed, else NotAsked.
+func Applicable(probes []*Probe, d discovery.Device, ev *fact.Evidence, allowed Touch) *fact.Evidence {
+	out := fact.New("prober", time.Time{})
+	for _, probe := range probes {
+		if ev.Finished(probe.Name) || !applies(probe, d, ev) {
+			continue
+		}
+		why := fact.NotAsked
+		if probe.Touch > allowed {
+			why = fact.TouchLevel
+		}
+		for _, word := range probe.Gives {
+			if _, had := out.Entry(word); !had || why == fact.NotAsked {
+				out.Put(fact.Entry{Name: word, By: probe.Name, Why: why})
+			}
+		}
+	}
+	return out
+}
+
+func (p *Prober) replan() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.subjects {
+		p.plan(s)
+	}
+}
+
+// plan finds out when the device is to be asked next.
+func (p *Prober) plan(s *subject) {
+	s.next = time.Time{}
+	if !p.mayAsk(s) {
+		return
+	}
+	for _, probe := range p.wanted(s.device, s.evidence) {
+		due, ok := s.due[probe.Name]
+		if !ok {
+			if !s.forced {
+				due = p.firstDue(s, probe)
+			}
+			s.due[probe.Name] = due
+		}
+		if p.needChanged(s, probe) && !due.IsZero() {
+			// At the least a while after it ran.
+			due = due.Add(changeGap - interval(probe, s.device.ID))
+			s.due[probe.Name] = due
+		}
+		if s.next.IsZero() || due.Before(s.next) {
+			s.next = due
+		}
+		if due.IsZero() {
+			s.next = p.opt.Now()
+			return
+		}
+	}
+}
+
+// changeGap is the least time between two looks of a probe whose needs change.
+const changeGap = time.Minute
+
+// needed returns the values of the words that a probe needs, as one text; empty
+// if it needs none or one of them is not known.
+func needed(probe *Probe, ev *fact.Evidence) string {
+	var values []string
+	for _, word := range probe.Needs {
+		n, ok := ev.Entry(word)
+		if !ok || !n.Known() {
+			return ""
+		}
+		values = append(values, fmt.Sprintf("%q", n.Value))
+	}
+	return strings.Join(values, " ")
+}
+
+// needChanged reports, once, that a probe that ran has to ask elsewhere now.
+func (p *Prober) needChanged(s *subject, probe *Probe) bool {
+	before, now := s.needed[probe.Name], needed(probe, s.evidence)
+	if before == "" || now == "" || now == before {
+		return false
+	}
+	delete(s.needed, probe.Name)
+	return true
+}
+
+// mayAsk reports whether the device may be asked anything at all, as it is now.
+func (p *Prober) mayAsk(s *subject) bool {
+	if p.fragile[s.device.ID] || p.never(s.device, s.evidence) || s.away && !s.forced {
+		return false
+	}
+	_, ok := Askable(s.device, p.opt.Networks())
+	return ok
+}
+
+// wanted returns the probes that apply to a device and are allowed.
+func (p *Prober) wanted(d discovery.Device, ev *fact.Evidence) []*Probe {
+	allowed := p.allowed(d)
+	return slices.DeleteFunc(p.probes(), func(probe *Probe) bool {
+		return probe.Touch > allowed || !applies(probe, d, ev)
+	})
+}
+
+// probes returns all probes but those that tell third parties something and
+// that the owner did not switch on.
+func (p *Prober) probes() []*Probe {
+	return slices.DeleteFunc(slices.Clone(p.opt.Probes), func(probe *Probe) bool {
+		return probe.Outside && !p.opt.Outside[probe.Name]
+	})
+}
+
+// allowed returns the highest touch for a device.
+func (p *Prober) allowed(d discovery.Device) Touch {
+	if p.opt.PerDevice == 0 || p.opt.PerHouse == 0 {
+		return Listen
+	}
+	if p.opt.DeviceTouch != nil {
+		if t, ok := p.opt.DeviceTouch(d); ok {
+			return t
+		}
+	}
+	return p.opt.Touch
+}
+
+// never reports whether a device is only listened to, whatever is allowed.
+func (p *Prober) never(d discovery.Device, ev *fact.Evidence) bool {
+	class, _ := fact.DeviceClass.Get(ev)
+	return class == "medical" || class == "alarm" || p.opt.NeverProbe != nil && p.opt.NeverProbe(d, ev)
+}
+
+// applies asks a probe whether it applies; one that panics does not.
+func applies(probe *Probe, d discovery.Device, ev *fact.Evidence) (yes bool) {
+	defer func() {
+		if recover() != nil {
+			yes = false
+		}
+	}()
+	return probe.Applies(d, ev)
+}
+
+// firstDue returns when a probe is due that has not run since we started: at
+// once, unless evidence from before the start tells that it is too early.
+func (p *Prober) firstDue(s *subject, probe *Probe) time.Time {
+	if !s.evidence.Finished(probe.Name) {
+		return time.Time{}
+	}
+	var last time.Time
+	for _, e := range s.evidence.Entries() {
+		if e.By == probe.Name && e.At.After(last) && !e.At.After(p.opt.Now()) {
+			last = e.At
+		}
+	}
+	if last.IsZero() {
+		return time.Time{}
+	}
+	return last.Add(interval(probe, s.device.ID))
+}
+
+// interval is the time between two looks: a little more than Every, by an
+// amount that depends on the device, so that a house is not asked all at once.
+func interval(probe *Probe, id discovery.ID) time.Duration {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(id))
+	every := max(probe.Every, time.Minute)
+	return every + time.Duration(h.Sum64()%uint64(every/8))
+}
