@@ -89,6 +89,7 @@ func (a *app) root() *cobra.Command {
 		"configuration `FILE` (default: see config.example.yaml)")
 	root.AddCommand(a.runCommand(), a.scanCommand(), a.explainCommand())
 	root.AddCommand(a.decisionCommands()...)
+	root.AddCommand(a.correctionCommands()...)
 	root.AddCommand(a.policyCommand(), a.configCommand(), a.demoCommand(), a.purgeCommand(), a.versionCommand(), a.healthCommand())
 	return root
 }

@@ -21,8 +21,8 @@ const deviceHelp = "DEVICE is an id, a MAC, IEEE or IP address, or a part of the
 
 func (a *app) decisionCommands() []*cobra.Command {
 	return []*cobra.Command{
-		a.decisionCommand(report.Trust, "trust DEVICE", "Say that a device is known to you", 1, 1),
-		a.decisionCommand(report.Untrust, "untrust DEVICE", "Take back that a device is known to you", 1, 1),
+		a.trustCommand(report.Trust, "Say that a device is known to you", "every device that is there now: these are all mine"),
+		a.trustCommand(report.Untrust, "Take back that a device is known to you", "every device that is there now"),
 		a.acceptCommand(),
 		a.decisionCommand(report.Unaccept, "unaccept DEVICE POLICY", "No longer live with a finding", 2, 2),
 		a.decisionCommand(report.Recheck, "recheck [DEVICE]", "Look again now, at one device or at all", 0, 1),
@@ -112,6 +112,9 @@ func (a *app) decide(ctx context.Context, cmd report.Command, device string) err
 	if d == nil {
 		return errors.New("nothing is known of this home yet")
 	}
+	if d.ID == discovery.Hub && device != "" && (cmd.Action == report.Trust || cmd.Action == report.Untrust) {
+		return fmt.Errorf("the hub is Thingwarden itself: there is nothing to trust; `thingwarden %s --all` is for every device", cmd.Action)
+	}
 	cmd.Device = d.ID
 	if cmd.Policy != "" {
 		if err := knownPolicy(cfg, cmd.Policy); err != nil {
@@ -150,6 +153,16 @@ func knownPolicy(cfg config.Config, id string) error {
 // done says what a command did.
 func done(cmd report.Command, d *report.Device) string {
 	name := label(d, 50)
+	if d.ID == discovery.Hub {
+		switch cmd.Action {
+		case report.Trust:
+			return "Every device that is there now is trusted."
+		case report.Untrust:
+			return "No device is trusted any more."
+		case report.Unhide:
+			return "Every device that you deleted in Home Assistant is shown again."
+		}
+	}
 	switch cmd.Action {
 	case report.Trust:
 		return name + " is trusted now."
@@ -162,8 +175,10 @@ func done(cmd report.Command, d *report.Device) string {
 		return fmt.Sprintf("%s on %s is accepted until %s, or until it gets worse.", cmd.Policy, name, cmd.Until.Local().Format("2006-01-02 15:04"))
 	case report.Unaccept:
 		return fmt.Sprintf("%s on %s is not accepted any more.", cmd.Policy, name)
-	default:
+	case report.Recheck:
 		return fmt.Sprintf("Looking at %s again.", name)
+	default:
+		return corrected(cmd, name)
 	}
 }
 

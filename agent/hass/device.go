@@ -29,6 +29,10 @@ func (n names) deviceComponents(d report.Device) map[string]component {
 			Platform: sensor, Name: "Security score", StateClass: "measurement", Icon: "mdi:shield-half-full",
 			StateTopic: topic, ValueTemplate: "{{ value_json.score }}",
 		}),
+		"worst": n.entity(d.ID, "worst", component{
+			Platform: sensor, Name: "Worst finding", DeviceClass: "enum", Icon: "mdi:shield-alert", Options: worstOptions(),
+			StateTopic: topic, ValueTemplate: "{{ value_json.worst }}",
+		}),
 		"trusted": n.entity(d.ID, "trusted", component{
 			Platform: toggle, Name: "Trusted", EntityCategory: "config", Icon: "mdi:account-check",
 			StateTopic: topic, ValueTemplate: "{{ value_json.trusted }}", CommandTopic: n.command(d.ID, "trusted"),
@@ -43,6 +47,7 @@ func (n names) deviceComponents(d report.Device) map[string]component {
 type deviceState struct {
 	State   string     `json:"state"`
 	Score   *int       `json:"score"`
+	Worst   string     `json:"worst"`
 	Trusted string     `json:"trusted"`
 	Attr    deviceAttr `json:"attr"`
 }
@@ -81,13 +86,22 @@ type notChecked struct {
 }
 
 func (n names) deviceMessage(d report.Device) message {
-	s := deviceState{State: aggregate(d), Score: d.Score(), Trusted: onOff(d.Trusted)}
+	s := deviceState{State: aggregate(d), Score: d.Score(), Worst: worst(d), Trusted: onOff(d.Trusted)}
 	var b []byte
 	for scale := 1; scale == 1 || len(b) > maxAttributes; scale *= 2 {
 		s.Attr = n.deviceAttributes(d, scale)
 		b = encode(s)
 	}
 	return newMessage(n.state(d.ID), b)
+}
+
+// worst is the severity of the worst finding that is a problem; unknown while
+// nothing has been checked.
+func worst(d report.Device) string {
+	if d.Score() == nil {
+		return none
+	}
+	return severity(count(d.Findings).worst)
 }
 
 // aggregate is ON while a finding is a problem that asks for something to be

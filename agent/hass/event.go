@@ -79,7 +79,7 @@ func (p *Publisher) sendEvents(ctx context.Context, s *report.Snapshot) error {
 		if e.Seq <= last {
 			continue
 		}
-		known := slices.Contains([]string{report.DeviceAppeared, report.DeviceReturned, report.DeviceGone, report.DeviceTrusted}, e.Type)
+		known := slices.Contains(report.DeviceEvents(), e.Type)
 		if (known || e.Policy != "") && p.o.Now().Sub(e.At) <= eventsFor {
 			if !p.listens() {
 				return nil

@@ -28,8 +28,7 @@ var windows = [...]struct{ key, name, icon, word string }{
 func (n names) hubComponents() map[string]component {
 	topic := n.state(discovery.Hub)
 	out := map[string]component{
-		"worst": {Platform: sensor, Name: "Worst severity", DeviceClass: "enum", Icon: "mdi:shield-alert",
-			Options: []string{"none", "info", "low", "medium", "high", "critical"}},
+		"worst":     {Platform: sensor, Name: "Worst severity", DeviceClass: "enum", Icon: "mdi:shield-alert", Options: worstOptions()},
 		"score":     {Platform: sensor, Name: "Security score", StateClass: "measurement", Icon: "mdi:shield-half-full"},
 		"last_scan": {Platform: sensor, Name: "Last scan", DeviceClass: "timestamp", EntityCategory: "diagnostic"},
 		"health": {Platform: binarySensor, Name: "Something is not watched", DeviceClass: "problem", EntityCategory: "diagnostic",
@@ -54,7 +53,7 @@ func (n names) hubComponents() map[string]component {
 	}
 	out["event_device"] = n.entity(discovery.Hub, "event_device", component{
 		Platform: eventEntity, Name: "New device", Icon: "mdi:new-box", StateTopic: n.event(deviceEvents), ValueTemplate: newEvent,
-		EventTypes: []string{report.DeviceAppeared, report.DeviceReturned, report.DeviceGone, report.DeviceTrusted},
+		EventTypes: report.DeviceEvents(),
 	})
 	out["event_finding"] = n.entity(discovery.Hub, "event_finding", component{
 		Platform: eventEntity, Name: "Finding", Icon: "mdi:shield-bug", StateTopic: n.event(findingEvents), ValueTemplate: newEvent,
@@ -69,17 +68,20 @@ func (n names) hubComponents() map[string]component {
 	return out
 }
 
+// worstOptions are the values of the sensors of the worst finding.
+func worstOptions() []string { return []string{"none", "info", "low", "medium", "high", "critical"} }
+
 func upper(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 type hubState struct {
-	Worst    string  `json:"worst"`
-	Score    *int    `json:"score"`
-	LastScan *string `json:"last_scan"`
-	Critical int     `json:"critical"`
-	High     int     `json:"high"`
-	Medium   int     `json:"medium"`
-	Low      int     `json:"low"`
-	Info     int     `json:"info"`
+	Worst    string   `json:"worst"`
+	Score    *float64 `json:"score"`
+	LastScan *string  `json:"last_scan"`
+	Critical int      `json:"critical"`
+	High     int      `json:"high"`
+	Medium   int      `json:"medium"`
+	Low      int      `json:"low"`
+	Info     int      `json:"info"`
 
 	CriticalOpen  string `json:"critical_open"`
 	ZigbeeJoin    string `json:"zigbee_join_open"`
@@ -95,8 +97,11 @@ type health struct {
 	Severity   string            `json:"severity"`
 	Components map[string]string `json:"components"`
 	Devices    int               `json:"devices"`
-	Version    string            `json:"version"`
-	Site       string            `json:"thingwarden_site"`
+	// Accepted findings cost no points, hidden devices are shown nowhere.
+	Accepted int    `json:"accepted"`
+	Hidden   int    `json:"hidden"`
+	Version  string `json:"version"`
+	Site     string `json:"thingwarden_site"`
 }
 
 func (n names) hubMessage(s *report.Snapshot) message {
@@ -104,7 +109,7 @@ func (n names) hubMessage(s *report.Snapshot) message {
 	shown := 0
 	for _, d := range s.Devices {
 		all = append(all, d.Findings...)
-		if !d.Provisional && d.ID != discovery.Hub {
+		if !d.Provisional && !d.Hidden && !d.Muted && d.ID != discovery.Hub {
 			shown++
 		}
 	}
@@ -123,7 +128,7 @@ func (n names) hubMessage(s *report.Snapshot) message {
 		out.Worst, out.CriticalOpen = none, none
 	}
 	out.Health, out.HealthDetails = n.health(s)
-	out.HealthDetails.Devices = shown
+	out.HealthDetails.Devices, out.HealthDetails.Accepted, out.HealthDetails.Hidden = shown, s.Accepted(), s.Hidden()
 	b := encode(out)
 	for limit := 64; len(b) > maxAttributes; limit /= 2 {
 		for name, text := range out.HealthDetails.Components {

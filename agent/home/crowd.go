@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/inventory"
@@ -60,7 +59,7 @@ func (c *Home) thinCrowd(now time.Time) {
 		case there && !c.tooMany(id, now):
 			delete(c.overflow, id)
 			c.dirty[id] = true
-			c.deviceEvent(report.DeviceAppeared, id, now)
+			c.announce(id, now)
 		}
 	}
 	c.tellCrowd()

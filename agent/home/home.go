@@ -30,6 +30,8 @@ const (
 	// unseenAfter is after which silence a device that was known before the
 	// agent started counts as away.
 	unseenAfter = 15 * time.Minute
+	// A new device counts as identified at the latest after identifyWithin.
+	identifyWithin = 20 * time.Second
 	// A device with a random hardware address is shown after randomShown, and
 	// forgotten when unseen for randomForgotten without a decision.
 	randomShown     = 24 * time.Hour
@@ -63,6 +65,7 @@ type Home struct {
 	seq       uint64
 	newTimes  []time.Time // of the last hour's new devices
 	overflow  map[discovery.ID]bool
+	nameless  map[discovery.ID]time.Time // new devices that have not been identified, with when they appeared
 	forgotten []discovery.ID
 	lastScan  time.Time
 
@@ -98,7 +101,7 @@ func New(o Options, now time.Time) *Home {
 		evidence: map[discovery.ID]*fact.Evidence{}, shown: map[discovery.ID]report.Device{},
 		sent: map[discovery.ID]report.Sent{}, health: map[string]report.Component{},
 		awayFrom: map[discovery.ID]time.Time{}, dirty: map[discovery.ID]bool{}, again: map[discovery.ID]time.Time{},
-		overflow: map[discovery.ID]bool{}, failing: map[string]map[discovery.ID]bool{},
+		overflow: map[discovery.ID]bool{}, nameless: map[discovery.ID]time.Time{}, failing: map[string]map[discovery.ID]bool{},
 		next: now, out: Effects{Snapshot: true},
 	}
 	c.ledger = policy.NewLedger(o.Policies, accepted{c})
@@ -144,6 +147,9 @@ func (c *Home) rename(old, id discovery.ID) {
 	if c.overflow[old] && c.dec.Devices[id] == nil {
 		c.overflow[id] = true
 	}
+	if at, ok := c.nameless[old]; ok {
+		c.nameless[id] = at
+	}
 	for i := range c.events {
 		if c.events[i].Device == old {
 			c.events[i].Device = id
@@ -170,6 +176,7 @@ func (c *Home) drop(id discovery.ID) {
 	delete(c.again, id)
 	delete(c.awayFrom, id)
 	delete(c.overflow, id)
+	delete(c.nameless, id)
 	c.forgetFailing(id)
 	c.out.Snapshot = true
 }
@@ -195,7 +202,13 @@ func (c *Home) appeared(id discovery.ID, now time.Time) {
 		c.crowd(id)
 		return
 	}
+	c.announce(id, now)
+}
+
+// announce makes it news that a device appeared; what it is follows.
+func (c *Home) announce(id discovery.ID, now time.Time) {
 	c.deviceEvent(report.DeviceAppeared, id, now)
+	c.nameless[id] = now
 }
 
 // removed handles a device that no source sees any more.

@@ -67,7 +67,7 @@ func (c *Home) judgeDevice(id discovery.ID, now time.Time) {
 		c.findingEvent(ch, id, now)
 	}
 	gone := c.follow(d, told && away, there, now)
-	if next := earliest(again, again2, gone, c.randomDue(d, ev, now)); !next.IsZero() {
+	if next := earliest(again, again2, gone, c.identify(d, ev, now), c.randomDue(d, ev, now)); !next.IsZero() {
 		c.again[id] = next
 	} else {
 		delete(c.again, id)
@@ -161,6 +161,23 @@ func (c *Home) follow(d discovery.Device, away, there bool, now time.Time) (due 
 	}
 	k.Gone, c.out.Decisions = true, true
 	c.deviceEvent(report.DeviceGone, id, now)
+	return time.Time{}
+}
+
+// identify makes it news what a new device is, once it has a name or product or has
+// had time to show one, and returns when that is.
+func (c *Home) identify(d discovery.Device, ev *fact.Evidence, now time.Time) (due time.Time) {
+	appeared, waits := c.nameless[d.ID]
+	if !waits {
+		return time.Time{}
+	}
+	product, _ := fact.DeviceProduct.Get(ev)
+	model, _ := fact.DeviceModel.Get(ev)
+	if due = appeared.Add(identifyWithin); d.Name == "" && product == "" && model == "" && now.Before(due) {
+		return due
+	}
+	delete(c.nameless, d.ID)
+	c.deviceEvent(report.DeviceIdentified, d.ID, now)
 	return time.Time{}
 }
 

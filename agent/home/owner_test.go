@@ -157,3 +157,34 @@ func TestPreviewChangesNothing(t *testing.T) {
 		t.Errorf("decisions %s, before %s", got, before)
 	}
 }
+
+func TestNewDeviceIsIdentified(t *testing.T) {
+	named := func(e *fact.Evidence) { fact.DeviceModel.Set(e, "X1", "") }
+	for _, tt := range []struct {
+		name string
+		run  func(h *testHome)
+		want []string
+	}{
+		{"at once", func(h *testHome) { h.see(1, named) }, []string{"device_appeared", "device_identified"}},
+		{"when it shows what it is", func(h *testHome) { h.see(1, nil); h.wait(5 * time.Second); h.see(1, named); h.wait(time.Minute) },
+			[]string{"device_appeared", "device_identified"}},
+		{"not yet", func(h *testHome) { h.see(1, nil); h.wait(identifyWithin - time.Second) }, []string{"device_appeared"}},
+		{"after a while it is what it is", func(h *testHome) { h.see(1, nil); h.wait(identifyWithin) }, []string{"device_appeared", "device_identified"}},
+		{"under a better identity", func(h *testHome) {
+			h.see(1, nil)
+			h.rename(cameraID, "zigbee_00124b00aabb0001")
+			if h.nameless[cameraID].IsZero() == h.nameless["zigbee_00124b00aabb0001"].IsZero() {
+				t.Error("it waits under both ids or none")
+			}
+		}, []string{"device_appeared"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHome(t, 0)
+			tt.run(h)
+			got := slices.DeleteFunc(h.eventTypes(), func(s string) bool { return s == "finding_opened new-device" })
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("events (-want +got):\n%s", d)
+			}
+		})
+	}
+}

@@ -8,6 +8,7 @@ package report
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -108,49 +109,94 @@ type Event struct {
 
 // The events of devices.
 const (
-	DeviceAppeared = "device_appeared"
-	DeviceReturned = "device_returned"
-	DeviceGone     = "device_gone"
-	DeviceTrusted  = "device_trusted"
+	DeviceAppeared   = "device_appeared"
+	DeviceIdentified = "device_identified" // after DeviceAppeared: it has a name or product, or 20 s have passed
+	DeviceReturned   = "device_returned"
+	DeviceGone       = "device_gone"
+	DeviceTrusted    = "device_trusted" // of the hub: all devices at once
 )
 
-// Score is 100 − 40·critical − 20·high − 8·medium − 2·low over the findings that
-// are problems, at least 0; nil when nothing was checked and nothing is known to
-// be wrong. A device that is away keeps what was found.
+// DeviceEvents returns the types of events of devices.
+func DeviceEvents() []string {
+	return []string{DeviceAppeared, DeviceIdentified, DeviceReturned, DeviceGone, DeviceTrusted}
+}
+
+// Score is 100 less the points of all findings that are problems, at least 0; nil
+// when nothing was checked and nothing is known to be wrong. A device that is away
+// keeps what was found.
 func (d Device) Score() *int {
-	score, known := 100, d.Checked > 0
+	lost, known := d.lost()
+	if !known {
+		return nil
+	}
+	score := max(100-lost, 0)
+	return &score
+}
+
+// lost are the points that the problems of a device cost, and whether anything is
+// known of it.
+func (d Device) lost() (points int, known bool) {
+	known = d.Checked > 0
 	for _, f := range d.Findings {
-		if !f.Problem() {
-			continue
+		if f.Problem() {
+			points, known = points+cost(f.Severity), true
 		}
-		known = true
-		switch f.Severity {
-		case policy.Critical:
-			score -= 40
-		case policy.High:
-			score -= 20
-		case policy.Medium:
-			score -= 8
-		case policy.Low:
-			score -= 2
-		}
+	}
+	return points, known
+}
+
+// cost is what a finding costs in points.
+func cost(s policy.Severity) int {
+	switch s {
+	case policy.Critical:
+		return 40
+	case policy.High:
+		return 20
+	case policy.Medium:
+		return 8
+	case policy.Low:
+		return 2
+	default:
+		return 0
+	}
+}
+
+// Score is that of the home, from 100 down to 0 with one decimal: 100 · 100 / (100 +
+// all points lost), so that every fix moves it; nil when nothing was checked.
+func (s *Snapshot) Score() *float64 {
+	all, known := 0, false
+	for _, d := range s.Devices {
+		lost, some := d.lost()
+		all, known = all+lost, known || some
 	}
 	if !known {
 		return nil
 	}
-	score = max(score, 0)
+	score := math.Round(10*100*100/float64(100+all)) / 10
 	return &score
 }
 
-// Score is the lowest score of a device of the home; nil when nothing was checked.
-func (s *Snapshot) Score() *int {
-	var low *int
+// Accepted is the number of findings that the owner accepted. They cost no points,
+// and are always shown beside the score.
+func (s *Snapshot) Accepted() (n int) {
 	for _, d := range s.Devices {
-		if n := d.Score(); n != nil && (low == nil || *n < *low) {
-			low = n
+		for _, f := range d.Findings {
+			if f.Status == policy.Accepted {
+				n++
+			}
 		}
 	}
-	return low
+	return n
+}
+
+// Hidden is the number of devices that the owner deleted in Home Assistant.
+func (s *Snapshot) Hidden() (n int) {
+	for _, d := range s.Devices {
+		if d.Hidden {
+			n++
+		}
+	}
+	return n
 }
 
 // Counts returns the number of findings that are problems, by severity.

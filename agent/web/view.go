@@ -135,7 +135,7 @@ func headline(s *report.Snapshot, counts map[policy.Severity]int) string {
 }
 
 // score writes a score and grades it for its colour.
-func score(n *int) (text, grade string) {
+func score[N int | float64](n *N) (text, grade string) {
 	switch {
 	case n == nil:
 		return "–", "none"
