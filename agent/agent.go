@@ -28,6 +28,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/prober"
+	"github.com/thingwarden/thingwarden/discovery/product"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -70,7 +71,7 @@ type Options struct {
 // that of bridges, which know their devices; then Home Assistant's, where the owner
 // named them; then probes, which asked; then what a device announces; then what its
 // address suggests.
-var precedence = []string{"static", "zigbee2mqtt", "zwavejs", "homeassistant", "", "mdns", "neighbours", "agent"}
+var precedence = []string{"static", "zigbee2mqtt", "zwavejs", "homeassistant", "", product.By, "mdns", "neighbours", "agent"}
 
 // Agent is one running Thingwarden.
 type Agent struct {
@@ -107,6 +108,10 @@ func New(o Options) (*Agent, error) {
 		return nil, err
 	}
 	a.set = set
+	cards, err := product.Load()
+	if err != nil {
+		return nil, err
+	}
 	if a.networks == nil {
 		if a.networks, err = lookNetworks(o.Config.Network.Prefixes, a.log); err != nil {
 			return nil, err
@@ -123,7 +128,7 @@ func New(o Options) (*Agent, error) {
 	}
 	now := a.now()
 	h := home.New(home.Options{
-		Site: o.Config.Site, Version: o.Version, Policies: set, Pending: a.prober.Pending, Watch: o.Mode == ModeRun,
+		Site: o.Config.Site, Version: o.Version, Policies: set, Cards: cards, Pending: a.prober.Pending, Watch: o.Mode == ModeRun,
 		Learning: o.Config.LearningPeriod, Networks: a.networks, Precedence: precedence, Hearsay: hearsay, Opinion: opinion,
 		Decisions: dec, State: st,
 	}, now)

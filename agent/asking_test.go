@@ -15,6 +15,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/prober"
+	"github.com/thingwarden/thingwarden/discovery/product"
 )
 
 func TestMedicalDevicesOfTheConfigurationAreNeverAsked(t *testing.T) {
@@ -68,8 +69,12 @@ func quietAgent(t *testing.T) *Agent {
 		now: now, log: slog.New(slog.DiscardHandler), resolving: rate.NewLimiter(0, 0),
 		prober: prober.New(prober.Options{Networks: networks, Now: now}),
 	}
+	cards, err := product.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
 	a.loop = newLoop(a, home.New(home.Options{
-		Policies: set, Watch: true, Learning: 24 * time.Hour, Decisions: home.NewDecisions(noon), Precedence: precedence,
+		Policies: set, Cards: cards, Watch: true, Learning: 24 * time.Hour, Decisions: home.NewDecisions(noon), Precedence: precedence,
 		Hearsay: hearsay, Opinion: opinion, Networks: networks, Pending: a.prober.Pending,
 	}, noon))
 	return a

@@ -15,6 +15,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/product"
 	"github.com/thingwarden/thingwarden/discovery/source/static"
 	"github.com/thingwarden/thingwarden/policy"
 )
@@ -76,8 +77,12 @@ func offlineHome(cfg config.Config, set *policy.Set, version string, now time.Ti
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s %w", filepath.Join(cfg.StateDir, store.StateFile), err)
 	}
+	cards, err := product.Load()
+	if err != nil {
+		return nil, err
+	}
 	h := home.New(home.Options{
-		Site: cfg.Site, Version: version, Policies: set, Watch: true, Learning: cfg.LearningPeriod, Precedence: precedence,
+		Site: cfg.Site, Version: version, Policies: set, Cards: cards, Watch: true, Learning: cfg.LearningPeriod, Precedence: precedence,
 		Hearsay: hearsay, Opinion: opinion, Decisions: dec, State: st,
 		Pending:  func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", now) },
 		Networks: func() discovery.Networks { return discovery.Networks{} },

@@ -16,6 +16,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/inventory"
+	"github.com/thingwarden/thingwarden/discovery/product"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -76,6 +77,7 @@ type Home struct {
 type Options struct {
 	Site, Version string
 	Policies      *policy.Set
+	Cards         *product.Cards
 	// Pending returns the words that probes are going to give of a device and have
 	// not given yet, marked as unknown.
 	Pending func(discovery.Device, *fact.Evidence) *fact.Evidence
@@ -378,6 +380,7 @@ func (c *Home) Snapshot(now time.Time) *report.Snapshot {
 		s.Devices = append(s.Devices, d)
 	}
 	slices.SortFunc(s.Devices, func(a, b report.Device) int { return cmp.Compare(a.ID, b.ID) })
+	report.Titles(s.Devices)
 	for _, h := range c.health {
 		s.Health = append(s.Health, h)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/product"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -40,16 +41,23 @@ type testHome struct {
 // builtin loads the built-in policies, once for all tests.
 var builtin = sync.OnceValues(func() (*policy.Set, error) { return policy.Load(policy.Options{}, policy.Builtin()...) })
 
+// cards loads the cards of products, once for all tests.
+var cards = sync.OnceValues(product.Load)
+
 func newHome(t testing.TB, learning time.Duration) *testHome {
 	t.Helper()
 	set, err := builtin()
 	if err != nil {
 		t.Fatal(err)
 	}
+	known, err := cards()
+	if err != nil {
+		t.Fatal(err)
+	}
 	lan := discovery.Networks{Looked: []discovery.Network{{Interface: "eth0", Prefix: netip.MustParsePrefix("10.0.0.0/24")}}}
 	o := Options{
-		Site: "home", Policies: set, Watch: true, Learning: learning, Decisions: NewDecisions(noon),
-		Precedence: []string{"static", "zigbee2mqtt", "zwavejs", "homeassistant", "", "mdns", "neighbours", "agent"},
+		Site: "home", Policies: set, Cards: known, Watch: true, Learning: learning, Decisions: NewDecisions(noon),
+		Precedence: []string{"static", "zigbee2mqtt", "zwavejs", "homeassistant", "", product.By, "mdns", "neighbours", "agent"},
 		Hearsay:    func(by string) bool { return by == "homeassistant" },
 		Opinion:    func(by string) bool { return by == "static" },
 		Networks:   func() discovery.Networks { return lan },

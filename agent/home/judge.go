@@ -47,6 +47,7 @@ func (c *Home) judgeDevice(id discovery.ID, now time.Time) {
 		d.Name = k.Name
 	}
 	ev := c.inv.Evidence(id, now)
+	c.recognise(d, ev, now)
 	c.addOwn(d, ev)
 	c.addPending(d, ev)
 	c.evidence[id] = ev
@@ -214,6 +215,7 @@ func (c *Home) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.V
 	}
 	out.Class, _ = fact.DeviceClass.Get(ev)
 	out.Manufacturer, _ = fact.DeviceManufacturer.Get(ev)
+	out.Maker = c.maker(&out, ev)
 	out.Model, _ = fact.DeviceModel.Get(ev)
 	out.Firmware, _ = fact.DeviceFirmware.Get(ev)
 	out.Hardware, _ = fact.DeviceHardware.Get(ev)

@@ -83,12 +83,13 @@ func (c *Cards) Integration(domain string) (Integration, bool) {
 	return x, ok
 }
 
-// Integrations returns which integrations of Home Assistant can add a device, by
-// its card (the product is in the evidence) and by Home Assistant's own
-// matchers, as the word device.integration; and, where a matcher is that of one
-// maker or one class, these as signs. MACs are the device's, names those that it
-// announces.
-func (c *Cards) Integrations(ev *fact.Evidence, macs, names []string) *fact.Evidence {
+// Suggest returns what is likely of a device besides what its card says: the
+// integrations of Home Assistant that can add it, by its card (the product is in
+// the evidence) and by Home Assistant's own matchers, as the word
+// device.integration; where a matcher is that of one maker or one class, these;
+// else the owner of its MAC address as its maker, unless he is known for chips.
+// MACs are the device's, names those that it announces.
+func (c *Cards) Suggest(ev *fact.Evidence, macs, names []string) *fact.Evidence {
 	var found finder
 	if id, ok := fact.DeviceProduct.Get(ev); ok {
 		if card := c.Card(id); card != nil {
@@ -102,13 +103,23 @@ func (c *Cards) Integrations(ev *fact.Evidence, macs, names []string) *fact.Evid
 	c.integrations.byDHCP(ev, macs, names, &found)
 	c.integrations.byService(ev, names, &found)
 	out := fact.New(By, found.at)
-	if len(found.domains) == 0 {
-		return out
+	if len(found.domains) > 0 {
+		fact.DeviceIntegration.Set(out, found.domains, strings.Join(found.proofs, "; "))
 	}
-	fact.DeviceIntegration.Set(out, found.domains, strings.Join(found.proofs, "; "))
-	if found.own == "" {
-		return out
+	if found.own != "" {
+		c.suggestOwn(&found, out)
 	}
+	vendor, _ := fact.DeviceMACVendor.Get(ev)
+	if maker := c.Maker(vendor); maker != "" && !c.makesChips(maker) {
+		if _, known := fact.DeviceManufacturer.Get(out); known {
+			return out
+		}
+		fact.DeviceManufacturer.SetLikely(out, maker, "device.mac_vendor: "+vendor)
+	}
+	return out
+}
+
+func (c *Cards) suggestOwn(found *finder, out *fact.Evidence) {
 	x := c.integrations.byDomain[found.own]
 	if x.brand == "" && !strings.Contains(x.Name, " ") {
 		x.brand = x.Name
@@ -119,7 +130,6 @@ func (c *Cards) Integrations(ev *fact.Evidence, macs, names []string) *fact.Evid
 	if x.class != "" {
 		fact.DeviceClass.SetLikely(out, x.class, found.proofs[0])
 	}
-	return out
 }
 
 // finder collects what matchers find.

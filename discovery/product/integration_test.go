@@ -8,11 +8,12 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-func TestIntegrations(t *testing.T) {
+func TestSuggest(t *testing.T) {
 	c := load(t)
 	type shows struct {
 		macs, names []string
 		host        string
+		vendor      string
 		services    []string
 		txt         []string
 		upnp        [2]string // manufacturer and device type
@@ -34,12 +35,14 @@ func TestIntegrations(t *testing.T) {
 			map[string]any{"device.integration": []string{"shelly"}}},
 		{"model of HomeKit", shows{services: []string{"_hap._tcp"}, txt: []string{"md=LIFX DLCOL"}},
 			map[string]any{"device.integration": []string{"lifx", "homekit_controller"}, "device.manufacturer": "LIFX", "device.class": "light"}},
+		{"owner of the MAC address", shows{vendor: "Samsung Electronics Co.,Ltd"}, map[string]any{"device.manufacturer": "Samsung"}},
+		{"maker of chips", shows{vendor: "Espressif Inc."}, map[string]any{}},
 		{"UPnP", shows{upnp: [2]string{"Denon", "urn:schemas-upnp-org:device:MediaRenderer:1"}},
 			map[string]any{"device.integration": []string{"denonavr"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			ev := fact.New("x", time.Time{})
-			for word, v := range map[fact.Fact[string]]string{fact.DeviceHostname: tt.in.host,
+			for word, v := range map[fact.Fact[string]]string{fact.DeviceHostname: tt.in.host, fact.DeviceMACVendor: tt.in.vendor,
 				fact.UPnPManufacturer: tt.in.upnp[0], fact.UPnPDeviceType: tt.in.upnp[1]} {
 				if v != "" {
 					word.Set(ev, v, "")
@@ -48,7 +51,7 @@ func TestIntegrations(t *testing.T) {
 			fact.MDNSServices.Set(ev, tt.in.services, "")
 			fact.MDNSTXT.Set(ev, tt.in.txt, "")
 			got := map[string]any{}
-			for _, n := range c.Integrations(ev, tt.in.macs, tt.in.names).Entries() {
+			for _, n := range c.Suggest(ev, tt.in.macs, tt.in.names).Entries() {
 				got[n.Name] = n.Value
 				if n.Likely != (n.Name != "device.integration") || n.Proof == "" {
 					t.Errorf("%s: likely %v, proof %q", n.Name, n.Likely, n.Proof)
