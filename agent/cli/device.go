@@ -11,19 +11,12 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-// label is what a device is called in our texts: its name if it has one, what it
-// is if we know, else its address or id.
+// label is the title of a device in our texts.
 func label(d *report.Device, max int) string {
 	if d.ID == discovery.Hub {
 		return cut("this home", max)
 	}
-	if d.Name != "" {
-		return quote(d.Name, max)
-	}
-	if product := strings.TrimSpace(d.Manufacturer + " " + d.Model); product != "" {
-		return quote(product, max)
-	}
-	return cut(address(d), max)
+	return quote(d.Title, max)
 }
 
 // address is the plainest way to say which device it is: IPv4 address, IPv6
@@ -94,7 +87,7 @@ func withoutZone(a netip.Addr) string { return a.WithZone("").String() }
 func matching(s *report.Snapshot, match func(string) bool) (found []*report.Device) {
 	for n := range s.Devices {
 		d := &s.Devices[n]
-		names := []string{d.Name, strings.TrimSpace(d.Manufacturer + " " + d.Model)}
+		names := []string{d.Title, d.Name, strings.TrimSpace(d.Manufacturer + " " + d.Model)}
 		for _, f := range d.Facts {
 			if host, ok := f.Value.(string); ok && f.Name == fact.DeviceHostname.Name() {
 				names = append(names, host)

@@ -87,7 +87,7 @@ func testHome(t *testing.T) *report.Snapshot {
 		Sources: []string{"zigbee2mqtt"}, FirstSeen: noon, LastSeen: noon}, Kind: "zigbee", Class: "hub"}
 	coordinator.Findings = []policy.Finding{open(zigbee, policy.Low, policy.Away, "pan 0x1a62")}
 
-	return &report.Snapshot{
+	s := &report.Snapshot{
 		Site: "home", Version: "1.2.3", At: noon,
 		Devices: []report.Device{
 			{Device: discovery.Device{ID: discovery.Hub, Sources: []string{"agent"}, FirstSeen: noon, LastSeen: noon}, Kind: "hub"},
@@ -98,4 +98,6 @@ func testHome(t *testing.T) *report.Snapshot {
 			{Name: "zwavejs", Status: discovery.Down, Error: "No Z-Wave JS server answers on ws://127.0.0.1:3000; if you have none, switch it off with sources.zwavejs.enabled: false."},
 		},
 	}
+	report.Titles(s.Devices)
+	return s
 }

@@ -66,7 +66,7 @@ func (n *news) device(d *report.Device, now time.Time) bool {
 		first = now
 		n.seen[d.ID] = now
 	}
-	if d.Name == "" && now.Sub(first) < nameless {
+	if !d.Identified && now.Sub(first) < nameless {
 		return false
 	}
 	text := label(d, 40)

@@ -3,12 +3,15 @@ package cli
 import (
 	"strings"
 	"testing"
+
+	"github.com/thingwarden/thingwarden/agent/report"
 	"time"
 )
 
 func TestResolve(t *testing.T) {
 	s := testHome(t)
 	s.Devices[2].Name = "Porch lamp"
+	report.Titles(s.Devices)
 	tests := []struct {
 		name, in, want string
 		problem        string

@@ -155,7 +155,7 @@ func (n names) deviceAttributes(d report.Device, scale int) deviceAttr {
 // deviceInfo says what the device is.
 func (n names) deviceInfo(d report.Device, hubShown bool) device {
 	out := device{
-		Identifiers: []string{n.identifier(d.ID)}, Connections: connections(d.Device), Name: deviceName(d),
+		Identifiers: []string{n.identifier(d.ID)}, Connections: connections(d.Device), Name: name(d.Title, maxName),
 		Manufacturer: name(d.Manufacturer, maxInfo), Model: name(d.Model, maxInfo),
 		SWVersion: name(d.Firmware, maxInfo), HWVersion: name(d.Hardware, maxInfo),
 	}
@@ -193,53 +193,4 @@ func colons(hex string) string {
 		parts = append(parts, string(pair))
 	}
 	return strings.Join(parts, ":")
-}
-
-// deviceName is what the device is called, or something to tell it by.
-func deviceName(d report.Device) string {
-	if s := name(d.Name, maxName); s != "" {
-		return s
-	}
-	kind := "device"
-	if d.Class != "" && d.Class != "other" {
-		kind = name(d.Class, 20)
-	}
-	for _, i := range d.IDs {
-		switch i.Kind {
-		case discovery.ZWaveID:
-			_, node, _ := strings.Cut(i.Value, "_")
-			return "Z-Wave " + kind + " " + name(node, 10)
-		case discovery.ZigbeeID:
-			return "Zigbee " + kind + " " + tail(i.Value)
-		case discovery.MACID:
-			return strings.TrimSpace(maker(d)+" "+kind) + " " + tail(i.Value)
-		}
-	}
-	if a := d.Addrs(); len(a) > 0 {
-		return "Unknown " + kind + " " + a[0].WithZone("").String()
-	}
-	return "Unknown " + kind
-}
-
-// maker is the first word of the device's maker, or of its network chip's.
-func maker(d report.Device) string {
-	m := d.Manufacturer
-	for _, e := range d.Facts {
-		if v, ok := e.Value.(string); ok && m == "" && e.Name == fact.DeviceMACVendor.Name() {
-			m = v
-		}
-	}
-	word, _, _ := strings.Cut(name(m, 30), " ")
-	if word = strings.Trim(word, ".,"); word == "" {
-		return "Unknown"
-	}
-	return word
-}
-
-// tail is the end of an address, as it is printed on labels.
-func tail(hex string) string {
-	if len(hex) < 4 {
-		return hex
-	}
-	return colons(hex[len(hex)-4:])
 }

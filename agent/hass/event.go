@@ -48,7 +48,7 @@ func (n names) eventMessage(s *report.Snapshot, e report.Event) message {
 	}
 	d := s.Device(e.Device)
 	if d != nil {
-		out.DeviceName = deviceName(*d)
+		out.DeviceName = name(d.Title, maxName)
 		if d.ID == discovery.Hub {
 			out.DeviceName = n.hubName()
 		}

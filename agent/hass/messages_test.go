@@ -246,7 +246,7 @@ func TestHostileTexts(t *testing.T) {
 			}
 		}
 		if d.id == "mac_020000000001" {
-			if want := "a #+ 31m 7 7 x img src x onerror alert(1) y (http: evil.example)"; d.content.Device.Name != want {
+			if want := "a #+ 31m 7 7 x img src x onerror alert(1) y (http:"; d.content.Device.Name != want {
 				t.Errorf("name %q, want %q", d.content.Device.Name, want)
 			}
 		}
@@ -282,7 +282,7 @@ func TestDeviceNames(t *testing.T) {
 	delete(got, "mac_020000000001")
 	want := map[discovery.ID]string{
 		"hub": "Thingwarden", "ip_192_0_2_99": "Unknown device 192.0.2.99", "mac_ecfabc001122": "Porch camera",
-		"mac_240ac4004f2a": "Espressif device 4f:2a", "zigbee_00158d0001a2b3c4": "Front door lock", "zwave_c0ffee01_12": "Z-Wave lock 12",
+		"mac_240ac4004f2a": "Espressif device 4F:2A", "zigbee_00158d0001a2b3c4": "Front door lock", "zwave_c0ffee01_12": "Z-Wave lock 12",
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

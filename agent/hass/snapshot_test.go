@@ -110,7 +110,7 @@ func snapshot() *report.Snapshot {
 		},
 		{
 			Device: discovery.Device{ID: "mac_240ac4004f2a", IDs: []discovery.Identifier{mac("240ac4004f2a")}, FirstSeen: noon, LastSeen: noon},
-			Kind:   "lan", Checked: 3, Facts: []fact.Entry{known("device.mac_vendor", "Espressif Inc.")},
+			Kind:   "lan", Maker: "Espressif", Checked: 3, Facts: []fact.Entry{known("device.mac_vendor", "Espressif Inc.")},
 			Findings: []policy.Finding{finding(telnetOpen, policy.Away, policy.High, "tcp/23: login:")},
 		},
 		{
@@ -128,6 +128,7 @@ func snapshot() *report.Snapshot {
 			Kind: "zwave", Class: "lock", Online: true, Checked: 1, Findings: []policy.Finding{stale},
 		},
 	}
+	report.Titles(devices)
 	return &report.Snapshot{
 		Site: "home", Version: "0.1.0", At: noon, Devices: devices, LastScan: noon.Add(-time.Minute),
 		Health: []report.Component{

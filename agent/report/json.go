@@ -100,7 +100,7 @@ func WriteJSON(w io.Writer, s *Snapshot, started, finished time.Time) error {
 
 func deviceOf(d Device) deviceJSON {
 	out := deviceJSON{
-		ID: string(d.ID), Name: d.Name, Kind: d.Kind, Class: d.Class, MAC: list(d.MACs()), IP: []string{},
+		ID: string(d.ID), Name: d.Title, Kind: d.Kind, Class: d.Class, MAC: list(d.MACs()), IP: []string{},
 		Manufacturer: d.Manufacturer, Model: d.Model, Firmware: d.Firmware, Via: string(d.Via), Sources: list(d.Sources),
 		FirstSeen: d.FirstSeen.UTC(), LastSeen: d.LastSeen.UTC(), Services: []serviceJSON{}, Facts: map[string]factJSON{},
 		Findings: []findingJSON{}, NotChecked: []notCheckedJSON{}, Sent: d.Sent,

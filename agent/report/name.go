@@ -10,7 +10,7 @@ import (
 // addresses in brackets or before a hyphen, no serial number behind it.
 func announced(name string) string {
 	for _, cut := range [][2]string{{"(", ")"}, {"[", "]"}} {
-		if i := strings.Index(name, cut[0]); i >= 0 && (address(strings.Trim(name[i:], "()[] ")) || i == 0) {
+		if i := strings.Index(name, cut[0]); i >= 0 && (address(strings.Trim(name[i:], "()[] ")) || i == 0 && strings.Index(name, cut[1]) <= 5) {
 			if _, rest, ok := strings.Cut(name[i:], cut[1]); ok {
 				name = strings.TrimSpace(strings.TrimSpace(name[:i]) + " " + strings.TrimSpace(rest))
 			}

@@ -51,7 +51,10 @@ type Snapshot struct {
 type Device struct {
 	discovery.Device
 	// Title is the one name under which the device is shown: see Titles.
-	Title        string
+	Title string
+	// Identified devices have a name or are of a known product; the title of the
+	// others is a part of their address.
+	Identified   bool
 	Owned        bool   // Name is the owner's own
 	Kind         string // lan, zigbee, zwave, matter, hub
 	Class        string // "" if unknown

@@ -9,7 +9,7 @@ import (
 )
 
 // maxTitle is the longest title in runes, without what tells it from others.
-const maxTitle = 48
+const maxTitle = 64
 
 // Titles gives each device the one name by which the owner reads of it anywhere:
 // the owner's own; Home Assistant's or the bridge's; one that the device
@@ -20,7 +20,7 @@ func Titles(devices []Device) {
 	same := map[string][]*Device{}
 	for i := range devices {
 		d := &devices[i]
-		d.Title = title(d)
+		d.Title, d.Identified = title(d)
 		if d.ID != discovery.Hub {
 			key := strings.ToLower(d.Title)
 			same[key] = append(same[key], d)
@@ -33,24 +33,29 @@ func Titles(devices []Device) {
 	}
 }
 
-func title(d *Device) string {
+// title is the title of a device by itself, and whether it is more than a part of
+// its address.
+func title(d *Device) (title string, identified bool) {
 	if d.ID == discovery.Hub {
-		return cmp.Or(fact.Clean(d.Name, maxTitle), "Thingwarden")
+		return cmp.Or(fact.Clean(d.Name, maxTitle), "Thingwarden"), true
 	}
 	if name := fact.Clean(d.Name, maxTitle); name != "" && d.Owned {
-		return name
+		return name, true
 	}
 	for _, name := range []string{d.Name, text(d, fact.DeviceFriendlyName), text(d, fact.UPnPFriendlyName)} {
 		if name = announced(fact.Clean(name, maxTitle)); name != "" {
-			return name
+			return name, true
 		}
 	}
 	for _, w := range []fact.Fact[string]{fact.DeviceHostname, fact.DHCPHostname, fact.DNSName, fact.NetBIOSName} {
 		if host := hostName(fact.Clean(text(d, w), maxTitle)); host != "" {
-			return host
+			return host, true
 		}
 	}
-	return cmp.Or(product(d), lastResort(d))
+	if name := product(d); name != "" {
+		return name, true
+	}
+	return lastResort(d), false
 }
 
 // text returns the value of a word of text, or "".

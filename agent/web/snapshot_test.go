@@ -53,7 +53,7 @@ func ip(s string) discovery.Identifier { return discovery.Identifier{Kind: disco
 func snapshot() *report.Snapshot {
 	accepted := found(basicClear, policy.Accepted, policy.Medium, "tcp/80: 401 Basic")
 	accepted.Acceptance = &policy.Acceptance{Reason: "guest network <only>", At: noon, Until: noon.AddDate(0, 1, 0)}
-	return &report.Snapshot{
+	s := &report.Snapshot{
 		Site: "home", Version: "0.1.0", At: noon, LastScan: noon.Add(-time.Minute),
 		Devices: []report.Device{
 			{
@@ -109,4 +109,6 @@ func snapshot() *report.Snapshot {
 			{Name: "zwavejs", Status: discovery.Down, Error: "Nothing answers at ws://127.0.0.1:3000."},
 		},
 	}
+	report.Titles(s.Devices)
+	return s
 }

@@ -151,7 +151,7 @@ func score[N int | float64](n *N) (text, grade string) {
 
 func viewOf(d report.Device) device {
 	v := device{
-		ID: string(d.ID), Name: cmp.Or(fact.Clean(d.Name, maxName), strings.Join(d.MACs(), ", "), string(d.ID)),
+		ID: string(d.ID), Name: fact.Clean(d.Title, maxName),
 		What: what(d.Kind, d.Class, d.Manufacturer, d.Model), Checked: d.Checked, NotChecked: len(d.NotChecked),
 	}
 	if d.ID == discovery.Hub {
