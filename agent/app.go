@@ -2,23 +2,11 @@ package agent
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
-	"strconv"
-	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/thingwarden/thingwarden/agent/broker"
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/supervisor"
-	"github.com/thingwarden/thingwarden/agent/web"
-	"github.com/thingwarden/thingwarden/discovery"
 )
-
-// webHealth is the component of health that stands for the page.
-const webHealth = "web"
 
 // findBroker asks the Supervisor for Home Assistant's broker. A user name that
 // the owner set wins.
@@ -30,33 +18,6 @@ func findBroker(c *supervisor.Client, cfg config.MQTT) func(context.Context) (br
 		}
 		return broker.Address(b), err
 	}
-}
-
-// startPage shows the page in Home Assistant while ctx is not done; what is wrong
-// with it shows in health and ends nothing else.
-func (a *Agent) startPage(ctx context.Context, g *errgroup.Group) {
-	if a.opt.Supervisor == nil {
-		return
-	}
-	g.Go(func() error {
-		said := ""
-		for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, time.Minute) {
-			err := a.servePage(ctx)
-			if err == nil || ctx.Err() != nil {
-				break
-			}
-			if said != err.Error() {
-				said = err.Error()
-				a.log.Warn("the page in Home Assistant can't be shown; trying again", "err", err)
-				a.mail.setHealth(webHealth, discovery.Down, fmt.Sprintf("The page can't be shown: %v.", err))
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(wait):
-			}
-		}
-		return nil
-	})
 }
 
 // page is where Home Assistant shows the page; empty if nowhere. It must be known
@@ -72,26 +33,4 @@ func (a *Agent) page() string {
 		return ""
 	}
 	return "homeassistant://app/" + self.Slug
-}
-
-func (a *Agent) servePage(ctx context.Context) error {
-	self, err := a.opt.Supervisor.Self(ctx)
-	if err != nil {
-		return err
-	}
-	host := ""
-	if self.HostNetwork {
-		// All addresses would be those of the host: the home network could knock.
-		if !self.Address.IsValid() || self.Address.IsUnspecified() {
-			return errors.New("the Supervisor names no address for it")
-		}
-		host = self.Address.String()
-	}
-	l, err := web.Listen(ctx, net.JoinHostPort(host, strconv.Itoa(self.IngressPort)))
-	if err != nil {
-		return err
-	}
-	a.mail.setHealth(webHealth, discovery.OK, "")
-	log := a.log.With("part", webHealth)
-	return web.Serve(ctx, l, web.New(a.Snapshot, log), log)
 }

@@ -48,7 +48,7 @@ func TestApp(t *testing.T) {
 	t.Cleanup(s.Close)
 
 	cfg := config.Default()
-	cfg.StateDir, cfg.InApp = t.TempDir(), true
+	cfg.StateDir, cfg.InApp, cfg.Web.Listen = t.TempDir(), true, ""
 	a, err := New(Options{
 		Config: cfg, Log: slog.New(slog.DiscardHandler), Supervisor: supervisor.New(s.URL, "token"),
 		Networks: func() discovery.Networks { return discovery.Networks{} },
@@ -74,15 +74,18 @@ func TestApp(t *testing.T) {
 		return h.Status == discovery.Down && strings.Contains(h.Error, "Mosquitto broker") && a.Snapshot().Device(cameraID) != nil
 	})
 	soon(t, "the page shows both", func() bool {
-		resp, err := http.Get("http://127.0.0.1:" + pagePort + "/")
-		if err != nil {
-			return false
+		has := func(path, text string) bool {
+			resp, err := http.Get("http://127.0.0.1:" + pagePort + path)
+			if err != nil {
+				return false
+			}
+			defer resp.Body.Close()
+			b, err := io.ReadAll(resp.Body)
+			return err == nil && resp.StatusCode == http.StatusOK && strings.Contains(string(b), text)
 		}
-		defer resp.Body.Close()
-		b, err := io.ReadAll(resp.Body)
-		return err == nil && resp.StatusCode == http.StatusOK && strings.Contains(string(b), "Mosquitto broker") && strings.Contains(string(b), ">Camera<")
+		return has("/health", "Mosquitto broker") && has("/devices", ">Camera<")
 	})
-	if h := health(a.Snapshot(), "web"); h.Status != discovery.OK {
+	if h := health(a.Snapshot(), "ingress"); h.Status != discovery.OK {
 		t.Errorf("health of the page is %v", h)
 	}
 	installed.Store(true)

@@ -14,10 +14,10 @@ import (
 func (a *app) correctionCommands() []*cobra.Command {
 	return []*cobra.Command{
 		a.setCommand(),
-		a.switchCommand(report.Mute, "mute DEVICE", "No more events and entities of a device; it is still judged and counted", "let it make itself heard again"),
+		a.switchCommand(report.Mute, "mute DEVICE", "No events or entities of a device; it is still judged", "let it make itself heard again"),
 		a.switchCommand(report.ListenOnly, "listen-only DEVICE", "Never probe a device", "let it be probed again"),
-		a.decisionCommand(report.Forget, "forget DEVICE", "Remove a device until it is seen again, with all that you decided about it", 1, 1),
-		a.decisionCommand(report.Unhide, "unhide [DEVICE]", "Show a device again that you deleted in Home Assistant, or all of them", 0, 1),
+		a.decisionCommand(report.Forget, "forget DEVICE", "Remove a device, and what you decided about it, until seen again", 1, 1),
+		a.decisionCommand(report.Unhide, "unhide [DEVICE]", "Show a device again that was deleted in Home Assistant", 0, 1),
 	}
 }
 

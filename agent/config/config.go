@@ -32,6 +32,7 @@ type Config struct {
 	Network        Network       `yaml:"network"`
 	Sources        Sources       `yaml:"sources"`
 	Outside        Outside       `yaml:"outside"`
+	Web            Web           `yaml:"web"`
 	Policies       Policies      `yaml:"policies"`
 	Devices        []Device      `yaml:"devices" jsonschema_description:"What the owner says of single devices."`
 }
@@ -51,6 +52,18 @@ type MQTT struct {
 	CAFile          string `yaml:"ca_file" jsonschema_description:"PEM file with the certificate authority of a broker that uses its own."`
 	DiscoveryPrefix string `yaml:"discovery_prefix" jsonschema_description:"Topic under which Home Assistant listens for devices."`
 	BirthTopic      string `yaml:"birth_topic" jsonschema_description:"Topic on which Home Assistant says that it has started."`
+}
+
+// Web is the page: where it listens and how the owner logs in.
+type Web struct {
+	Listen       string   `yaml:"listen" jsonschema_description:"Address and port of the page. Empty: no page, except in Home Assistant."`
+	Hosts        []string `yaml:"hosts" jsonschema_description:"Further names under which the page is reached, such as that of a reverse proxy. With any of them, reading needs a log-in too."`
+	URL          string   `yaml:"url" jsonschema_description:"Address of the page for links to it: http:// or https://."`
+	PasswordFile string   `yaml:"password_file" jsonschema_description:"File that holds the password of the page, or its bcrypt hash. Empty: web-password in the state folder, made at the first start."`
+	TokenFile    string   `yaml:"token_file" jsonschema_description:"File that holds a token with which programs may read /api/snapshot."`
+	CertFile     string   `yaml:"cert_file" jsonschema_description:"PEM file with the certificate of the page, for HTTPS."`
+	KeyFile      string   `yaml:"key_file" jsonschema_description:"PEM file with the private key of the certificate."`
+	Token        string   `yaml:"-"`
 }
 
 // Network says where devices are looked for over IP, and how gently.
@@ -151,6 +164,7 @@ func Default() Config {
 			DiscoveryPrefix: "homeassistant",
 			BirthTopic:      "homeassistant/status",
 		},
+		Web:     Web{Listen: "127.0.0.1:8686"},
 		Network: Network{ConnectionsPerSecond: Pace{Device: 4, House: 32}},
 		Sources: Sources{
 			Neighbours:    Neighbours{Enabled: true},

@@ -61,6 +61,7 @@ func (v *validator) check(c *Config) {
 		v.wrong("touch", "log-ins can only be allowed for single devices, under devices; want listen, connect or read")
 	}
 	v.mqtt(c)
+	v.web(c)
 	v.network(c.Network)
 	v.sources(c)
 	v.policies(c)
@@ -72,18 +73,14 @@ func (v *validator) mqtt(c *Config) {
 	if m.URL != "" {
 		v.url("mqtt.url", m.URL, "mqtt", "mqtts", "ws", "wss")
 	}
-	host, port, err := net.SplitHostPort(m.Listen)
-	if _, perr := netip.ParseAddrPort(m.Listen); err != nil || (perr != nil && host != "localhost") {
-		v.wrong("mqtt.listen", "want an address and port such as \"127.0.0.1:1883\", have %q", cut(m.Listen))
-	} else if port == "0" {
-		v.wrong("mqtt.listen", "the port can't be 0")
-	}
+	v.listen("mqtt.listen", m.Listen, "127.0.0.1:1883")
 	v.topic("mqtt.discovery_prefix", m.DiscoveryPrefix)
 	v.topic("mqtt.birth_topic", m.BirthTopic)
 	if m.Password != "" && m.PasswordFile != "" {
 		v.wrong("mqtt.password_file", "there is a password too; keep one of the two")
 	} else if m.PasswordFile != "" {
 		m.PasswordFile = c.beside(m.PasswordFile)
+		var err error
 		if m.Password, err = readPassword(m.PasswordFile); err != nil {
 			v.wrong("mqtt.password_file", "%v", err)
 		}
@@ -134,6 +131,16 @@ func (v *validator) url(key, text string, schemes ...string) {
 		v.wrong(key, "an address that begins with %q can't be used; want %s", u.Scheme+"://", strings.Join(schemes, ":// or ")+"://")
 	case u.Hostname() == "":
 		v.wrong(key, "the host is missing; want an address such as %q", example)
+	}
+}
+
+// listen checks an address and port of our own.
+func (v *validator) listen(key, text, example string) {
+	host, port, err := net.SplitHostPort(text)
+	if _, perr := netip.ParseAddrPort(text); err != nil || (perr != nil && host != "localhost") {
+		v.wrong(key, "want an address and port such as %q, have %q", example, cut(text))
+	} else if port == "0" {
+		v.wrong(key, "the port can't be 0")
 	}
 }
 

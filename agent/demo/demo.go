@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -106,8 +107,20 @@ func Configure(owner config.Config, stateDir string) config.Config {
 	c := config.Default()
 	c.MQTT, c.Policies, c.Language, c.Log, c.File = owner.MQTT, owner.Policies, owner.Language, owner.Log, owner.File
 	c.Site, c.StateDir, c.LearningPeriod = Site, stateDir, learningPeriod
+	c.Web.Listen = pageAddress(c.Web.Listen)
 	c.Devices = []config.Device{{Match: console.String(), Name: "Games console", Class: "console"}}
 	return c
+}
+
+// pageAddress is where the page of the demo listens: at the usual address, or, if
+// an agent has that already, at any other port.
+func pageAddress(usual string) string {
+	l, err := net.Listen("tcp", usual)
+	if err != nil {
+		return "127.0.0.1:0"
+	}
+	_ = l.Close()
+	return usual
 }
 
 // Place makes an agent with these options look at the home, and at nothing else.

@@ -3,9 +3,11 @@ package web
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
+	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/policy"
@@ -21,7 +23,7 @@ const (
 func due(s policy.Severity) string {
 	switch s {
 	case policy.Critical:
-		return "act now"
+		return "now"
 	case policy.High:
 		return "today"
 	case policy.Medium:
@@ -48,9 +50,9 @@ func remark(f policy.Finding) string {
 		if f.Acceptance == nil {
 			return "accepted by you"
 		}
-		text := "accepted by you"
+		text := "accepted by you, without an end"
 		if !f.Acceptance.Until.IsZero() {
-			text += " until " + day(f.Acceptance.Until)
+			text = "accepted by you until " + day(f.Acceptance.Until)
 		}
 		if reason := fact.Clean(f.Acceptance.Reason, maxText); reason != "" {
 			text += ": " + reason
@@ -60,13 +62,13 @@ func remark(f policy.Finding) string {
 	return ""
 }
 
-// condition says in one word how a part of Thingwarden is.
+// condition says in a few words how a part of Thingwarden is.
 func condition(s discovery.Status) string {
 	switch s {
 	case discovery.OK:
 		return "works"
 	case discovery.Degraded:
-		return "sees only a part"
+		return "works in part"
 	case discovery.Down:
 		return "does not work"
 	default:
@@ -77,27 +79,93 @@ func condition(s discovery.Status) string {
 // part names a part of Thingwarden for people.
 func part(name string) string {
 	if probe, ok := strings.CutPrefix(name, "probe "); ok {
-		return "Questions: " + fact.Clean(probe, maxName)
+		return "Questions to devices: " + fact.Clean(probe, maxName)
+	}
+	if id, ok := strings.CutPrefix(name, "policy "); ok {
+		return "Policy " + fact.Clean(id, maxName)
 	}
 	known := map[string]string{
-		"homeassistant": "Home Assistant", "mdns": "Announcements (mDNS)", "mqtt": "MQTT broker", "neighbours": "Addresses in the network",
-		"network": "Home network", "ssdp": "Announcements (SSDP)", "zigbee2mqtt": "Zigbee2MQTT", "zwavejs": "Z-Wave JS", "static": "Your device list", "web": "This page",
+		"control": "Command line", "mqtt": "MQTT broker", "network": "Home network", "web": "This page", "ingress": "This page in Home Assistant",
+		"state": "Files with decisions and state",
 	}
 	return cmp.Or(known[name], fact.Clean(name, maxName))
 }
 
-// what says what sort of device it is, as far as known: "camera, ExampleCam C1".
-func what(kind, class, maker, model string) string {
-	sort := cmp.Or(class, map[string]string{"zigbee": "Zigbee device", "zwave": "Z-Wave device", "matter": "Matter device", "hub": "this hub"}[kind])
-	product := strings.TrimSpace(fact.Clean(maker, maxInfo) + " " + fact.Clean(model, maxInfo))
-	return strings.Trim(fact.Clean(sort, maxInfo)+", "+product, ", ")
+// titleOf is the one name of a device. That of the hub stands for the home too.
+func titleOf(d report.Device) string {
+	if d.ID == discovery.Hub {
+		return "This hub and the home as a whole"
+	}
+	return cmp.Or(d.Title, string(d.ID))
 }
 
-// paragraphs are the lines of a policy's text, without empty ones.
-func paragraphs(s string) []string {
+// kindOf says what a device is by its network, where that says anything.
+func kindOf(kind string) string {
+	return map[string]string{"zigbee": "Zigbee device", "zwave": "Z-Wave device", "matter": "Matter device", "hub": "Hub"}[kind]
+}
+
+// what says what sort of device it is, as far as known: "Camera · ExampleCam C1".
+func what(d report.Device) string {
+	sort := cmp.Or(capital(d.Class), kindOf(d.Kind))
+	product := strings.TrimSpace(fact.Clean(cmp.Or(d.Maker, d.Manufacturer), maxInfo) + " " + fact.Clean(d.Model, maxInfo))
+	return strings.Trim(sort+" · "+product, " ·")
+}
+
+func capital(s string) string {
+	if s = fact.Clean(s, maxInfo); s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// address is the plainest address of a device: IPv4, IPv6 or that of its radio.
+func address(d report.Device) string {
+	for _, a := range d.Addrs() {
+		return a.WithZone("").String()
+	}
+	for _, i := range d.IDs {
+		switch i.Kind {
+		case discovery.ZigbeeID:
+			return "0x" + i.Value
+		case discovery.ZWaveID:
+			_, node, _ := strings.Cut(i.Value, "_")
+			return "node " + node
+		case discovery.MACID:
+			return discovery.FormatMAC(i.Value)
+		}
+	}
+	return ""
+}
+
+// iconOf is the name of the symbol for a class of device.
+func iconOf(d report.Device) string {
+	if d.ID == discovery.Hub {
+		return "hub"
+	}
+	for icon, classes := range map[string]string{
+		"camera": "camera doorbell", "computer": "computer storage recorder", "light": "light", "lock": "lock keypad garage", "media": "media console",
+		"phone": "phone", "plug": "plug switch remote", "printer": "printer", "router": "router bridge hub", "sensor": "sensor alarm siren",
+		"climate": "thermostat valve", "appliance": "appliance medical car cover",
+	} {
+		for class := range strings.FieldsSeq(classes) {
+			if class == d.Class {
+				return icon
+			}
+		}
+	}
+	if d.Kind == "zigbee" || d.Kind == "zwave" {
+		return "radio"
+	}
+	return "device"
+}
+
+var number = regexp.MustCompile(`^\d+\. +`)
+
+// steps are the lines of a remedy, without their numbers.
+func steps(s string) []string {
 	var out []string
 	for line := range strings.SplitSeq(s, "\n") {
-		if line = fact.Clean(line, 2000); line != "" {
+		if line = number.ReplaceAllString(fact.Clean(line, 2000), ""); line != "" {
 			out = append(out, line)
 		}
 	}
@@ -113,12 +181,37 @@ func value(v any) string {
 		}
 		return "no"
 	case []string:
-		return fact.Clean(strings.Join(x, ", "), maxText)
+		return cmp.Or(fact.Clean(strings.Join(x, ", "), maxText), "none")
 	case time.Time:
 		return moment(x)
 	default:
 		return fact.Clean(fmt.Sprint(v), maxText)
 	}
+}
+
+// waits reports whether a device came after the learning period and nobody has
+// said what to think of it.
+func waits(d report.Device) bool {
+	return !d.Trusted && d.ID != discovery.Hub && factOf[bool](d, fact.DeviceAppeared.Name())
+}
+
+// factOf returns what is known of a device, or the zero value.
+func factOf[T any](d report.Device, name string) (v T) {
+	for _, e := range d.Facts {
+		if e.Name == name {
+			v, _ = e.Value.(T)
+			break
+		}
+	}
+	return v
+}
+
+// wordDoc is what a word of the vocabulary means, without the full stop.
+func wordDoc(name string) string {
+	if w := fact.Lookup(name); w != nil {
+		return strings.TrimSuffix(w.Doc, ".")
+	}
+	return fact.Clean(name, maxInfo)
 }
 
 func day(t time.Time) string { return t.Local().Format("2 January 2006") }
@@ -130,10 +223,28 @@ func moment(t time.Time) string {
 	return t.Local().Format("2 January 2006, 15:04")
 }
 
+// ago says how long ago something was, as page.js does too.
+func ago(t, now time.Time) string {
+	d := now.Sub(t)
+	switch {
+	case d < time.Minute:
+		return "just now"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min ago", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h ago", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%d days ago", int(d.Hours()/24))
+	}
+}
+
 // count is a number and its noun: "1 device", "2 devices".
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
+	}
+	if _, err := policy.ParseSeverity(noun); err == nil { // an adjective
+		return fmt.Sprintf("%d %s", n, noun)
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
