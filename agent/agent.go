@@ -67,12 +67,6 @@ type Options struct {
 	Networks func() discovery.Networks
 }
 
-// precedence names whose word wins where sources differ: the owner's, then
-// that of bridges, which know their devices; then Home Assistant's, where the owner
-// named them; then probes, which asked; then what a device announces; then what its
-// address suggests.
-var precedence = []string{"static", "zigbee2mqtt", "zwavejs", "homeassistant", "", product.By, "mdns", "neighbours", "agent"}
-
 // Agent is one running Thingwarden.
 type Agent struct {
 	opt       Options
@@ -129,7 +123,7 @@ func New(o Options) (*Agent, error) {
 	now := a.now()
 	h := home.New(home.Options{
 		Site: o.Config.Site, Version: o.Version, Policies: set, Cards: cards, Pending: a.prober.Pending, Watch: o.Mode == ModeRun,
-		Learning: o.Config.LearningPeriod, Networks: a.networks, Precedence: precedence, Hearsay: hearsay, Opinion: opinion,
+		Learning: o.Config.LearningPeriod, Networks: a.networks, Sources: a.kinds,
 		Decisions: dec, State: st,
 	}, now)
 	a.loop = newLoop(a, h)

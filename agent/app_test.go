@@ -52,9 +52,7 @@ func TestApp(t *testing.T) {
 	a, err := New(Options{
 		Config: cfg, Log: slog.New(slog.DiscardHandler), Supervisor: supervisor.New(s.URL, "token"),
 		Networks: func() discovery.Networks { return discovery.Networks{} },
-		Sources: []discovery.SourceKind{{Name: "test", New: func(any, discovery.Env) (discovery.Source, error) {
-			return oneDevice{}, nil
-		}}},
+		Sources:  []discovery.SourceKind{kindOf("test", oneDevice{})},
 	})
 	if err != nil {
 		t.Fatal(err)

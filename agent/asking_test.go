@@ -13,6 +13,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/prober"
 	"github.com/thingwarden/thingwarden/discovery/product"
@@ -74,8 +75,7 @@ func quietAgent(t *testing.T) *Agent {
 		t.Fatal(err)
 	}
 	a.loop = newLoop(a, home.New(home.Options{
-		Policies: set, Cards: cards, Watch: true, Learning: 24 * time.Hour, Decisions: home.NewDecisions(noon), Precedence: precedence,
-		Hearsay: hearsay, Opinion: opinion, Networks: networks, Pending: a.prober.Pending,
+		Policies: set, Cards: cards, Watch: true, Learning: 24 * time.Hour, Decisions: home.NewDecisions(noon), Sources: builtin.Sources, Networks: networks, Pending: a.prober.Pending,
 	}, noon))
 	return a
 }

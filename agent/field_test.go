@@ -28,7 +28,9 @@ import (
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 	"github.com/thingwarden/thingwarden/discovery/source/mdns"
+	"github.com/thingwarden/thingwarden/discovery/source/neighbours"
 	"github.com/thingwarden/thingwarden/discovery/source/ssdp"
 	"github.com/thingwarden/thingwarden/policy"
 )
@@ -93,7 +95,7 @@ func (h *house) neighbours() discovery.SourceKind {
 		<-ctx.Done()
 		return nil
 	}
-	return discovery.SourceKind{Name: "neighbours", New: func(any, discovery.Env) (discovery.Source, error) { return sourceFunc(run), nil }}
+	return standIn(neighbours.Kind, run)
 }
 
 // homeAssistant says what the device registry has.
@@ -103,14 +105,25 @@ func (h *house) homeAssistant() discovery.SourceKind {
 		<-ctx.Done()
 		return nil
 	}
-	return discovery.SourceKind{Name: "homeassistant", New: func(any, discovery.Env) (discovery.Source, error) { return sourceFunc(run), nil }}
+	return standIn(homeassistant.Kind, run)
 }
 
+// standIn is a source that takes the place of a real one, with its traits.
+func standIn(k discovery.SourceKind, run sourceFunc) discovery.SourceKind {
+	k.Default = func() discovery.SourceConfig { return run }
+	return k
+}
+
+// sourceFunc is a source, and its own configuration.
 type sourceFunc func(context.Context, func(discovery.Observation)) error
 
 func (f sourceFunc) Run(ctx context.Context, report func(discovery.Observation)) error {
 	return f(ctx, report)
 }
+
+func (sourceFunc) Validate() error { return nil }
+
+func (f sourceFunc) New(discovery.Env) (discovery.Source, error) { return f, nil }
 
 func play[T any](ctx context.Context, list []heard[T], say func(heard[T])) {
 	start := time.Now()

@@ -52,7 +52,7 @@ func saves(t *testing.T, s discovery.Source, forTime time.Duration) (written map
 	synctest.Test(t, func(t *testing.T) {
 		a, err := New(Options{
 			Config: cfg, Log: slog.New(slog.DiscardHandler), Networks: func() discovery.Networks { return discovery.Networks{} },
-			Sources: []discovery.SourceKind{{Name: "test", New: func(any, discovery.Env) (discovery.Source, error) { return s, nil }}},
+			Sources: []discovery.SourceKind{kindOf("test", s)},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -62,7 +62,7 @@ func saves(t *testing.T, s discovery.Source, forTime time.Duration) (written map
 		go func() { ended <- a.loop.run(loopCtx) }()
 		srcCtx, stopSource := context.WithCancel(t.Context())
 		srcEnded := make(chan struct{})
-		go func() { defer close(srcEnded); a.supervise(srcCtx, a.kinds[0], nil) }()
+		go func() { defer close(srcEnded); a.supervise(srcCtx, a.kinds[0], a.kinds[0].Default()) }()
 		last := map[string]os.FileInfo{}
 		for range forTime / (10 * time.Millisecond) {
 			time.Sleep(10 * time.Millisecond)

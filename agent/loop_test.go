@@ -41,9 +41,7 @@ func runAgent(t *testing.T, dir string, onSnapshot func(*report.Snapshot)) *Agen
 	a, err := New(Options{
 		Config: cfg, Log: slog.New(slog.DiscardHandler), OnSnapshot: onSnapshot,
 		Networks: func() discovery.Networks { return discovery.Networks{} },
-		Sources: []discovery.SourceKind{{Name: "test", New: func(any, discovery.Env) (discovery.Source, error) {
-			return oneDevice{}, nil
-		}}},
+		Sources:  []discovery.SourceKind{kindOf("test", oneDevice{})},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -153,8 +151,8 @@ func TestLastSnapshotHasAllAndNothingOfTheEnd(t *testing.T) {
 	a, err := New(Options{
 		Config: config.Default(), Mode: ModeScan, Log: slog.New(slog.DiscardHandler),
 		Networks: func() discovery.Networks { return discovery.Networks{} },
-		Sources: []discovery.SourceKind{{Name: "late", New: func(_ any, env discovery.Env) (discovery.Source, error) {
-			return lateSource{env, end}, nil
+		Sources: []discovery.SourceKind{{Name: "late", Default: func() discovery.SourceConfig {
+			return newFunc(func(env discovery.Env) (discovery.Source, error) { return lateSource{env, end}, nil })
 		}}},
 	})
 	if err != nil {

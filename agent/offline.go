@@ -14,9 +14,9 @@ import (
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/product"
-	"github.com/thingwarden/thingwarden/discovery/source/static"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -82,8 +82,7 @@ func offlineHome(cfg config.Config, set *policy.Set, version string, now time.Ti
 		return nil, err
 	}
 	h := home.New(home.Options{
-		Site: cfg.Site, Version: version, Policies: set, Cards: cards, Watch: true, Learning: cfg.LearningPeriod, Precedence: precedence,
-		Hearsay: hearsay, Opinion: opinion, Decisions: dec, State: st,
+		Site: cfg.Site, Version: version, Policies: set, Cards: cards, Watch: true, Learning: cfg.LearningPeriod, Sources: builtin.Sources, Decisions: dec, State: st,
 		Pending:  func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", now) },
 		Networks: func() discovery.Networks { return discovery.Networks{} },
 	}, now)
@@ -97,20 +96,26 @@ func offlineHome(cfg config.Config, set *policy.Set, version string, now time.Ti
 // hearOwner reports what the owner says of devices that are known. A saved state
 // leaves that out, as the owner may have changed it.
 func hearOwner(cfg config.Config, now time.Time, knows func(discovery.Identifier) bool, apply func(home.Input)) error {
-	sc, enabled := sourceConfig(cfg, static.Kind.Name)
-	if !enabled {
-		return nil
-	}
-	s, err := static.Kind.New(sc, discovery.Env{Now: func() time.Time { return now }})
-	if err != nil {
-		return err
-	}
 	once, cancel := context.WithCancel(context.Background())
 	cancel()
-	return s.Run(once, func(o discovery.Observation) {
-		if knows(o.About[0]) {
-			o.By, o.At = static.Kind.Name, now
-			apply(home.Observation{Observation: o})
+	for _, k := range builtin.Sources {
+		c := cfg.Sources[k.Name]
+		if k.Rank != discovery.RankOwner || !c.Enabled {
+			continue
 		}
-	})
+		s, err := c.Config.New(discovery.Env{Now: func() time.Time { return now }, Devices: ownerDevices(cfg)})
+		if err != nil {
+			return err
+		}
+		err = s.Run(once, func(o discovery.Observation) {
+			if knows(o.About[0]) {
+				o.By, o.At = k.Name, now
+				apply(home.Observation{Observation: o})
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -30,7 +30,7 @@ func quietConfig(t *testing.T, m *brokertest.Mosquitto) config.Config {
 	c := config.Default()
 	c.StateDir = t.TempDir()
 	c.MQTT.URL, c.MQTT.Username, c.MQTT.Password = m.URL(), brokertest.Username, brokertest.Password
-	c.Sources.Neighbours.Enabled, c.Sources.MDNS.Enabled, c.Sources.ZWaveJS.Enabled = false, false, false
+	c.Sources["neighbours"].Enabled, c.Sources["mdns"].Enabled, c.Sources["zwavejs"].Enabled = false, false, false
 	c.Devices = []config.Device{{Match: "aa:bb:cc:dd:ee:ff", Name: "Porch camera", Class: "camera"}}
 	return c
 }

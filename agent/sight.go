@@ -102,7 +102,7 @@ func (a *Agent) watchSight(ctx context.Context) {
 // sight is what can be seen of the home from here.
 func (a *Agent) sight() home.Sight {
 	n := a.networks()
-	s := home.Sight{Remote: a.asksHomeAssistant()}
+	s := home.Sight{Remote: a.hearsHome()}
 	switch {
 	case len(n.Looked) > 0:
 		s.NoDevice = "No device of your home network has answered or shown itself, not even the router: the network may keep its devices apart (guest network), or a firewall on this machine blocks it."
@@ -117,10 +117,13 @@ func (a *Agent) sight() home.Sight {
 	return s
 }
 
-// asksHomeAssistant reports whether Home Assistant tells what it sees of the home.
-func (a *Agent) asksHomeAssistant() bool {
-	h := a.opt.Config.Sources.HomeAssistant
-	return h.Enabled && (h.URL != "" || a.opt.Supervisor != nil)
+// hearsHome reports whether another program tells what it sees of the home.
+func (a *Agent) hearsHome() bool {
+	return slices.ContainsFunc(a.kinds, func(k discovery.SourceKind) bool {
+		cfg, enabled := a.sourceConfig(k)
+		o, ok := cfg.(discovery.Optional)
+		return enabled && k.Role.Has(discovery.Hearsay) && (!ok || o.SetUp(a.env(k.Name)))
+	})
 }
 
 func describeNetworks(n discovery.Networks) string {

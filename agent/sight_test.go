@@ -1,12 +1,15 @@
 package agent
 
 import (
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/builtin"
+	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 )
 
 func TestSight(t *testing.T) {
@@ -25,8 +28,10 @@ func TestSight(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := &routed{}
 			r.set(tt.routed)
-			a := &Agent{networks: r.added(func() discovery.Networks { return app })}
-			a.opt.Config.Sources.HomeAssistant = config.HomeAssistant{Enabled: tt.asked, URL: "http://127.0.0.1:8123"}
+			a := &Agent{networks: r.added(func() discovery.Networks { return app }), kinds: builtin.Sources,
+				log: slog.New(slog.DiscardHandler), outlets: &outlets{}, routed: &routed{}}
+			a.opt.Config = config.Default()
+			a.opt.Config.Sources["homeassistant"] = &config.Source{Enabled: tt.asked, Config: &homeassistant.Config{URL: "http://127.0.0.1:8123"}}
 			got := a.sight()
 			if (got.NoNetwork == "") != (tt.noNetwork == "") || !strings.Contains(got.NoNetwork, tt.noNetwork) ||
 				!strings.Contains(got.NoDevice, tt.noDevice) || got.Remote != tt.asked {

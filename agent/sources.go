@@ -12,7 +12,6 @@ import (
 
 	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 )
 
 const (
@@ -27,11 +26,7 @@ const (
 // startSource runs a source for as long as ctx lives, starting it again with
 // backoff when it fails.
 func (a *Agent) startSource(ctx context.Context, g *errgroup.Group, k discovery.SourceKind) {
-	cfg, enabled := sourceConfig(a.opt.Config, k.Name)
-	if h, ok := cfg.(homeassistant.Config); ok && h.URL == "" && a.opt.Supervisor != nil {
-		h.URL, h.Token = a.opt.Supervisor.HomeAssistant()
-		cfg = h
-	}
+	cfg, enabled := a.sourceConfig(k)
 	if !enabled {
 		a.health(k.Name, discovery.OK, "Switched off in the configuration.")
 		return
@@ -42,7 +37,7 @@ func (a *Agent) startSource(ctx context.Context, g *errgroup.Group, k discovery.
 	})
 }
 
-func (a *Agent) supervise(ctx context.Context, k discovery.SourceKind, cfg any) {
+func (a *Agent) supervise(ctx context.Context, k discovery.SourceKind, cfg discovery.SourceConfig) {
 	wait := restartFirst
 	a.health(k.Name, discovery.OK, "")
 	failed := false
@@ -72,7 +67,7 @@ func (a *Agent) supervise(ctx context.Context, k discovery.SourceKind, cfg any) 
 
 // runSource runs a source once, again after it failed or for the first time. A
 // panic in it is its failure, not the agent's.
-func (a *Agent) runSource(ctx context.Context, k discovery.SourceKind, cfg any, again bool) (err error) {
+func (a *Agent) runSource(ctx context.Context, k discovery.SourceKind, cfg discovery.SourceConfig, again bool) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
@@ -84,7 +79,7 @@ func (a *Agent) runSource(ctx context.Context, k discovery.SourceKind, cfg any, 
 		env.Health = h.says
 		defer time.AfterFunc(wellAfter, h.well).Stop()
 	}
-	s, err := k.New(cfg, env)
+	s, err := cfg.New(env)
 	if err != nil {
 		return fmt.Errorf("starting: %w", err)
 	}
@@ -114,14 +109,19 @@ func (h *recovery) well() {
 }
 
 func (a *Agent) env(name string) discovery.Env {
-	return discovery.Env{
+	env := discovery.Env{
 		Log: a.log.With("source", name), Now: a.now, MQTT: a.outlets.mqtt(), Networks: a.networks,
-		Health: func(s discovery.Status, problem string) { a.health(name, s, problem) },
-		Routed: a.routed.set,
-		Owners: a.owners,
-		Pause:  func() time.Duration { return a.share.pause(time.Now()) },
-		Sent:   a.countSent,
+		Health:     func(s discovery.Status, problem string) { a.health(name, s, problem) },
+		Routed:     a.routed.set,
+		Owners:     a.owners,
+		Pause:      func() time.Duration { return a.share.pause(time.Now()) },
+		Sent:       a.countSent,
+		ListenOnly: listenOnly(a.opt.Config), Devices: ownerDevices(a.opt.Config),
 	}
+	if a.opt.Supervisor != nil {
+		env.Supervisor = a.opt.Supervisor.HomeAssistant
+	}
+	return env
 }
 
 // owners returns which devices have which addresses now.

@@ -17,6 +17,20 @@ func (f sourceFunc) Run(ctx context.Context, report func(discovery.Observation))
 	return f(ctx, report)
 }
 
+// newFunc is the configuration of a source that a test makes.
+type newFunc func(discovery.Env) (discovery.Source, error)
+
+func (newFunc) Validate() error { return nil }
+
+func (f newFunc) New(env discovery.Env) (discovery.Source, error) { return f(env) }
+
+// kindOf is a source of that name.
+func kindOf(name string, s discovery.Source) discovery.SourceKind {
+	return discovery.SourceKind{Name: name, Default: func() discovery.SourceConfig {
+		return newFunc(func(discovery.Env) (discovery.Source, error) { return s, nil })
+	}}
+}
+
 func TestASourceThatFailsAgainAndAgainIsNotWellBetween(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -36,7 +50,7 @@ func TestASourceThatFailsAgainAndAgainIsNotWellBetween(t *testing.T) {
 					return a.mail.health["bad"].Status
 				}
 				runs := 0
-				k := discovery.SourceKind{Name: "bad", New: func(_ any, env discovery.Env) (discovery.Source, error) {
+				cfg := newFunc(func(env discovery.Env) (discovery.Source, error) {
 					return sourceFunc(func(ctx context.Context, _ func(discovery.Observation)) error {
 						if runs++; runs > 1 && status() != discovery.Down {
 							t.Errorf("run %d begins, and the source is %q", runs, status())
@@ -50,9 +64,9 @@ func TestASourceThatFailsAgainAndAgainIsNotWellBetween(t *testing.T) {
 						<-ctx.Done()
 						return nil
 					}), nil
-				}}
+				})
 				done := make(chan struct{})
-				go func() { defer close(done); a.supervise(ctx, k, nil) }()
+				go func() { defer close(done); a.supervise(ctx, discovery.SourceKind{Name: "bad"}, cfg) }()
 				time.Sleep(time.Minute)
 				synctest.Wait()
 				if runs != 5 || status() != tt.want {

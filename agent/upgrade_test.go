@@ -15,6 +15,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/product"
 	"github.com/thingwarden/thingwarden/policy"
@@ -91,7 +92,7 @@ func homeOf(t *testing.T, dec *home.Decisions, st *home.State, now time.Time) *h
 		t.Fatal(err)
 	}
 	h := home.New(home.Options{
-		Site: "home", Policies: set, Cards: cards, Watch: true, Precedence: precedence, Hearsay: hearsay, Opinion: opinion, Decisions: dec, State: st,
+		Site: "home", Policies: set, Cards: cards, Watch: true, Sources: builtin.Sources, Decisions: dec, State: st,
 		Pending:  func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", now) },
 		Networks: func() discovery.Networks { return discovery.Networks{} },
 	}, now)

@@ -10,13 +10,6 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/probe"
 	"github.com/thingwarden/thingwarden/discovery/prober"
-	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
-	"github.com/thingwarden/thingwarden/discovery/source/mdns"
-	"github.com/thingwarden/thingwarden/discovery/source/neighbours"
-	"github.com/thingwarden/thingwarden/discovery/source/ssdp"
-	"github.com/thingwarden/thingwarden/discovery/source/static"
-	"github.com/thingwarden/thingwarden/discovery/source/zigbee2mqtt"
-	"github.com/thingwarden/thingwarden/discovery/source/zwavejs"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -38,41 +31,21 @@ func LoadPolicies(cfg config.Config) (*policy.Set, error) {
 	return set, nil
 }
 
-// sourceConfig returns the configuration of a source in the source's own type,
-// and whether it is switched on.
-func sourceConfig(c config.Config, name string) (cfg any, enabled bool) {
-	s := c.Sources
-	switch name {
-	case neighbours.Kind.Name:
-		return neighbours.Config{Enabled: s.Neighbours.Enabled, ListenOnly: listenOnly(c)}, s.Neighbours.Enabled
-	case homeassistant.Kind.Name:
-		h := s.HomeAssistant
-		return homeassistant.Config{Enabled: h.Enabled, URL: h.URL, Token: h.Token}, h.Enabled
-	case mdns.Kind.Name:
-		return mdns.Config{Enabled: s.MDNS.Enabled, Advertise: s.MDNS.Advertise}, s.MDNS.Enabled
-	case ssdp.Kind.Name:
-		return ssdp.Config{Enabled: s.SSDP.Enabled, ListenOnly: listenOnly(c)}, s.SSDP.Enabled
-	case zigbee2mqtt.Kind.Name:
-		return zigbee2mqtt.Config{Enabled: s.Zigbee2MQTT.Enabled, BaseTopics: s.Zigbee2MQTT.BaseTopics}, s.Zigbee2MQTT.Enabled
-	case zwavejs.Kind.Name:
-		return zwavejs.Config{Enabled: s.ZWaveJS.Enabled, URLs: s.ZWaveJS.URLs}, s.ZWaveJS.Enabled
-	case static.Kind.Name:
-		return staticConfig(c), s.Static.Enabled
-	default:
-		return nil, true
+// sourceConfig returns the configuration of a source, and whether it is switched
+// on. Sources in place of the built-in ones have their own.
+func (a *Agent) sourceConfig(k discovery.SourceKind) (cfg discovery.SourceConfig, enabled bool) {
+	c := a.opt.Config.Sources[k.Name]
+	if a.opt.Sources != nil {
+		return k.Default(), c == nil || c.Enabled
 	}
+	return c.Config, c.Enabled
 }
 
-// hearsay reports whether a source passes on what others know.
-func hearsay(by string) bool { return by == homeassistant.Name }
-
-// opinion reports whether a source only says something about devices.
-func opinion(by string) bool { return by == static.Kind.Name }
-
-func staticConfig(c config.Config) static.Config {
-	var out static.Config
+// ownerDevices are what the owner says of single devices.
+func ownerDevices(c config.Config) []discovery.OwnerDevice {
+	var out []discovery.OwnerDevice
 	for _, d := range c.Devices {
-		out.Devices = append(out.Devices, static.Device{Match: d.Match, Name: d.Name, Class: d.Class})
+		out = append(out, discovery.OwnerDevice{Match: d.Match, Name: d.Name, Class: d.Class})
 	}
 	return out
 }

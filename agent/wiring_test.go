@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/thingwarden/thingwarden/agent/config"
-	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/probe"
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
@@ -40,15 +39,5 @@ func TestUnknownPolicyIsToldWithItsPlace(t *testing.T) {
 	want := file + `:4: policies.disable[1]: unknown policy "telnet-opn": did you mean "telnet-open"?`
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %s in it", err, want)
-	}
-}
-
-// TestEverySourceIsWired: a source without its own case would be made without a
-// configuration, and fail only when the agent runs.
-func TestEverySourceIsWired(t *testing.T) {
-	for _, k := range builtin.Sources {
-		if cfg, _ := sourceConfig(config.Default(), k.Name); cfg == nil {
-			t.Errorf("source %q: sourceConfig in wiring.go has no case for it", k.Name)
-		}
 	}
 }

@@ -17,20 +17,20 @@ type Source interface {
 	Run(ctx context.Context, report func(Observation)) error
 }
 
-// SourceKind is an entry of the list of all sources.
-type SourceKind struct {
-	Name string // as in the configuration: "mdns"
-	Doc  string // one sentence: what it sees and how it asks
-	// New makes the source from its own typed configuration struct. It does no I/O.
-	New func(cfg any, env Env) (Source, error)
-}
-
-// Env is what the agent gives to sources. No field is nil but MQTT.
+// Env is what the agent gives to sources. Of its functions only Supervisor may be
+// nil.
 type Env struct {
 	Log *slog.Logger
 	Now func() time.Time
 	// MQTT is the agent's one session; nil when no broker is configured.
 	MQTT MQTT
+	// ListenOnly means that nothing may be sent to any device.
+	ListenOnly bool
+	// Devices are what the owner says of single devices in the configuration.
+	Devices []OwnerDevice
+	// Supervisor returns the WebSocket address and the token of the Home Assistant
+	// whose app the agent is; nil if it is none.
+	Supervisor func() (socket, token string)
 	// Networks returns what may be looked at, as it is now.
 	Networks func() Networks
 	// Owners returns which devices have which addresses, as far as both are known:

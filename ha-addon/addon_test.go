@@ -22,6 +22,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/source/zwavejs"
 )
 
 var apps = []string{"thingwarden", "thingwarden-lan"}
@@ -156,13 +157,13 @@ func TestOptions(t *testing.T) {
 			t.Setenv(name, value)
 		}
 		want := config.Default()
-		want.Sources.ZWaveJS.URLs = nil // another container's 127.0.0.1
+		want.Sources["zwavejs"].Config = &zwavejs.Config{Written: true} // another container's 127.0.0.1
 		for name, value := range m.Environment {
 			on, err := strconv.ParseBool(value)
 			source := map[string]*bool{
-				"THINGWARDEN_SOURCES_MDNS_ENABLED":       &want.Sources.MDNS.Enabled,
-				"THINGWARDEN_SOURCES_NEIGHBOURS_ENABLED": &want.Sources.Neighbours.Enabled,
-				"THINGWARDEN_SOURCES_SSDP_ENABLED":       &want.Sources.SSDP.Enabled,
+				"THINGWARDEN_SOURCES_MDNS_ENABLED":       &want.Sources["mdns"].Enabled,
+				"THINGWARDEN_SOURCES_NEIGHBOURS_ENABLED": &want.Sources["neighbours"].Enabled,
+				"THINGWARDEN_SOURCES_SSDP_ENABLED":       &want.Sources["ssdp"].Enabled,
 			}[name]
 			if err != nil || source == nil {
 				t.Fatalf("environment: %s: %q is not tested", name, value)

@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
@@ -30,7 +32,7 @@ type Config struct {
 	Log            Log           `yaml:"log"`
 	MQTT           MQTT          `yaml:"mqtt"`
 	Network        Network       `yaml:"network"`
-	Sources        Sources       `yaml:"sources"`
+	Sources        Sources       `yaml:"-"` // key sources is read from their kinds
 	Outside        Outside       `yaml:"outside"`
 	Web            Web           `yaml:"web"`
 	Policies       Policies      `yaml:"policies"`
@@ -79,57 +81,22 @@ type Pace struct {
 	House  int `yaml:"house" jsonschema:"minimum=0,maximum=128" jsonschema_description:"New connections a second to all devices together."`
 }
 
-// Sources configures each source by its name.
-type Sources struct {
-	Neighbours    Neighbours    `yaml:"neighbours"`
-	MDNS          MDNS          `yaml:"mdns"`
-	SSDP          SSDP          `yaml:"ssdp"`
-	Zigbee2MQTT   Zigbee2MQTT   `yaml:"zigbee2mqtt"`
-	ZWaveJS       ZWaveJS       `yaml:"zwavejs"`
-	HomeAssistant HomeAssistant `yaml:"homeassistant"`
-	Static        Static        `yaml:"static"`
+// Sources are the configurations of all sources, by name.
+type Sources map[string]*Source
+
+// Source is the configuration of one source.
+type Source struct {
+	Enabled bool
+	Config  discovery.SourceConfig
 }
 
-// Neighbours finds devices by the addresses of the network itself.
-type Neighbours struct {
-	Enabled bool `yaml:"enabled" jsonschema_description:"Find devices by their network addresses (ARP, NDP, DHCP)."`
-}
-
-// MDNS finds devices by what they announce.
-type MDNS struct {
-	Enabled   bool `yaml:"enabled" jsonschema_description:"Find devices by what they announce (Bonjour, Zeroconf)."`
-	Advertise bool `yaml:"advertise" jsonschema_description:"Announce Thingwarden itself on the network."`
-}
-
-// SSDP finds devices that announce themselves by UPnP.
-type SSDP struct {
-	Enabled bool `yaml:"enabled" jsonschema_description:"Find devices that announce themselves by UPnP (SSDP)."`
-}
-
-// Zigbee2MQTT reads every Zigbee2MQTT on the broker.
-type Zigbee2MQTT struct {
-	Enabled    bool     `yaml:"enabled" jsonschema_description:"Read every Zigbee2MQTT that is on the broker."`
-	BaseTopics []string `yaml:"base_topics" jsonschema_description:"Base topics with more than two levels; those with one or two are found by themselves."`
-}
-
-// ZWaveJS reads Z-Wave JS servers.
-type ZWaveJS struct {
-	Enabled bool     `yaml:"enabled" jsonschema_description:"Read Z-Wave JS servers."`
-	URLs    []string `yaml:"urls" jsonschema_description:"Addresses of Z-Wave JS servers: ws:// or wss://."`
-}
-
-// HomeAssistant is where Home Assistant itself can be asked.
-type HomeAssistant struct {
-	Enabled bool   `yaml:"enabled" jsonschema_description:"Learn from Home Assistant itself what it sees of the home; it is only read."`
-	URL     string `yaml:"url" jsonschema_description:"Address of Home Assistant: http:// or https://. Not needed in the app."`
-	Token   string `yaml:"token" secret:"true" jsonschema_description:"Long-lived access token of an administrator of Home Assistant. Better: token_file."`
-	// TokenFile is read when the configuration is.
-	TokenFile string `yaml:"token_file" jsonschema_description:"File that holds the token and nothing else."`
-}
-
-// Static takes the devices of the configuration as seen.
-type Static struct {
-	Enabled bool `yaml:"enabled" jsonschema_description:"Take the devices listed under devices as part of the home."`
+// defaultSources are the sources of an empty file: all are on.
+func defaultSources() Sources {
+	out := Sources{}
+	for _, k := range builtin.Sources {
+		out[k.Name] = &Source{Enabled: true, Config: k.Default()}
+	}
+	return out
 }
 
 // Outside lists services of third parties by name, all off. There are none in
@@ -166,14 +133,6 @@ func Default() Config {
 		},
 		Web:     Web{Listen: "127.0.0.1:8686"},
 		Network: Network{ConnectionsPerSecond: Pace{Device: 4, House: 32}},
-		Sources: Sources{
-			Neighbours:    Neighbours{Enabled: true},
-			MDNS:          MDNS{Enabled: true},
-			SSDP:          SSDP{Enabled: true},
-			Zigbee2MQTT:   Zigbee2MQTT{Enabled: true},
-			ZWaveJS:       ZWaveJS{Enabled: true, URLs: []string{"ws://127.0.0.1:3000"}},
-			HomeAssistant: HomeAssistant{Enabled: true},
-			Static:        Static{Enabled: true},
-		},
+		Sources: defaultSources(),
 	}
 }

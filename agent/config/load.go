@@ -7,11 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
+
+	"github.com/thingwarden/thingwarden/discovery/builtin"
 )
 
 const (
@@ -84,7 +85,7 @@ func read(file string) ([]byte, error) {
 // parse makes a configuration of a file's bytes and the environment.
 func parse(file string, b []byte, inApp bool, environ []string) (Config, []string, error) {
 	s := &strict{file: file, json: filepath.Ext(file) == ".json"}
-	set := s.document(b, reflect.TypeFor[Config]())
+	set := s.document(b, root())
 	env, warnings := s.environment(environ)
 
 	c, err := layer(set, env)
@@ -120,47 +121,31 @@ func layer(file, env map[string]any) (Config, error) {
 	for key, value := range env {
 		v.Set(strings.ReplaceAll(key, ".", delimiter), value)
 	}
-	var c Config
-	err := v.UnmarshalExact(&c, func(d *mapstructure.DecoderConfig) {
-		d.TagName = "yaml"
-		d.WeaklyTypedInput = false
-		d.DecodeHook = nil
-	})
-	return c, err
-}
-
-// leaf is a key that holds a value and not other keys.
-type leaf struct {
-	key string // dotted
-	typ reflect.Type
-	def any    // nil: an empty list
-	env string // variable that sets it; "" for a list
-}
-
-// leaves returns all keys outside lists, in the order of the structs.
-func leaves() []leaf {
-	return appendLeaves(nil, reflect.ValueOf(Default()), "")
-}
-
-func appendLeaves(out []leaf, v reflect.Value, key string) []leaf {
-	for i := range v.NumField() {
-		name := v.Type().Field(i).Tag.Get("yaml")
-		if name == "-" {
-			continue
-		}
-		f, at := v.Field(i), join(key, name)
-		switch {
-		case scalarOf(f.Type()) != nil:
-			out = append(out, leaf{at, f.Type(), f.Interface(), envName(at)})
-		case f.Kind() == reflect.Slice:
-			l := leaf{key: at, typ: f.Type()}
-			if f.Len() > 0 {
-				l.def = f.Interface()
-			}
-			out = append(out, l)
-		default:
-			out = appendLeaves(out, f, at)
-		}
+	c := Config{Sources: Sources{}}
+	all := v.AllSettings()
+	sources, _ := all["sources"].(map[string]any)
+	delete(all, "sources")
+	if err := decode(all, &c); err != nil {
+		return Config{}, err
 	}
-	return out
+	for _, k := range builtin.Sources {
+		section, _ := sources[k.Name].(map[string]any)
+		on, _ := section["enabled"].(bool)
+		delete(section, "enabled")
+		s := &Source{Enabled: on, Config: k.Default()}
+		if err := decode(section, s.Config); err != nil {
+			return Config{}, err
+		}
+		c.Sources[k.Name] = s
+	}
+	return c, nil
+}
+
+// decode fills a struct; each value already has the type of its field.
+func decode(from map[string]any, into any) error {
+	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{TagName: "yaml", ErrorUnused: true, ZeroFields: true, Result: into})
+	if err != nil {
+		return err
+	}
+	return d.Decode(from)
 }

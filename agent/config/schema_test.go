@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/invopop/jsonschema"
 
+	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
@@ -38,6 +39,17 @@ func makeSchema(t *testing.T) []byte {
 		FieldNameTag: "yaml", RequiredFromJSONSchemaTags: true, Mapper: scalarSchema,
 	}
 	s := r.Reflect(&Config{})
+	sources := &jsonschema.Schema{Type: "object", Properties: jsonschema.NewProperties(), AdditionalProperties: jsonschema.FalseSchema,
+		Description: "Where devices are learned from, by name of source."}
+	for _, k := range builtin.Sources {
+		section := r.Reflect(k.Default())
+		section.Version, section.Description = "", k.Doc
+		section.Properties.Set("enabled", &jsonschema.Schema{Type: "boolean", Description: "Use this source."})
+		_ = section.Properties.MoveToFront("enabled")
+		sources.Properties.Set(k.Name, section)
+	}
+	s.Properties.Set("sources", sources)
+	_ = s.Properties.MoveAfter("sources", "network")
 	s.Title = "Configuration of Thingwarden"
 	for _, l := range leaves() {
 		if p := property(s, l.key); p != nil && l.def != nil {

@@ -32,7 +32,7 @@ type strict struct {
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
 // document reads the one document of a file into nested maps.
-func (s *strict) document(b []byte, t reflect.Type) map[string]any {
+func (s *strict) document(b []byte, k option) map[string]any {
 	s.lines = map[string]int{}
 	if s.json {
 		var err error
@@ -69,7 +69,7 @@ func (s *strict) document(b []byte, t reflect.Type) map[string]any {
 	if len(doc.Content) == 0 {
 		return nil
 	}
-	v, _ := s.value(doc.Content[0], t, "", false).(map[string]any)
+	v, _ := s.value(doc.Content[0], k, "").(map[string]any)
 	return v
 }
 
@@ -121,29 +121,26 @@ func (s *strict) problem(line int, key, format string, args ...any) {
 	s.problems = append(s.problems, Problem{File: s.file, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
-// value returns what the node holds as the type wants it, or nil if it is not
-// set or wrong. It descends by the type and not by the document, so a document
+// value returns what the node holds as the key wants it, or nil if it is not
+// set or wrong. It descends by the keys and not by the document, so a document
 // can't make it descend far.
-func (s *strict) value(n *yaml.Node, t reflect.Type, key string, secret bool) any {
+func (s *strict) value(n *yaml.Node, k option, at string) any {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if key != "" {
-		s.lines[key] = n.Line
+	if at != "" {
+		s.lines[at] = n.Line
 	}
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null" {
+	switch {
+	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null":
 		return nil
+	case k.typ == nil:
+		return s.mapping(n, k.keys, at)
+	case k.list():
+		return s.list(n, element(k.typ), at)
+	default:
+		return s.scalar(n, scalarOf(k.typ), at, k.tag.Get("secret") != "")
 	}
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	if sc := scalarOf(t); sc != nil {
-		return s.scalar(n, sc, key, secret)
-	}
-	if t.Kind() == reflect.Slice {
-		return s.list(n, t.Elem(), key)
-	}
-	return s.mapping(n, t, key)
 }
 
 func (s *strict) scalar(n *yaml.Node, sc *scalar, key string, secret bool) any {
@@ -162,7 +159,7 @@ func (s *strict) scalar(n *yaml.Node, sc *scalar, key string, secret bool) any {
 	return v
 }
 
-func (s *strict) list(n *yaml.Node, elem reflect.Type, key string) any {
+func (s *strict) list(n *yaml.Node, elem option, key string) any {
 	if n.Kind != yaml.SequenceNode {
 		hint := ""
 		if n.Kind == yaml.ScalarNode {
@@ -175,14 +172,14 @@ func (s *strict) list(n *yaml.Node, elem reflect.Type, key string) any {
 	for i, c := range n.Content {
 		at := fmt.Sprintf("%s[%d]", key, i)
 		before := len(s.problems)
-		v := s.value(c, elem, at, false)
+		v := s.value(c, elem, at)
 		if v == nil {
 			if len(s.problems) == before {
 				s.problem(c.Line, at, "the entry is empty")
 			}
 			// Something must stand here, so that those behind keep their numbers.
-			if v = any(map[string]any{}); scalarOf(elem) != nil {
-				v = reflect.Zero(elem).Interface()
+			if v = any(map[string]any{}); elem.typ != nil {
+				v = reflect.Zero(elem.typ).Interface()
 			}
 		}
 		out = append(out, v)
@@ -190,7 +187,7 @@ func (s *strict) list(n *yaml.Node, elem reflect.Type, key string) any {
 	return out
 }
 
-func (s *strict) mapping(n *yaml.Node, t reflect.Type, key string) any {
+func (s *strict) mapping(n *yaml.Node, keys []option, key string) any {
 	if n.Kind != yaml.MappingNode {
 		if key == "" {
 			s.problem(n.Line, "", "want keys such as \"site: home\", have %s", describe(n, false))
@@ -199,7 +196,6 @@ func (s *strict) mapping(n *yaml.Node, t reflect.Type, key string) any {
 		}
 		return nil
 	}
-	fields := fieldsOf(t)
 	out, first := map[string]any{}, map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
@@ -208,9 +204,9 @@ func (s *strict) mapping(n *yaml.Node, t reflect.Type, key string) any {
 			s.problem(k.Line, key, "a key must be a plain word")
 			continue
 		}
-		f, known := fields[k.Value]
-		if !known {
-			s.problem(k.Line, at, "unknown key%s", s.meant(k.Value, key, fields))
+		f := slices.IndexFunc(keys, func(x option) bool { return x.name == k.Value })
+		if f < 0 {
+			s.problem(k.Line, at, "unknown key%s", s.meant(k.Value, key, keys))
 			continue
 		}
 		if line, twice := first[k.Value]; twice {
@@ -218,7 +214,7 @@ func (s *strict) mapping(n *yaml.Node, t reflect.Type, key string) any {
 			continue
 		}
 		first[k.Value] = k.Line
-		if got := s.value(v, f.Type, at, f.Tag.Get("secret") != ""); got != nil {
+		if got := s.value(v, keys[f], at); got != nil {
 			out[k.Value] = got
 		}
 	}
@@ -227,10 +223,10 @@ func (s *strict) mapping(n *yaml.Node, t reflect.Type, key string) any {
 
 // meant guesses which key an unknown one was to be: a sibling, or a key of that
 // very name elsewhere.
-func (s *strict) meant(name, parent string, fields map[string]reflect.StructField) string {
+func (s *strict) meant(name, parent string, keys []option) string {
 	var names []string
-	for n := range fields {
-		names = append(names, n)
+	for _, k := range keys {
+		names = append(names, k.name)
 	}
 	if c := closest(name, names); c != "" {
 		return fmt.Sprintf("; did you mean %q?", join(parent, c))
@@ -290,14 +286,4 @@ func cut(s string) string {
 		return string(r[:60]) + "…"
 	}
 	return s
-}
-
-func fieldsOf(t reflect.Type) map[string]reflect.StructField {
-	out := map[string]reflect.StructField{}
-	for f := range t.Fields() {
-		if f.Tag.Get("yaml") != "-" {
-			out[f.Tag.Get("yaml")] = f
-		}
-	}
-	return out
 }

@@ -76,21 +76,31 @@ func (v *validator) mqtt(c *Config) {
 	v.listen("mqtt.listen", m.Listen, "127.0.0.1:1883")
 	v.topic("mqtt.discovery_prefix", m.DiscoveryPrefix)
 	v.topic("mqtt.birth_topic", m.BirthTopic)
-	if m.Password != "" && m.PasswordFile != "" {
-		v.wrong("mqtt.password_file", "there is a password too; keep one of the two")
-	} else if m.PasswordFile != "" {
-		m.PasswordFile = c.beside(m.PasswordFile)
-		var err error
-		if m.Password, err = readPassword(m.PasswordFile); err != nil {
-			v.wrong("mqtt.password_file", "%v", err)
-		}
-	}
+	v.secretFile(c, "mqtt.password_file", &m.PasswordFile, &m.Password, "password")
 	if m.CAFile != "" {
 		m.CAFile = c.beside(m.CAFile)
 		if _, err := os.Stat(m.CAFile); err != nil {
 			v.wrong("mqtt.ca_file", "can't be read: %v", err)
 		}
 	}
+}
+
+// secretFile reads the value of a secret key from the file that another names, if
+// it names one. It reports false if it can't.
+func (v *validator) secretFile(c *Config, key string, file, secret *string, name string) (read bool) {
+	switch {
+	case *file == "":
+	case *secret != "":
+		v.wrong(key, "there is a %s too; keep one of the two", name)
+	default:
+		*file = c.beside(*file)
+		var err error
+		if *secret, err = readPassword(*file); err != nil {
+			v.wrong(key, "%v", err)
+			return false
+		}
+	}
+	return true
 }
 
 // readPassword reads a file that holds a password or token, without the line's end.
@@ -180,34 +190,6 @@ func (v *validator) prefix(key string, p netip.Prefix) {
 func (v *validator) pace(key string, n, limit int) {
 	if n < 0 || n > limit {
 		v.wrong(key, "want 0 to %d, have %d", limit, n)
-	}
-}
-
-func (v *validator) sources(c *Config) {
-	for i, u := range c.Sources.ZWaveJS.URLs {
-		v.url(fmt.Sprintf("sources.zwavejs.urls[%d]", i), u, "ws", "wss")
-	}
-	h := &c.Sources.HomeAssistant
-	if h.URL != "" {
-		v.url("sources.homeassistant.url", h.URL, "http", "https")
-	}
-	if h.Token != "" && h.TokenFile != "" {
-		v.wrong("sources.homeassistant.token_file", "there is a token too; keep one of the two")
-	} else if h.TokenFile != "" {
-		h.TokenFile = c.beside(h.TokenFile)
-		var err error
-		if h.Token, err = readPassword(h.TokenFile); err != nil {
-			v.wrong("sources.homeassistant.token_file", "%v", err)
-			return
-		}
-	}
-	switch {
-	case strings.ContainsFunc(h.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		v.wrong("sources.homeassistant.token", "a token has neither spaces nor line breaks; copy it once more")
-	case h.URL != "" && h.Token == "":
-		v.wrong("sources.homeassistant.url", "the token is missing; make one in Home Assistant (your profile, Security, long-lived access tokens)")
-	case h.URL == "" && h.Token != "":
-		v.wrong("sources.homeassistant.token", "the address of Home Assistant is missing: set url too")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/oui"
+	table "github.com/thingwarden/thingwarden/discovery/source/neighbours"
 )
 
 // announceEvery is how often devices say that they are there; before their
@@ -24,10 +25,18 @@ const apart = 150 * time.Millisecond
 // neighbours stands in for the kernel's neighbour table: it tells which devices
 // have an address.
 func (h *Home) neighbours() discovery.SourceKind {
-	return discovery.SourceKind{
-		Name: "neighbours", Doc: "The neighbour table of the simulated home.",
-		New: func(_ any, env discovery.Env) (discovery.Source, error) { return neighbours{h, env}, nil },
-	}
+	k := table.Kind
+	k.Default = func() discovery.SourceConfig { return neighbourTable{h} }
+	return k
+}
+
+// neighbourTable is the configuration of neighbours.
+type neighbourTable struct{ home *Home }
+
+func (neighbourTable) Validate() error { return nil }
+
+func (t neighbourTable) New(env discovery.Env) (discovery.Source, error) {
+	return neighbours{t.home, env}, nil
 }
 
 type neighbours struct {
@@ -40,7 +49,7 @@ func (s neighbours) Run(ctx context.Context, report func(discovery.Observation))
 	s.home.follow(ctx, apart, func(d *device) {
 		mac := macOf(d.addr)
 		proof := "neighbour table: " + d.addr.String()
-		e := fact.New("neighbours", s.env.Now())
+		e := fact.New(table.Kind.Name, s.env.Now())
 		fact.DeviceKind.Set(e, "lan", proof)
 		fact.DeviceMACRandom.Set(e, oui.Random(mac.Value), discovery.FormatMAC(mac.Value))
 		fact.DeviceOnline.Set(e, true, proof)

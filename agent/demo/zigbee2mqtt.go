@@ -132,11 +132,18 @@ func (z *zigbee2mqtt) join(ctx context.Context) error {
 // kind is the real source, listening on this broker.
 func (z *zigbee2mqtt) kind() discovery.SourceKind {
 	k := real.Kind
-	k.New = func(cfg any, env discovery.Env) (discovery.Source, error) {
-		env.MQTT = listener{z.ours}
-		return real.Kind.New(cfg, env)
-	}
+	k.Default = func() discovery.SourceConfig { return onBroker{z} }
 	return k
+}
+
+// onBroker is the configuration of the real source, on the simulated one's broker.
+type onBroker struct{ z *zigbee2mqtt }
+
+func (onBroker) Validate() error { return nil }
+
+func (b onBroker) New(env discovery.Env) (discovery.Source, error) {
+	env.MQTT = listener{b.z.ours}
+	return real.Kind.Default().New(env)
 }
 
 func (z *zigbee2mqtt) close() error {

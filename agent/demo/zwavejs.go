@@ -67,9 +67,7 @@ func startZWaveJS(log_ *slog.Logger) (*zwaveJS, error) {
 // kind is the real source, pointed at this server.
 func (z *zwaveJS) kind() discovery.SourceKind {
 	k := zwavejs.Kind
-	k.New = func(_ any, env discovery.Env) (discovery.Source, error) {
-		return zwavejs.Kind.New(zwavejs.Config{Enabled: true, URLs: []string{z.url}, Explicit: true}, env)
-	}
+	k.Default = func() discovery.SourceConfig { return &zwavejs.Config{URLs: []string{z.url}, Written: true} }
 	return k
 }
 

@@ -45,6 +45,7 @@ const (
 type Home struct {
 	o       Options
 	set     *policy.Set
+	traits  inventory.Traits
 	started time.Time
 
 	inv      *inventory.Inventory
@@ -82,16 +83,10 @@ type Options struct {
 	// not given yet, marked as unknown.
 	Pending func(discovery.Device, *fact.Evidence) *fact.Evidence
 	// Watch is set to look out for new devices, which a scan does not.
-	Watch      bool
-	Learning   time.Duration
-	Networks   func() discovery.Networks
-	Precedence []string
-	// Hearsay reports whether a source passes on what others know: it keeps a
-	// device known, and is no sign of life.
-	Hearsay func(source string) bool
-	// Opinion reports whether a source only says something about devices: that
-	// does not make them exist.
-	Opinion   func(source string) bool
+	Watch     bool
+	Learning  time.Duration
+	Networks  func() discovery.Networks
+	Sources   []discovery.SourceKind
 	Decisions *Decisions
 	State     *State // nil: nothing was learned before
 }
@@ -99,7 +94,7 @@ type Options struct {
 // New returns a home as its files tell.
 func New(o Options, now time.Time) *Home {
 	c := &Home{
-		o: o, set: o.Policies, started: now, dec: o.Decisions,
+		o: o, set: o.Policies, traits: inventory.TraitsOf(o.Sources), started: now, dec: o.Decisions,
 		evidence: map[discovery.ID]*fact.Evidence{}, shown: map[discovery.ID]report.Device{},
 		sent: map[discovery.ID]report.Sent{}, health: map[string]report.Component{},
 		awayFrom: map[discovery.ID]time.Time{}, dirty: map[discovery.ID]bool{}, again: map[discovery.ID]time.Time{},
@@ -107,7 +102,8 @@ func New(o Options, now time.Time) *Home {
 		next: now, out: Effects{Snapshot: true},
 	}
 	c.ledger = policy.NewLedger(o.Policies, accepted{c})
-	c.inv = inventory.New(o.Networks, o.Precedence, c.keep, now)
+	c.traits[product.By] = discovery.SourceKind{Rank: discovery.RankRecognised}
+	c.inv = inventory.New(o.Networks, o.Sources, c.keep, now)
 	if o.State != nil {
 		c.restore(o.State)
 	}
@@ -258,7 +254,7 @@ func (c *Home) event(kind string, id discovery.ID, policyID string, now time.Tim
 }
 
 func (c *Home) setHealth(name string, status discovery.Status, problem string) {
-	n := report.Component{Name: name, Status: status, Error: problem}
+	n := report.Component{Name: name, Title: c.traits[name].Title, Status: status, Error: problem}
 	if c.health[name] != n {
 		c.health[name] = n
 		c.out.Snapshot = true
@@ -309,7 +305,7 @@ func (c *Home) cleanUp(now time.Time) {
 		d, _ := c.inv.Device(id)
 		random, _ := fact.DeviceMACRandom.Get(c.evidence[id])
 		// One that another program still reports would come back as a new one.
-		told := slices.ContainsFunc(d.Sources, c.o.Hearsay)
+		told := slices.ContainsFunc(d.Sources, func(by string) bool { return c.traits.Has(by, discovery.Hearsay) })
 		if random && now.Sub(d.LastSeen) > randomForgotten && !c.dec.decided(id) && !told {
 			c.inv.Forget(id)
 			c.removed(id, now)

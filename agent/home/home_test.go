@@ -57,11 +57,15 @@ func newHome(t testing.TB, learning time.Duration) *testHome {
 	lan := discovery.Networks{Looked: []discovery.Network{{Interface: "eth0", Prefix: netip.MustParsePrefix("10.0.0.0/24")}}}
 	o := Options{
 		Site: "home", Policies: set, Cards: known, Watch: true, Learning: learning, Decisions: NewDecisions(noon),
-		Precedence: []string{"static", "zigbee2mqtt", "zwavejs", "homeassistant", "", product.By, "mdns", "neighbours", "agent"},
-		Hearsay:    func(by string) bool { return by == "homeassistant" },
-		Opinion:    func(by string) bool { return by == "static" },
-		Networks:   func() discovery.Networks { return lan },
-		Pending:    func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", noon) },
+		Sources: []discovery.SourceKind{
+			{Name: "static", Rank: discovery.RankOwner, Role: discovery.Opinion},
+			{Name: "zigbee2mqtt", Rank: discovery.RankBridge}, {Name: "zwavejs", Rank: discovery.RankBridge},
+			{Name: "homeassistant", Rank: discovery.RankRegistry, Role: discovery.Hearsay},
+			{Name: "mdns", Rank: discovery.RankAnnounced, Role: discovery.NamesMachines},
+			{Name: "neighbours", Rank: discovery.RankAddress, Role: discovery.Resolves},
+		},
+		Networks: func() discovery.Networks { return lan },
+		Pending:  func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", noon) },
 	}
 	return &testHome{Home: New(o, noon), t: t, now: noon, o: o}
 }

@@ -129,7 +129,7 @@ func (c *Home) heardSince(d discovery.Device) bool {
 // seen reports whether a source reports the device: the owner's configuration and
 // the agent itself only have an opinion of it.
 func (c *Home) seen(d discovery.Device) bool {
-	return slices.ContainsFunc(d.Sources, func(by string) bool { return by != "agent" && by != "derive" && !c.o.Opinion(by) })
+	return slices.ContainsFunc(d.Sources, func(by string) bool { return !c.traits.Has(by, discovery.Opinion) })
 }
 
 // follow notices that a device went away for long, and when it came back.

@@ -1,7 +1,6 @@
 package home
 
 import (
-	"slices"
 	"time"
 
 	"github.com/thingwarden/thingwarden/agent/report"
@@ -39,21 +38,10 @@ func (c *Home) overlay(ev, recognised *fact.Evidence) {
 		switch {
 		case !n.Known():
 			ev.MarkUnknown(n.Name, n.Why)
-		case !old.Known(), old.Likely && !n.Likely, old.Likely == n.Likely && c.rank(n.By) < c.rank(old.By):
+		case !old.Known(), old.Likely && !n.Likely, old.Likely == n.Likely && c.traits.Rank(n.By) > c.traits.Rank(old.By):
 			ev.Put(n)
 		}
 	}
-}
-
-// rank is the lower, the more a source's word counts.
-func (c *Home) rank(by string) int {
-	if i := slices.Index(c.o.Precedence, by); i >= 0 {
-		return i
-	}
-	if i := slices.Index(c.o.Precedence, ""); i >= 0 {
-		return i
-	}
-	return len(c.o.Precedence)
 }
 
 // maker is who made the device, or else its network chip, as people say it.

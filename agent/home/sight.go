@@ -62,7 +62,7 @@ func (c *Home) blind(now time.Time) string {
 
 // working reports whether a source passes on what others know, and does so now.
 func (c *Home) working(source string) bool {
-	return c.o.Hearsay(source) && c.health[source].Status != discovery.Down
+	return c.traits.Has(source, discovery.Hearsay) && c.health[source].Status != discovery.Down
 }
 
 // showLeftAlone shows in health which devices are left alone.

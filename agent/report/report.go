@@ -97,6 +97,7 @@ type Sent struct {
 // Component is the health of a part: a source, the broker, the policies.
 type Component struct {
 	Name   string
+	Title  string // of a source, for people; empty for other parts
 	Status discovery.Status
 	Error  string // one plain sentence; empty when OK
 }

@@ -54,7 +54,7 @@ func (p *Page) showHealth(w http.ResponseWriter, r *http.Request, v visitor) {
 // components are the parts of Thingwarden, those with trouble first.
 func components(s *report.Snapshot) (out []component) {
 	for _, c := range s.Health {
-		out = append(out, component{part(c.Name), fact.Clean(string(c.Status), maxInfo), condition(c.Status), fact.Clean(c.Error, maxText)})
+		out = append(out, component{part(c.Name, c.Title), fact.Clean(string(c.Status), maxInfo), condition(c.Status), fact.Clean(c.Error, maxText)})
 	}
 	slices.SortStableFunc(out, func(a, b component) int {
 		return boolFirst(a.Status != string(discovery.OK), b.Status != string(discovery.OK))

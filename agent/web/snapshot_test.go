@@ -104,9 +104,9 @@ func snapshot() *report.Snapshot {
 			},
 		},
 		Health: []report.Component{
-			{Name: "mdns", Status: discovery.OK},
+			{Name: "mdns", Title: "Announcements (mDNS)", Status: discovery.OK},
 			{Name: "mqtt", Status: discovery.Degraded, Error: "The broker <b>drops</b> messages."},
-			{Name: "zwavejs", Status: discovery.Down, Error: "Nothing answers at ws://127.0.0.1:3000."},
+			{Name: "zwavejs", Title: "Z-Wave JS", Status: discovery.Down, Error: "Nothing answers at ws://127.0.0.1:3000."},
 		},
 	}
 	report.Titles(s.Devices)

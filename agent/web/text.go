@@ -77,7 +77,7 @@ func condition(s discovery.Status) string {
 }
 
 // part names a part of Thingwarden for people.
-func part(name string) string {
+func part(name, title string) string {
 	if probe, ok := strings.CutPrefix(name, "probe "); ok {
 		return "Questions to devices: " + fact.Clean(probe, maxName)
 	}
@@ -88,7 +88,7 @@ func part(name string) string {
 		"control": "Command line", "mqtt": "MQTT broker", "network": "Home network", "web": "This page", "ingress": "This page in Home Assistant",
 		"state": "Files with decisions and state",
 	}
-	return cmp.Or(known[name], fact.Clean(name, maxName))
+	return cmp.Or(title, known[name], fact.Clean(name, maxName))
 }
 
 // titleOf is the one name of a device. That of the hub stands for the home too.

@@ -37,7 +37,7 @@ func TestHubIsNoDeviceOfItsOwn(t *testing.T) {
 	networks := lan
 	networks.Looked = append(networks.Looked[:2:2], discovery.Network{
 		Interface: "wlan0", Index: 3, Prefix: netip.MustParsePrefix("fe80::/64"), Own: netip.MustParseAddr("fe80::3")})
-	inv := New(func() discovery.Networks { return networks }, nil, func(discovery.ID) bool { return false }, noon)
+	inv := New(func() discovery.Networks { return networks }, testSources, func(discovery.ID) bool { return false }, noon)
 	// What the hub announces on one interface is heard on another of the same network.
 	inv.Observe(discovery.Observation{By: "mdns", At: noon, About: []discovery.Identifier{ip("fe80::2%wlan0")}, Name: "hub"})
 	inv.Tick(noon.Add(time.Hour))

@@ -13,6 +13,9 @@ import (
 // derived is the name under which derived words stand.
 const derived = "derive"
 
+// agentName is the name under which the agent's own words stand.
+const agentName = "agent"
+
 // DeriveDevices returns what follows for single devices from the evidence on all:
 // observations by "derive" that differ from the evidence given; nothing, when all
 // holds. It changes nothing.

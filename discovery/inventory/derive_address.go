@@ -15,7 +15,7 @@ var wideInternet = netip.MustParsePrefix("2000::/3")
 
 // addAddressWords sets the words that follow from a device's addresses and the
 // networks that the hub is in. An address that is only claimed shows nothing.
-func (r *record) addAddressWords(networks discovery.Networks, e *fact.Evidence) {
+func (r *record) addAddressWords(networks discovery.Networks, traits Traits, e *fact.Evidence) {
 	if r.id == discovery.Hub {
 		return
 	}
@@ -34,7 +34,7 @@ func (r *record) addAddressWords(networks discovery.Networks, e *fact.Evidence) 
 			global = append(global, a)
 		}
 	}
-	if class, _ := e.Entry(fact.DeviceClass.Name()); reachable && len(networks.Gateways) == 0 && class.By == "static" && class.Value == "router" {
+	if class, _ := e.Entry(fact.DeviceClass.Name()); reachable && len(networks.Gateways) == 0 && traits.Rank(class.By) == discovery.RankOwner && class.Value == "router" {
 		// Where the kernel's routes lead through no network that is looked at, as
 		// in a container, the owner's word tells.
 		fact.WANGateway.Set(e, true, class.Proof)

@@ -65,11 +65,15 @@ func (inv *Inventory) oneMachine(a, b discovery.ID) bool {
 	}
 	name := func(id discovery.ID) string {
 		r := inv.records[id]
-		if r == nil || r.by["mdns"] == nil {
+		if r == nil {
 			return ""
 		}
-		s, _ := fact.DeviceHostname.Get(r.by["mdns"].facts)
-		return strings.ToLower(s)
+		for by, c := range r.by {
+			if s, ok := fact.DeviceHostname.Get(c.facts); ok && inv.traits.Has(by, discovery.NamesMachines) {
+				return strings.ToLower(s)
+			}
+		}
+		return ""
 	}
 	return name(a) != "" && name(a) == name(b)
 }

@@ -30,7 +30,7 @@ func newRoutedHome(t *testing.T) *routedHome {
 		},
 		Gateways: []netip.Addr{netip.MustParseAddr("192.0.2.1")},
 	}}
-	h.inv = New(func() discovery.Networks { return h.networks }, nil, func(discovery.ID) bool { return false }, h.now)
+	h.inv = New(func() discovery.Networks { return h.networks }, testSources, func(discovery.ID) bool { return false }, h.now)
 	for name := range routedAddrs {
 		h.say(name, "neighbours", nil)
 	}

@@ -36,12 +36,12 @@ const (
 // observation is about and keeps what each source says apart, so that it can be
 // withdrawn. It is not safe for concurrent use; the agent's loop owns it.
 type Inventory struct {
-	networks   func() discovery.Networks
-	precedence map[string]int
-	keep       func(discovery.ID) bool
-	records    map[discovery.ID]*record
-	owner      map[discovery.Identifier]discovery.ID // every identifier of every device; addresses as IPID
-	pending    []discovery.Observation
+	networks func() discovery.Networks
+	traits   Traits
+	keep     func(discovery.ID) bool
+	records  map[discovery.ID]*record
+	owner    map[discovery.Identifier]discovery.ID // every identifier of every device; addresses as IPID
+	pending  []discovery.Observation
 }
 
 type record struct {
@@ -62,23 +62,19 @@ type contribution struct {
 }
 
 // New returns an inventory with the hub's own device in it.
-// Precedence names the sources whose word wins over the others', strongest
-// first; those not named come after the entry "" or, without one, last. Keep
-// says which devices must not make room for others.
-func New(networks func() discovery.Networks, precedence []string, keep func(discovery.ID) bool, now time.Time) *Inventory {
+// The traits of the sources say how far whose word goes. Keep says which devices
+// must not make room for others.
+func New(networks func() discovery.Networks, sources []discovery.SourceKind, keep func(discovery.ID) bool, now time.Time) *Inventory {
 	inv := &Inventory{
-		networks: networks, precedence: map[string]int{}, keep: keep,
+		networks: networks, traits: TraitsOf(sources), keep: keep,
 		records: map[discovery.ID]*record{}, owner: map[discovery.Identifier]discovery.ID{},
 	}
-	for i, name := range precedence {
-		inv.precedence[name] = i + 1
-	}
 	hub := inv.add(discovery.Hub, now)
-	hub.contribution("agent", now)
-	e := fact.New("agent", now)
+	hub.contribution(agentName, now)
+	e := fact.New(agentName, now)
 	fact.DeviceKind.Set(e, "hub", "")
 	fact.DeviceClass.Set(e, "hub", "")
-	hub.by["agent"].facts = e
+	hub.by[agentName].facts = e
 	return inv
 }
 
@@ -181,7 +177,7 @@ func (inv *Inventory) observeWeak(o discovery.Observation, weak []discovery.Iden
 	if err != nil || o.Gone || inv.networks().Own(addr) {
 		return // what the hub says on one interface is heard on another
 	}
-	if _, onLink := inv.networks().OnLink(addr); !onLink || o.By == learner {
+	if _, onLink := inv.networks().OnLink(addr); !onLink || inv.traits.Has(o.By, discovery.Resolves) {
 		inv.observeRouted(o, addr, out)
 		return
 	}
@@ -193,7 +189,7 @@ func (inv *Inventory) observeWeak(o discovery.Observation, weak []discovery.Iden
 }
 
 func (inv *Inventory) observeRouted(o discovery.Observation, addr netip.Addr, out *Outcome) {
-	if inv.isOpinion(o.By) || !addr.IsPrivate() && !addr.IsLinkLocalUnicast() {
+	if inv.traits.Has(o.By, discovery.Opinion) || !addr.IsPrivate() && !addr.IsLinkLocalUnicast() {
 		return
 	}
 	r := inv.add(discovery.IP(addr).ID(), o.At)
@@ -264,7 +260,7 @@ func (inv *Inventory) bindAddr(r *record, i discovery.Identifier, at time.Time, 
 		r.unbind(key)
 	case taken:
 		inv.records[old].unbind(key)
-		delete(inv.records[old].by, "static") // may have meant the address; it is told again
+		inv.records[old].dropOwners(inv.traits)
 		out.Changed = append(out.Changed, old)
 	}
 	inv.dropOldestAddr(r)

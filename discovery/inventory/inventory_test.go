@@ -23,8 +23,14 @@ var (
 	}}
 )
 
+// testSources are the sources that the tests speak for.
+var testSources = []discovery.SourceKind{
+	{Name: "static", Rank: discovery.RankOwner, Role: discovery.Opinion}, {Name: "zigbee2mqtt", Rank: discovery.RankBridge},
+	{Name: "mdns", Rank: discovery.RankAnnounced, Role: discovery.NamesMachines}, {Name: "neighbours", Rank: discovery.RankAddress, Role: discovery.Resolves},
+}
+
 func newTestInventory(keep ...discovery.ID) *Inventory {
-	return New(func() discovery.Networks { return lan }, []string{"static", "zigbee2mqtt", "", "mdns", "neighbours", "agent"},
+	return New(func() discovery.Networks { return lan }, testSources,
 		func(id discovery.ID) bool { return slices.Contains(keep, id) }, noon)
 }
 

@@ -73,7 +73,7 @@ func (inv *Inventory) Restore(saved []SavedDevice) {
 			continue
 		}
 		for by, said := range s.Said {
-			if by == "static" || said == nil {
+			if said == nil || inv.traits.Rank(by) == discovery.RankOwner {
 				continue // the owner may have changed it; what holds is told again
 			}
 			c := r.contribution(by, s.Last)

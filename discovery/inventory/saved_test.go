@@ -91,10 +91,10 @@ func TestRestoredWordIsHeldUntilSomebodyKnows(t *testing.T) {
 				set(e)
 				return inv.Observe(discovery.Observation{By: by, At: at, About: []discovery.Identifier{mac(t, macA)}, Facts: e})
 			}
-			old := New(func() discovery.Networks { return discovery.Networks{} }, []string{"x", "y"}, func(discovery.ID) bool { return false }, noon)
+			old := New(func() discovery.Networks { return discovery.Networks{} }, []discovery.SourceKind{{Name: "x", Rank: discovery.RankBridge}, {Name: "y", Rank: discovery.RankAddress}}, func(discovery.ID) bool { return false }, noon)
 			say(old, "x", noon, func(e *fact.Evidence) { fact.HomeKitPaired.Set(e, true, "sf=0") })
 			say(old, "y", noon, func(*fact.Evidence) {})
-			inv := New(func() discovery.Networks { return discovery.Networks{} }, []string{"x", "y"}, func(discovery.ID) bool { return false }, noon)
+			inv := New(func() discovery.Networks { return discovery.Networks{} }, []discovery.SourceKind{{Name: "x", Rank: discovery.RankBridge}, {Name: "y", Rank: discovery.RankAddress}}, func(discovery.ID) bool { return false }, noon)
 			inv.Restore(old.Save())
 			out := say(inv, tt.by, noon.Add(time.Hour), tt.set)
 			if got := len(out.Changed) > 0; got != tt.changed {

@@ -3,7 +3,6 @@ package inventory
 import (
 	"cmp"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -56,7 +55,7 @@ func (inv *Inventory) apply(r *record, o discovery.Observation, out *Outcome) {
 // isBack takes back what the agent itself said of a device that it had not seen
 // for long, and reports whether it had.
 func (r *record) isBack() bool {
-	c := r.by["agent"]
+	c := r.by[agentName]
 	if c == nil || r.id == discovery.Hub {
 		return false
 	}
@@ -95,7 +94,7 @@ func (inv *Inventory) withdraw(r *record, by string, out *Outcome) {
 	delete(r.by, by)
 	out.Changed = append(out.Changed, r.id)
 	for name := range r.by {
-		if !inv.isOpinion(name) {
+		if !inv.traits.Has(name, discovery.Opinion) {
 			return
 		}
 	}
@@ -103,14 +102,10 @@ func (inv *Inventory) withdraw(r *record, by string, out *Outcome) {
 	out.Removed = append(out.Removed, r.id)
 }
 
-// learner is the source that learns hardware addresses; where it names none,
-// none can be had.
-const learner = "neighbours"
-
-// isOpinion reports whether a contributor can speak of a device that is not
-// there: the owner's own words and what the agent derived.
-func (inv *Inventory) isOpinion(by string) bool {
-	return by == "static" || by == "agent" || by == derived
+// dropOwners drops what the owner said of the device. It may have meant an
+// address that now is another's, and is reported again.
+func (r *record) dropOwners(t Traits) {
+	maps.DeleteFunc(r.by, func(by string, _ *contribution) bool { return t.Rank(by) == discovery.RankOwner })
 }
 
 // SourceDown makes the live words that a source gave unknown, since nobody says
@@ -218,17 +213,8 @@ func (inv *Inventory) Device(id discovery.ID) (discovery.Device, bool) {
 // ranked returns the names of those who say something of the device, the one
 // whose word wins first.
 func (inv *Inventory) ranked(r *record) []string {
-	rank := func(by string) int {
-		if n, ok := inv.precedence[by]; ok {
-			return n
-		}
-		if n, ok := inv.precedence[""]; ok {
-			return n
-		}
-		return math.MaxInt
-	}
 	return slices.SortedFunc(maps.Keys(r.by), func(a, b string) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(inv.traits.Rank(b), inv.traits.Rank(a)), cmp.Compare(a, b))
 	})
 }
 
@@ -237,7 +223,7 @@ func (inv *Inventory) ranked(r *record) []string {
 // before the restart only if no other knows; among unknown ones, the first that
 // says more than that it was not asked.
 func (inv *Inventory) Evidence(id discovery.ID, now time.Time) *fact.Evidence {
-	out := fact.New("agent", now)
+	out := fact.New(agentName, now)
 	r := inv.records[id]
 	if r == nil {
 		return out
@@ -253,7 +239,7 @@ func (inv *Inventory) Evidence(id discovery.ID, now time.Time) *fact.Evidence {
 			out.Finish(done)
 		}
 	}
-	r.addAddressWords(inv.networks(), out)
+	r.addAddressWords(inv.networks(), inv.traits, out)
 	return out
 }
 

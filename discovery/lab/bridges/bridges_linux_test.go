@@ -33,10 +33,10 @@ type view struct {
 }
 
 // follow runs a source until the test ends.
-func follow(t *testing.T, kind discovery.SourceKind, cfg any, mqtt discovery.MQTT) *view {
+func follow(t *testing.T, cfg discovery.SourceConfig, mqtt discovery.MQTT) *view {
 	t.Helper()
 	v := &view{devices: map[string]discovery.Observation{}}
-	src, err := kind.New(cfg, discovery.Env{
+	src, err := cfg.New(discovery.Env{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now, MQTT: mqtt,
 		Networks: func() discovery.Networks { return discovery.Networks{} },
 		Sent:     func(netip.Addr, int, int) {},

@@ -40,7 +40,7 @@ func TestZigbee2MQTT(t *testing.T) {
 	l := lab.New(t)
 	h := l.Host("zigbee")
 	m := h.Mosquitto(t, lab.MosquittoConfig{Persist: true})
-	v := follow(t, zigbee2mqtt.Kind, zigbee2mqtt.Config{Enabled: true}, connect(t, m.URL()))
+	v := follow(t, new(zigbee2mqtt.Config), connect(t, m.URL()))
 	z := StartZigbee2MQTT(t, h, Zigbee2MQTTConfig{Broker: m.Addr})
 	id := func(ieee string) string { return strings.TrimPrefix(ieee, "0x") }
 
@@ -111,7 +111,7 @@ func TestZigbee2MQTTHardened(t *testing.T) {
 	h := l.Host("zigbee")
 	m := h.Mosquitto(t, lab.MosquittoConfig{})
 	StartZigbee2MQTT(t, h, Zigbee2MQTTConfig{Broker: m.Addr, BaseTopic: "home/upstairs", Hardened: true})
-	v := follow(t, zigbee2mqtt.Kind, zigbee2mqtt.Config{Enabled: true}, connect(t, m.URL()))
+	v := follow(t, new(zigbee2mqtt.Config), connect(t, m.URL()))
 	want := map[string]string{}
 	for device, words := range weakZigbee {
 		for _, of := range []string{`"hall_bulb"`, `"kitchen_plug"`, `"bath_climate"`, `"front_lock"`, `"smoke_hall"`, `"Coordinator"`} {

@@ -46,7 +46,7 @@ func inclusionOpen(o discovery.Observation) bool {
 func TestZWaveJS(t *testing.T) {
 	l := lab.New(t)
 	z := StartZWaveJS(t, l.Host("zwave"), ZWaveJSConfig{})
-	v := follow(t, zwavejs.Kind, zwavejs.Config{Enabled: true, URLs: []string{z.URL}}, nil)
+	v := follow(t, &zwavejs.Config{URLs: []string{z.URL}}, nil)
 	want := maps.Clone(weakZWave)
 	v.expect(t, 60*time.Second, want)
 	verdicts := map[string]string{
@@ -97,7 +97,7 @@ func TestZWaveJS(t *testing.T) {
 func TestZWaveJSHardened(t *testing.T) {
 	l := lab.New(t)
 	z := StartZWaveJS(t, l.Host("zwave"), ZWaveJSConfig{Hardened: true})
-	v := follow(t, zwavejs.Kind, zwavejs.Config{Enabled: true, URLs: []string{z.URL}}, nil)
+	v := follow(t, &zwavejs.Config{URLs: []string{z.URL}}, nil)
 	v.expect(t, 60*time.Second, hardenedZWave)
 	if d := cmp.Diff(map[string]string{}, v.verdicts(t)); d != "" {
 		t.Errorf("verdicts (-want +got):\n%s", d)

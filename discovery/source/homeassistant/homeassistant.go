@@ -39,29 +39,45 @@ const Name = "homeassistant"
 
 // Config is the source's part of the configuration.
 type Config struct {
-	Enabled bool
-	// URL is where Home Assistant is: http:// or https://, or ws:// or wss:// with
-	// the path of its WebSocket. Empty: it is not asked.
-	URL string
-	// Token is a long-lived access token of an administrator, or that of an app. It
-	// is sent to URL and nowhere else, and never logged.
-	Token string
+	URL string `yaml:"url" url:"http,https" jsonschema_description:"Address of Home Assistant, such as http://homeassistant.local:8123. Not needed in the app."`
+	// Token is sent to URL and nowhere else, and never logged.
+	Token     string `yaml:"token" secret:"true" jsonschema_description:"Long-lived access token of an administrator of Home Assistant (your profile, Security). Better: token_file."`
+	TokenFile string `yaml:"token_file" holds:"token" jsonschema_description:"File that holds the token and nothing else."`
 }
 
 // Kind is the entry of the list of all sources.
 var Kind = discovery.SourceKind{
-	Name: Name,
+	Name: Name, Title: "Home Assistant",
 	Doc:  "Home Assistant: reads which devices it sees on the network, its registries of devices and areas, and which firmware waits; changes nothing there and asks no device.",
-	New: func(cfg any, env discovery.Env) (discovery.Source, error) {
-		// No proxy of the environment's: the token must go to nobody else.
-		return newSource(cfg, env, &http.Transport{MaxResponseHeaderBytes: 16 << 10, DisableKeepAlives: true})
-	},
+	Rank: discovery.RankRegistry, Role: discovery.Hearsay,
+	Default: func() discovery.SourceConfig { return &Config{} },
 }
 
-func newSource(cfg any, env discovery.Env, transport http.RoundTripper) (discovery.Source, error) {
-	c, ok := cfg.(Config)
-	if !ok {
-		return nil, fmt.Errorf("configure source %q: got %T, want %T", Name, cfg, c)
+// Validate implements discovery.SourceConfig.
+func (c *Config) Validate() error {
+	switch {
+	case strings.ContainsFunc(c.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return discovery.Wrong("token", "a token has neither spaces nor line breaks; copy it once more")
+	case c.URL != "" && c.Token == "":
+		return discovery.Wrong("url", "the token is missing; make one in Home Assistant (your profile, Security, long-lived access tokens)")
+	case c.URL == "" && c.Token != "":
+		return discovery.Wrong("token", "the address of Home Assistant is missing: set url too")
+	}
+	return nil
+}
+
+// SetUp implements discovery.Optional.
+func (c *Config) SetUp(env discovery.Env) bool { return c.URL != "" || env.Supervisor != nil }
+
+// New implements discovery.SourceConfig.
+func (c *Config) New(env discovery.Env) (discovery.Source, error) {
+	// No proxy of the environment's: the token must go to nobody else.
+	return newSource(*c, env, &http.Transport{MaxResponseHeaderBytes: 16 << 10, DisableKeepAlives: true})
+}
+
+func newSource(c Config, env discovery.Env, transport http.RoundTripper) (*source, error) {
+	if c.URL == "" && env.Supervisor != nil {
+		c.URL, c.Token = env.Supervisor()
 	}
 	s := &source{env: env, token: c.Token, http: &http.Client{
 		Transport:     transport,

@@ -2,7 +2,6 @@ package mdns
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 
 	"golang.org/x/sync/errgroup"
@@ -19,13 +18,16 @@ type Air func(ctx context.Context, hear func(from netip.Addr, message []byte))
 // `demo`. What is heard is judged as Kind does; no socket is opened and nothing
 // is sent.
 func KindOn(air Air) discovery.SourceKind {
-	return discovery.SourceKind{Name: Kind.Name, Doc: Kind.Doc, New: func(cfg any, env discovery.Env) (discovery.Source, error) {
-		if _, ok := cfg.(Config); !ok {
-			return nil, fmt.Errorf("configure source %q: got %T, want %T", name, cfg, Config{})
-		}
-		return &airSource{air, env}, nil
-	}}
+	k := Kind
+	k.Default = func() discovery.SourceConfig { return onAir(air) }
+	return k
 }
+
+type onAir Air
+
+func (onAir) Validate() error { return nil }
+
+func (a onAir) New(env discovery.Env) (discovery.Source, error) { return &airSource{Air(a), env}, nil }
 
 type airSource struct {
 	air Air

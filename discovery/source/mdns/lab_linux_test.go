@@ -60,7 +60,7 @@ func start(t *testing.T, cfg Config) *found {
 func run(t *testing.T, cfg Config) (f *found, stop func()) {
 	t.Helper()
 	f = &found{services: map[string][]discovery.Service{}, facts: map[string]*fact.Evidence{}, first: map[string]time.Time{}}
-	src, err := Kind.New(cfg, discovery.Env{
+	src, err := cfg.New(discovery.Env{
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now, Networks: labNetworks(t),
 		Owners: func() map[netip.Addr]discovery.Identifier { return nil },
 		Health: func(s discovery.Status, problem string) {
@@ -205,7 +205,7 @@ func TestLabFindsWhatAvahiFinds(t *testing.T) {
 	mixed.Avahi(t, "mixed", services("_http._tcp _mqtt._tcp _osc._udp", 10)...)
 
 	begun := time.Now()
-	f := start(t, Config{Enabled: true})
+	f := start(t, Config{})
 	lab.WaitFor(t, 20*time.Second, "38 instances", func() bool { return len(f.list()) == 38 })
 	t.Logf("38 instances after %v, %d packets sent", time.Since(begun).Round(time.Millisecond), f.sent())
 	f.sameAsAvahi(t, l.Hub(), printers, busy, mixed)
@@ -224,7 +224,7 @@ func TestLabFindsWhatAvahiFinds(t *testing.T) {
 
 func TestLabIPv6Only(t *testing.T) {
 	l := lab.New(t)
-	f := start(t, Config{Enabled: true})
+	f := start(t, Config{})
 	for _, addrs := range [][]string{nil, {"fd99::77/64"}} { // link-local only, and a wider one too
 		h := l.Host(fmt.Sprint("six", len(addrs)), lab.WithAddrs(addrs...))
 		h.Avahi(t, h.Name, lab.AvahiService{Name: h.Name, Type: "_hap._tcp", Port: 8080, TXT: []string{"sf=1"}})
@@ -241,7 +241,7 @@ func TestLabIPv6Only(t *testing.T) {
 // TestLabAnnouncement measures from a packet on the wire to the report.
 func TestLabAnnouncement(t *testing.T) {
 	l := lab.New(t)
-	f := start(t, Config{Enabled: true})
+	f := start(t, Config{})
 	first := l.Host("first") // until it is heard the source's sockets may not be open
 	c := speaker(t, first)
 	lab.WaitFor(t, 20*time.Second, "the first report", func() bool {
@@ -319,7 +319,7 @@ func multicast(t *testing.T, c net.PacketConn, b []byte) {
 
 func TestLabHostileHost(t *testing.T) {
 	l := lab.New(t)
-	f := start(t, Config{Enabled: true})
+	f := start(t, Config{})
 	victim := l.Host("victim")
 	victim.Avahi(t, "victim", lab.AvahiService{Name: "Plug", Type: "_hap._tcp", Port: 8080, TXT: []string{"sf=0", "md=Good"}})
 	id := victim.IP().String()
@@ -369,7 +369,7 @@ func TestLabUnaskedUnicast(t *testing.T) {
 		t.Cleanup(func() { _ = server.Shutdown() })
 	})
 	seen := l.Hub().Capture(t)
-	f := start(t, Config{Enabled: true})
+	f := start(t, Config{})
 	lab.WaitFor(t, 20*time.Second, "unicast answers to two queries", func() bool {
 		return len(seen.Frames(func(fr lab.Frame) bool { return fr.From == h.IP() && fr.To == l.Hub().IP() && fr.Port() == port })) >= 2
 	})
@@ -399,7 +399,7 @@ func TestLabAdvertise(t *testing.T) {
 	l := lab.New(t)
 	h := l.Host("phone")
 	h.Avahi(t, "phone")
-	start(t, Config{Enabled: true, Advertise: true})
+	start(t, Config{Advertise: true})
 	var last string
 	lab.WaitFor(t, 15*time.Second, "Thingwarden in avahi-browse", func() bool {
 		last = h.Run(t, "avahi-browse", "-t", "-r", "-p", "-k", "_http._tcp")
@@ -410,7 +410,7 @@ func TestLabAdvertise(t *testing.T) {
 // TestLabNetworkComesLater starts the source before there is a second network.
 func TestLabNetworkComesLater(t *testing.T) {
 	l := lab.New(t)
-	f := start(t, Config{Enabled: true})
+	f := start(t, Config{})
 	h := l.Host("late", lab.On(lab.LAN1))
 	h.Avahi(t, "late", lab.AvahiService{Name: "Late", Type: "_http._tcp", Port: 80})
 	lab.WaitFor(t, 20*time.Second, "the service", func() bool {
@@ -421,7 +421,7 @@ func TestLabNetworkComesLater(t *testing.T) {
 func TestLabLeavesNothing(t *testing.T) {
 	lab.New(t)
 	before := goleak.IgnoreCurrent()
-	f, stop := run(t, Config{Enabled: true, Advertise: true})
+	f, stop := run(t, Config{Advertise: true})
 	lab.WaitFor(t, 20*time.Second, "the first queries", func() bool { return f.sent() >= 2 })
 	stop()
 	goleak.VerifyNone(t, before)

@@ -16,7 +16,6 @@ package mdns
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -34,23 +33,24 @@ const watchEvery = 2 * time.Second
 
 // Config is what the owner can set.
 type Config struct {
-	Enabled bool
-	// Advertise announces Thingwarden's own page as a service of type _http._tcp.
-	// Off by default: it makes the hub answer others.
-	Advertise bool
+	// Advertise is off by default: it makes the hub answer others.
+	Advertise bool `yaml:"advertise" jsonschema_description:"Announce Thingwarden's own page on the network, as a service of type _http._tcp."`
 }
 
 // Kind is the entry of the list of sources.
 var Kind = discovery.SourceKind{
-	Name: name,
+	Name: name, Title: "Announcements (mDNS)",
 	Doc:  "Multicast DNS: listens to what devices announce (names, services, HomeKit, Matter) and asks all of them at once which services they offer.",
-	New: func(cfg any, env discovery.Env) (discovery.Source, error) {
-		c, ok := cfg.(Config)
-		if !ok {
-			return nil, fmt.Errorf("configure source %q: got %T, want %T", name, cfg, c)
-		}
-		return &source{cfg: c, env: env}, nil
-	},
+	Rank: discovery.RankAnnounced, Role: discovery.NamesMachines,
+	Default: func() discovery.SourceConfig { return &Config{} },
+}
+
+// Validate implements discovery.SourceConfig.
+func (*Config) Validate() error { return nil }
+
+// New implements discovery.SourceConfig.
+func (c *Config) New(env discovery.Env) (discovery.Source, error) {
+	return &source{cfg: *c, env: env}, nil
 }
 
 type source struct {

@@ -133,7 +133,7 @@ func TestAddressChangesHands(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, a *air) {
-				h := &homeOf{t, a, inventory.New(func() discovery.Networks { return home }, nil, func(discovery.ID) bool { return true }, time.Now())}
+				h := &homeOf{t, a, inventory.New(func() discovery.Networks { return home }, []discovery.SourceKind{Kind}, func(discovery.ID) bool { return true }, time.Now())}
 				h.moves(plugMAC, "10.0.0.5")
 				a.say("10.0.0.5", plugAt("10.0.0.5")...)
 				h.look()
@@ -153,7 +153,7 @@ func TestAddressChangesHands(t *testing.T) {
 // Who fakes that addresses change hands does not make the hub flood the link.
 func TestChangesOfHandsCostLittle(t *testing.T) {
 	bubble(t, func(t *testing.T, a *air) {
-		h := &homeOf{t, a, inventory.New(func() discovery.Networks { return home }, nil, func(discovery.ID) bool { return true }, time.Now())}
+		h := &homeOf{t, a, inventory.New(func() discovery.Networks { return home }, []discovery.SourceKind{Kind}, func(discovery.ID) bool { return true }, time.Now())}
 		a.pass(time.Minute)
 		before := time.Now()
 		for i := range 60 {

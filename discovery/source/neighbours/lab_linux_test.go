@@ -302,7 +302,7 @@ func TestLostChanges(t *testing.T) {
 func TestListenOnlySendsNothing(t *testing.T) {
 	l := lab.New(t)
 	cam := l.Host("cam")
-	w := watch(t, func(w *watcher) { fast(w); w.source.config.ListenOnly = true })
+	w := watch(t, func(w *watcher) { fast(w); w.source.env.ListenOnly = true })
 	sh(t, cam, "busybox arping -U -c 3 -I lan0 "+cam.IP().String())
 	w.wait(20*time.Second, "cam", w.start, has(cam, discovery.Claimed(cam.IP())))
 	w.wait(20*time.Second, "cam is out of sight", w.start, func(o discovery.Observation) bool {

@@ -28,23 +28,28 @@ import (
 
 // Kind is the source of devices by their MAC addresses.
 var Kind = discovery.SourceKind{
-	Name: name,
+	Name: name, Title: "Addresses in the network",
 	Doc:  "Sees every device on the home network by its MAC address: reads the kernel's neighbour table, sends each address one byte by UDP, and listens to ARP, IPv6 neighbour discovery and DHCP.",
-	New:  newSource,
+	Rank: discovery.RankAddress, Role: discovery.Resolves,
+	Default: func() discovery.SourceConfig { return &Config{} },
 }
 
-// Config is the configuration of the source.
-type Config struct {
-	Enabled bool
-	// ListenOnly sends nothing: no sweep and no questions. Devices that were
-	// silent for a while are then neither online nor offline.
-	ListenOnly bool `mapstructure:"listen_only" yaml:"listen_only"`
+// Config is empty: which networks are looked at is Env.Networks. If nothing may
+// be sent (Env.ListenOnly), devices that were silent for a while are neither
+// online nor offline.
+type Config struct{}
+
+// Validate implements discovery.SourceConfig.
+func (*Config) Validate() error { return nil }
+
+// New implements discovery.SourceConfig.
+func (*Config) New(env discovery.Env) (discovery.Source, error) {
+	return &source{timing: defaultTiming(), env: env}, nil
 }
 
 const name = "neighbours"
 
 type source struct {
-	config Config
 	timing timing
 	env    discovery.Env
 
@@ -54,14 +59,6 @@ type source struct {
 
 	problems map[string]string // by part; what the owner is told
 	told     string
-}
-
-func newSource(cfg any, env discovery.Env) (discovery.Source, error) {
-	c, ok := cfg.(Config)
-	if !ok {
-		return nil, fmt.Errorf("configuration of type %T, want Config", cfg)
-	}
-	return &source{config: c, timing: defaultTiming(), env: env}, nil
 }
 
 // start makes the state of one run. Sockets of the source are opened by the
@@ -75,7 +72,7 @@ func (s *source) start(report func(discovery.Observation)) error {
 	s.table = newNeighbourTable(s.timing, report, func(addr netip.Addr, in time.Duration) {
 		s.asker.add(addr, time.Now().Add(in))
 	})
-	s.table.listenOnly = s.config.ListenOnly
+	s.table.listenOnly = s.env.ListenOnly
 	oui.Vendor("000000000000") // unpack the table now: the first device must not wait for it
 	return nil
 }
@@ -83,7 +80,7 @@ func (s *source) start(report func(discovery.Observation)) error {
 // sweep plans a question to every IPv4 address of a network for which the
 // kernel has no fresh answer, each some time after the one before.
 func (s *source) sweep(in discovery.Networks, gap time.Duration) {
-	if s.config.ListenOnly {
+	if s.env.ListenOnly {
 		return
 	}
 	due := time.Now()

@@ -62,7 +62,7 @@ func (s *source) lookAround(ctx context.Context, report func(discovery.Observati
 		return err
 	}
 	s.problem("system", "On this system devices are known by their IP address only, and those that answer no connection are not seen; run Thingwarden on Linux to see all.")
-	if s.config.ListenOnly {
+	if s.env.ListenOnly {
 		return nil
 	}
 	return newConnectSweep(s.env).run(ctx, s.table.networks, func(addr netip.Addr, proof string) {

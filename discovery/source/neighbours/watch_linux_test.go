@@ -102,7 +102,7 @@ func watch(t *testing.T, change func(*watcher)) *watcher {
 			}
 		},
 	}
-	s, err := Kind.New(Config{Enabled: true}, env)
+	s, err := new(Config).New(env)
 	if err != nil {
 		t.Fatal(err)
 	}

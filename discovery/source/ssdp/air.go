@@ -2,7 +2,6 @@ package ssdp
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 
@@ -20,18 +19,19 @@ type Air func(ctx context.Context, hear func(from netip.Addr, answer []byte))
 // `demo`. What is heard is judged as Kind does; no socket is opened and nothing
 // is sent.
 func KindOn(air Air) discovery.SourceKind {
-	return discovery.SourceKind{Name: Kind.Name, Doc: Kind.Doc, New: func(cfg any, env discovery.Env) (discovery.Source, error) {
-		c, ok := cfg.(Config)
-		if !ok {
-			return nil, fmt.Errorf("configure source %q: got %T, want %T", name, cfg, c)
-		}
-		return &airSource{air, c, env}, nil
-	}}
+	k := Kind
+	k.Default = func() discovery.SourceConfig { return onAir(air) }
+	return k
 }
+
+type onAir Air
+
+func (onAir) Validate() error { return nil }
+
+func (a onAir) New(env discovery.Env) (discovery.Source, error) { return &airSource{Air(a), env}, nil }
 
 type airSource struct {
 	air Air
-	cfg Config
 	env discovery.Env
 }
 
@@ -39,7 +39,7 @@ type airSource struct {
 func (s *airSource) Run(ctx context.Context, report func(discovery.Observation)) error {
 	in := make(chan message, 256)
 	g := newGate(s.env, in)
-	r := newRegister(s.env, s.cfg.ListenOnly, report)
+	r := newRegister(s.env, report)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.run(ctx, in, nil) })
 	group.Go(func() error {

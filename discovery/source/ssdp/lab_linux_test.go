@@ -40,10 +40,10 @@ type found struct {
 }
 
 // start runs the source on the hub until stop is called or the test ends.
-func start(t *testing.T, cfg Config) (f *found, stop func()) {
+func start(t *testing.T, listenOnly bool) (f *found, stop func()) {
 	t.Helper()
 	f = &found{gateway: map[string]string{}, locations: map[string][]string{}, gone: map[string]bool{}}
-	src, err := Kind.New(cfg, discovery.Env{
+	src, err := new(Config).New(discovery.Env{ListenOnly: listenOnly,
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
 		Networks: func() discovery.Networks {
 			n, err := network.Look([]netip.Prefix{lab.LAN0.IPv4, lab.LAN1.IPv4})
@@ -109,7 +109,7 @@ func TestRealDaemons(t *testing.T) {
 	daemon := router.Miniupnpd(t, "9.9.9.9/24")
 	nas.Minidlna(t, "NAS")
 	wire := router.Capture(t)
-	f, stop := start(t, Config{Enabled: true})
+	f, stop := start(t, false)
 	defer stop()
 	began := time.Now()
 	lab.WaitFor(t, 20*time.Second, "both daemons", func() bool {
@@ -168,7 +168,7 @@ func TestListenOnlySendsNothing(t *testing.T) {
 	l := lab.New(t)
 	router := l.Host("router")
 	wire := router.Capture(t)
-	f, stop := start(t, Config{Enabled: true, ListenOnly: true})
+	f, stop := start(t, true)
 	defer stop()
 	lab.WaitFor(t, 20*time.Second, "the socket to be open", func() bool { return listens(t, 1900) })
 	daemon := router.Miniupnpd(t, "9.9.9.9/24")
@@ -184,7 +184,7 @@ func TestListenOnlySendsNothing(t *testing.T) {
 func TestLeavesNothingBehind(t *testing.T) {
 	lab.New(t)
 	before := goleak.IgnoreCurrent()
-	_, stop := start(t, Config{Enabled: true})
+	_, stop := start(t, false)
 	lab.WaitFor(t, 20*time.Second, "the socket to be open", func() bool { return listens(t, 1900) })
 	stop()
 	goleak.VerifyNone(t, before)
@@ -221,7 +221,7 @@ func TestHostileHost(t *testing.T) {
 	announce(t, evil, append(places, own))
 	// After its first three searches, within four seconds, the source is silent for
 	// half a minute: whoever does not listen yet misses what is counted here.
-	f, stop := start(t, Config{Enabled: true})
+	f, stop := start(t, false)
 	defer stop()
 	lab.WaitFor(t, 20*time.Second, "the hostile host's own place, and answers to two searches", func() bool {
 		_, locations := f.at(evil)
@@ -338,7 +338,7 @@ func TestFloodOnTheWire(t *testing.T) {
 			}
 		})
 	}
-	f, stop := start(t, Config{Enabled: true})
+	f, stop := start(t, false)
 	defer stop()
 	var most uint64
 	var goroutines int

@@ -47,9 +47,9 @@ type sender struct {
 	refused     bool // a location was refused, and that was logged
 }
 
-func newRegister(env discovery.Env, listenOnly bool, report func(discovery.Observation)) *register {
+func newRegister(env discovery.Env, report func(discovery.Observation)) *register {
 	r := &register{env: env, report: report, forget: forgetAfter, senders: map[netip.Addr]*sender{}, silent: map[netip.Addr]bool{}}
-	if listenOnly {
+	if env.ListenOnly {
 		r.forget = forgetAfterUnasked
 	}
 	return r

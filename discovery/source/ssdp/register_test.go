@@ -38,10 +38,10 @@ type air struct {
 func startAir(t *testing.T, listenOnly bool) *air {
 	t.Helper()
 	a := &air{t: t, rounds: make(chan int)}
-	env := discovery.Env{Log: slog.New(slog.DiscardHandler), Now: time.Now, Networks: func() discovery.Networks { return home }}
+	env := discovery.Env{ListenOnly: listenOnly, Log: slog.New(slog.DiscardHandler), Now: time.Now, Networks: func() discovery.Networks { return home }}
 	in := make(chan message, 256)
 	a.gate = newGate(env, in)
-	r := newRegister(env, listenOnly, func(o discovery.Observation) {
+	r := newRegister(env, func(o discovery.Observation) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.said = append(a.said, describe(o))
@@ -274,7 +274,7 @@ func FuzzReadAnswer(f *testing.F) {
 			return
 		}
 		m.from = netip.MustParseAddr("192.168.1.66")
-		r := newRegister(discovery.Env{Log: slog.New(slog.DiscardHandler), Now: time.Now}, false, func(o discovery.Observation) {
+		r := newRegister(discovery.Env{Log: slog.New(slog.DiscardHandler), Now: time.Now}, func(o discovery.Observation) {
 			for _, n := range o.Facts.Entries() {
 				s := fmt.Sprint(n.Value)
 				if !strings.Contains(s, "192.168.1.66") || fact.Clean(s, fact.MaxText) != s {

@@ -15,7 +15,6 @@ package ssdp
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -45,33 +44,28 @@ var firstPauses = []time.Duration{time.Second, 3 * time.Second, 30 * time.Second
 // everything; that is done once.
 var targets = []string{"upnp:rootdevice", upnp.GatewayType + "1", upnp.GatewayType + "2"}
 
-const (
-	everything = "ssdp:all"
-)
+const everything = "ssdp:all"
 
-// Config is what the owner can set.
-type Config struct {
-	Enabled bool
-	// ListenOnly means that nothing is sent: devices are found when they announce
-	// themselves, which may take half an hour.
-	ListenOnly bool
-}
+// Config is empty: which networks are looked at is Env.Networks. If nothing may
+// be sent (Env.ListenOnly), devices are found when they announce themselves,
+// which may take half an hour.
+type Config struct{}
 
 // Kind is the entry of the list of sources.
 var Kind = discovery.SourceKind{
-	Name: name,
-	Doc:  "SSDP (UPnP): listens to devices that announce where they describe themselves, and asks all of them, and Internet gateways in particular, to do so.",
-	New: func(cfg any, env discovery.Env) (discovery.Source, error) {
-		c, ok := cfg.(Config)
-		if !ok {
-			return nil, fmt.Errorf("configure source %q: got %T, want %T", name, cfg, c)
-		}
-		return &source{cfg: c, env: env}, nil
-	},
+	Name: name, Title: "Announcements (SSDP)",
+	Doc:     "SSDP (UPnP): listens to devices that announce where they describe themselves, and asks all of them, and Internet gateways in particular, to do so.",
+	Rank:    discovery.RankAnnounced,
+	Default: func() discovery.SourceConfig { return &Config{} },
 }
 
+// Validate implements discovery.SourceConfig.
+func (*Config) Validate() error { return nil }
+
+// New implements discovery.SourceConfig.
+func (*Config) New(env discovery.Env) (discovery.Source, error) { return &source{env: env}, nil }
+
 type source struct {
-	cfg Config
 	env discovery.Env
 }
 
@@ -87,7 +81,7 @@ func (s *source) Run(ctx context.Context, report func(discovery.Observation)) er
 	group, ctx := errgroup.WithContext(ctx)
 	in := make(chan message, 256)
 	rounds := make(chan int)
-	r := newRegister(s.env, s.cfg.ListenOnly, report)
+	r := newRegister(s.env, report)
 	group.Go(func() error { return r.run(ctx, in, rounds) })
 	group.Go(func() error { return s.watch(ctx, newGate(s.env, in), rounds) })
 	return group.Wait()
@@ -110,7 +104,7 @@ func (s *source) watch(ctx context.Context, g *gate, rounds chan<- int) error {
 			round, next = 0, time.Now()
 		}
 		wait := watchEvery
-		if !s.cfg.ListenOnly {
+		if !s.env.ListenOnly {
 			asker.sync(now)
 			if !time.Now().Before(next) {
 				asker.search(round)

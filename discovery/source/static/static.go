@@ -22,41 +22,34 @@ import (
 
 // Kind is the source of the devices that the owner lists.
 var Kind = discovery.SourceKind{
-	Name: name,
-	Doc:  "Takes names and classes of devices from the owner's configuration; asks nobody.",
-	New:  newSource,
+	Name: name, Title: "Your device list",
+	Doc:  "Takes names and classes of devices from the owner's configuration (devices); asks nobody.",
+	Rank: discovery.RankOwner, Role: discovery.Opinion,
+	Default: func() discovery.SourceConfig { return &Config{} },
 }
 
-// Config is the configuration of the source.
-type Config struct{ Devices []Device }
-
-// Device is what the owner says of one device.
-type Device struct {
-	Match string // as discovery.ParseID reads it
-	Name  string // "" leaves the name to others
-	Class string // a value of fact.DeviceClass; "" leaves it to others
-}
+// Config is empty: what the owner says of devices is Env.Devices.
+type Config struct{}
 
 const (
 	name = "static"
-	// every is how often the owner's words are told again: a device that
-	// everybody had forgotten may be back, and an address may have another owner.
+	// every is how often the owner's words are reported again: a device that
+	// was forgotten may be back, and an address may have another owner.
 	every = time.Minute
 )
 
 type source struct{ said []discovery.Observation }
 
-// newStatic refuses entries that cannot be understood, all of them in one error.
-func newSource(cfg any, env discovery.Env) (discovery.Source, error) {
-	c, ok := cfg.(Config)
-	if !ok {
-		return nil, fmt.Errorf("configuration of type %T, want Config", cfg)
-	}
+// Validate implements discovery.SourceConfig.
+func (*Config) Validate() error { return nil }
+
+// New refuses entries that cannot be understood, all of them in one error.
+func (*Config) New(env discovery.Env) (discovery.Source, error) {
 	s := &source{}
 	var errs []error
 	seen := map[discovery.Identifier]int{}
-	for n, d := range c.Devices {
-		o, err := d.observation(env.Now())
+	for n, d := range env.Devices {
+		o, err := observation(d, env.Now())
 		if err != nil {
 			errs = append(errs, fmt.Errorf("devices[%d]: %w", n, err))
 			continue
@@ -74,7 +67,7 @@ func newSource(cfg any, env discovery.Env) (discovery.Source, error) {
 	return s, nil
 }
 
-func (d Device) observation(now time.Time) (discovery.Observation, error) {
+func observation(d discovery.OwnerDevice, now time.Time) (discovery.Observation, error) {
 	id, ok := discovery.ParseID(d.Match)
 	if !ok {
 		return discovery.Observation{}, fmt.Errorf("match: %q is no MAC address, IP address, 0x with an IEEE address, or device id", d.Match)
@@ -89,7 +82,7 @@ func (d Device) observation(now time.Time) (discovery.Observation, error) {
 	return discovery.Observation{About: []discovery.Identifier{id}, Name: d.Name, Facts: e, Quiet: true}, nil
 }
 
-// Run tells the owner's words at once and again every minute.
+// Run reports the owner's words at once and again every minute.
 func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
 	again := time.NewTicker(every)
 	defer again.Stop()

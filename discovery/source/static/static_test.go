@@ -17,11 +17,11 @@ import (
 
 func TestStaticTellsAgainEveryMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := Kind.New(Config{Devices: []Device{
+		s, err := new(Config).New(discovery.Env{Now: time.Now, Devices: []discovery.OwnerDevice{
 			{Match: "AA:BB:CC:DD:EE:0F", Name: "Porch camera", Class: "camera"},
 			{Match: "0x00158d0001a2b3c4", Name: "Hall lamp"},
 			{Match: "192.168.1.20", Class: "printer"},
-		}}, discovery.Env{Now: time.Now})
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,12 +53,12 @@ func TestStaticTellsAgainEveryMinute(t *testing.T) {
 }
 
 func TestStaticNamesEveryMistake(t *testing.T) {
-	_, err := Kind.New(Config{Devices: []Device{
+	_, err := new(Config).New(discovery.Env{Now: time.Now, Devices: []discovery.OwnerDevice{
 		{Match: "aa:bb:cc:dd:ee:0f"},
 		{Match: "porch camera"},
 		{Match: "192.168.1.20", Class: "camra"},
 		{Match: "mac_aabbccddee0f"},
-	}}, discovery.Env{Now: time.Now})
+	}})
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -77,14 +77,14 @@ func TestStaticNamesEveryMistake(t *testing.T) {
 func TestStaticInTheInventory(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	lan := discovery.Networks{Looked: []discovery.Network{{Interface: "eth0", Prefix: netip.MustParsePrefix("192.168.1.0/24")}}}
-	inv := inventory.New(func() discovery.Networks { return lan }, []string{"static"}, func(discovery.ID) bool { return false }, now)
+	inv := inventory.New(func() discovery.Networks { return lan }, []discovery.SourceKind{Kind}, func(discovery.ID) bool { return false }, now)
 	printer, _ := discovery.MAC("aa:bb:cc:00:00:01")
 	ip := discovery.IP(netip.MustParseAddr("192.168.1.20"))
 	inv.Observe(discovery.Observation{By: "neighbours", At: now, About: []discovery.Identifier{printer, ip}, Name: "HP", Facts: fact.New("neighbours", now)})
 
-	s, err := Kind.New(Config{Devices: []Device{
+	s, err := new(Config).New(discovery.Env{Now: time.Now, Devices: []discovery.OwnerDevice{
 		{Match: "192.168.1.20", Name: "Printer"}, {Match: "aa:bb:cc:dd:ee:0e", Name: "Boat camera", Class: "camera"},
-	}}, discovery.Env{Now: time.Now})
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func runScript(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := start(t, Config{Enabled: true})
+	h := start(t, Config{})
 	for i, f := range ar.Files {
 		what, arg, _ := strings.Cut(f.Name, " ")
 		switch what {
@@ -129,7 +129,7 @@ func start(t *testing.T, cfg Config) *harness {
 			fmt.Fprintf(&h.out, "health %s %s\n", s, problem)
 		},
 	}
-	src, err := Kind.New(cfg, env)
+	src, err := cfg.New(env)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,29 +28,31 @@ const Name = "zigbee2mqtt"
 
 // Config is the source's part of the configuration.
 type Config struct {
-	Enabled bool `mapstructure:"enabled" yaml:"enabled" json:"enabled"`
-	// BaseTopics are those with more than two levels; others are found.
-	BaseTopics []string `mapstructure:"base_topics" yaml:"base_topics" json:"base_topics"`
+	BaseTopics []string `yaml:"base_topics" jsonschema_description:"Base topics with more than two levels, such as home/upstairs/zigbee; those with one or two levels are found by themselves."`
 }
 
 // Kind is the entry of the list of all sources.
 var Kind = discovery.SourceKind{
-	Name: Name,
-	Doc:  "Zigbee devices of every Zigbee2MQTT on the broker; listens to its topics and never publishes.",
-	New:  newSource,
+	Name: Name, Title: "Zigbee2MQTT",
+	Doc:     "Zigbee devices of every Zigbee2MQTT on the broker; listens to its topics and never publishes.",
+	Rank:    discovery.RankBridge,
+	Default: func() discovery.SourceConfig { return &Config{} },
 }
 
-func newSource(cfg any, env discovery.Env) (discovery.Source, error) {
-	c, ok := cfg.(Config)
-	if !ok {
-		return nil, fmt.Errorf("configure source %s: got %T", Name, cfg)
-	}
-	for _, base := range c.BaseTopics {
+// Validate implements discovery.SourceConfig.
+func (c *Config) Validate() error {
+	var errs []error
+	for i, base := range c.BaseTopics {
 		if base == "" || len(base) > maxName || strings.ContainsAny(base, "+#\x00") || strings.HasSuffix(base, "/") {
-			return nil, fmt.Errorf("base_topics: %q is not a topic", base)
+			errs = append(errs, discovery.Wrong(fmt.Sprintf("base_topics[%d]", i), "%q is not a topic", base))
 		}
 	}
-	return &source{cfg: c, env: env}, nil
+	return errors.Join(errs...)
+}
+
+// New implements discovery.SourceConfig.
+func (c *Config) New(env discovery.Env) (discovery.Source, error) {
+	return &source{cfg: *c, env: env}, nil
 }
 
 type source struct {

@@ -25,17 +25,16 @@ const (
 func TestConfiguration(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		cfg  any
+		cfg  Config
 		want string
 	}{
-		{"default", Config{Enabled: true}, ""},
+		{"default", Config{}, ""},
 		{"deep base topic", Config{BaseTopics: []string{"site/house/zigbee"}}, ""},
 		{"wildcard", Config{BaseTopics: []string{"zigbee/#"}}, `"zigbee/#" is not a topic`},
 		{"empty", Config{BaseTopics: []string{""}}, `"" is not a topic`},
-		{"another type", 7, "got int"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Kind.New(tt.cfg, discovery.Env{})
+			err := tt.cfg.Validate()
 			if got := fmt.Sprint(err); tt.want == "" && err != nil || !strings.Contains(got, tt.want) {
 				t.Errorf("got error %v, want %q", err, tt.want)
 			}
@@ -48,7 +47,7 @@ func TestNoBroker(t *testing.T) {
 		var health []string
 		env := discovery.Env{Log: slog.New(slog.DiscardHandler), Now: time.Now, Sent: func(netip.Addr, int, int) {},
 			Health: func(s discovery.Status, problem string) { health = append(health, string(s)+" "+problem) }}
-		src, err := Kind.New(Config{}, env)
+		src, err := new(Config).New(env)
 		if err != nil {
 			t.Fatal(err)
 		}

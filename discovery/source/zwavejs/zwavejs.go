@@ -35,29 +35,30 @@ const (
 
 // Config is the source's part of the configuration.
 type Config struct {
-	Enabled bool `mapstructure:"enabled" yaml:"enabled" json:"enabled"`
-	// URLs are those of the servers, one for each Z-Wave network: ws:// or wss://.
-	URLs []string `mapstructure:"urls" yaml:"urls" json:"urls"`
-	// Explicit means that the owner wrote the URLs, so that a server that is not
-	// there is a problem even at DefaultURL. Any other URL is always explicit.
-	Explicit bool `mapstructure:"-" yaml:"-" json:"-"`
+	URLs []string `yaml:"urls" url:"ws,wss" jsonschema_description:"Addresses of Z-Wave JS servers, one for each Z-Wave network: ws:// or wss://. Those that you write here must be there; none: look for none."`
+	// Written means that the owner wrote the URLs: a server that is not there is
+	// then a problem even at DefaultURL.
+	Written bool `yaml:"-" written:"urls"`
 }
 
 // Kind is the entry of the list of all sources.
 var Kind = discovery.SourceKind{
-	Name: Name,
-	Doc:  "Z-Wave devices of Z-Wave JS servers; reads what the server knows and asks no device.",
-	New: func(cfg any, env discovery.Env) (discovery.Source, error) {
-		// No proxy of the environment's: the servers are in the home.
-		return newSource(cfg, env, &http.Transport{MaxResponseHeaderBytes: 16 << 10, DisableKeepAlives: true})
-	},
+	Name: Name, Title: "Z-Wave JS",
+	Doc:     "Z-Wave devices of Z-Wave JS servers; reads what the server knows and asks no device.",
+	Rank:    discovery.RankBridge,
+	Default: func() discovery.SourceConfig { return &Config{URLs: []string{DefaultURL}} },
 }
 
-func newSource(cfg any, env discovery.Env, transport http.RoundTripper) (discovery.Source, error) {
-	c, ok := cfg.(Config)
-	if !ok {
-		return nil, fmt.Errorf("configure source %s: got %T", Name, cfg)
-	}
+// Validate implements discovery.SourceConfig.
+func (*Config) Validate() error { return nil }
+
+// New implements discovery.SourceConfig.
+func (c *Config) New(env discovery.Env) (discovery.Source, error) {
+	// No proxy of the environment's: the servers are in the home.
+	return newSource(*c, env, &http.Transport{MaxResponseHeaderBytes: 16 << 10, DisableKeepAlives: true})
+}
+
+func newSource(c Config, env discovery.Env, transport http.RoundTripper) (*source, error) {
 	s := &source{env: env, owners: map[string]*network{}, http: &http.Client{
 		Transport: transport,
 		// A server that sends us elsewhere is none of Z-Wave JS.
@@ -69,7 +70,7 @@ func newSource(cfg any, env discovery.Env, transport http.RoundTripper) (discove
 			return nil, fmt.Errorf("urls: %q is not of the form ws://host:port", redact(raw))
 		}
 		n := newNetwork(u)
-		n.expected = c.Explicit || raw != DefaultURL
+		n.expected = c.Written || raw != DefaultURL
 		s.networks = append(s.networks, n)
 	}
 	return s, nil
