@@ -1,7 +1,9 @@
 package inventory
 
 import (
+	"cmp"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -42,7 +44,11 @@ func (inv *Inventory) deriveRouter(evidence map[discovery.ID]*fact.Evidence, now
 		r.of(id)
 	}
 	doors, why := r.doors(routers)
-	r.tellDoors(doors, why)
+	reached := map[discovery.ID]bool{}
+	if why != "" {
+		reached = r.reached(routers)
+	}
+	r.tellDoors(doors, why, reached)
 	r.tellIPv6(routers)
 	return r.changes()
 }
@@ -59,13 +65,13 @@ func (r *router) doors(routers []discovery.ID) (map[discovery.ID][]discovery.Doo
 		why = ""
 	}
 	for _, id := range routers {
-		list, ok := fact.WANDoors.Get(r.evidence[id])
+		e := r.evidence[id]
+		missing := whyIncomplete(e)
+		why = cmp.Or(missing, why)
+		list, ok := fact.WANDoors.Get(e)
 		if !ok {
-			if n, had := r.evidence[id].Entry(fact.WANDoors.Name()); had {
-				why = n.Why
-				fact.WANDoorsStale.Unknown(r.of(id), n.Why)
-			} else if why == "" {
-				why = fact.NotTold
+			if _, had := e.Entry(fact.WANDoors.Name()); had {
+				fact.WANDoorsStale.Unknown(r.of(id), missing)
 			}
 			continue
 		}
@@ -83,9 +89,43 @@ func (r *router) doors(routers []discovery.ID) (map[discovery.ID][]discovery.Doo
 				stale = append(stale, s)
 			}
 		}
+		if missing != "" && len(stale) == 0 {
+			fact.WANDoorsStale.Unknown(r.of(id), missing)
+			continue
+		}
 		fact.WANDoorsStale.Set(r.of(id), stale, strings.Join(stale, "; "))
 	}
 	return byClient, why
+}
+
+// whyIncomplete says why not all doors of a router are known; "" if they are.
+func whyIncomplete(e *fact.Evidence) fact.Why {
+	for _, word := range []string{fact.WANDoors.Name(), fact.WANMappingsComplete.Name()} {
+		if n, _ := e.Entry(word); !n.Known() {
+			return cmp.Or(n.Why, fact.NotTold)
+		}
+	}
+	return ""
+}
+
+// reached returns the devices to which a router that offers UPnP could lead: those
+// at an IPv4 address of the home.
+func (r *router) reached(routers []discovery.ID) map[discovery.ID]bool {
+	if !slices.ContainsFunc(routers, func(id discovery.ID) bool {
+		_, offers := fact.IGDLocation.Get(r.evidence[id])
+		on, known := fact.IGDOn.Get(r.evidence[id])
+		return offers && (on || !known)
+	}) {
+		return nil
+	}
+	out := map[discovery.ID]bool{}
+	for id := range r.evidence {
+		d, _ := r.inv.Device(id)
+		if id == discovery.Hub || !slices.Contains(routers, id) && slices.ContainsFunc(d.Addrs(), netip.Addr.Is4) {
+			out[id] = true
+		}
+	}
+	return out
 }
 
 // client returns the device to which a door leads, and whether there is one.
@@ -111,14 +151,19 @@ func (r *router) forgotten(router discovery.ID, d discovery.Door, client discove
 	return r.now.Sub(r.inv.records[router].first) >= staleAfter
 }
 
-func (r *router) tellDoors(byClient map[discovery.ID][]discovery.Door, why fact.Why) {
+// tellDoors says of each device which doors lead to it. Where not all are known, no
+// device is said to have none.
+func (r *router) tellDoors(byClient map[discovery.ID][]discovery.Door, why fact.Why, reached map[discovery.ID]bool) {
 	for id := range byClient {
+		r.of(id)
+	}
+	for id := range reached {
 		r.of(id)
 	}
 	for id, e := range r.new {
 		doors := byClient[id]
 		if why != "" && len(doors) == 0 {
-			if isDerived(r.evidence[id], fact.WANOpenPorts.Name()) {
+			if reached[id] || isDerived(r.evidence[id], fact.WANOpenPorts.Name()) {
 				fact.WANOpenPorts.Unknown(e, why)
 				fact.WANOpenTCP.Unknown(e, why)
 			}

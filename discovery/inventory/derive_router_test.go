@@ -57,7 +57,10 @@ func (h *routedHome) say(name, by string, set func(*fact.Evidence)) {
 }
 
 func (h *routedHome) doors(name string, doors ...string) {
-	h.say(name, "igd", func(e *fact.Evidence) { fact.WANDoors.Set(e, doors, "igd") })
+	h.say(name, "igd", func(e *fact.Evidence) {
+		fact.WANDoors.Set(e, doors, "igd")
+		fact.WANMappingsComplete.Set(e, true, "igd")
+	})
 }
 
 // derive derives until nothing is new, which must be at once, and returns what
@@ -148,6 +151,33 @@ func TestFalseRouterSaysNothingOfOthers(t *testing.T) {
 	h.doors("router", cameraDoor)
 	h.doors("rogue")
 	h.want("camera", map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}})
+}
+
+// A list that is not whole shows what is in it, and of no other device that
+// nothing leads to it.
+func TestListThatIsNotWhole(t *testing.T) {
+	h := newRoutedHome(t)
+	upnp := func(doors ...string) {
+		h.say("router", "igd", func(e *fact.Evidence) {
+			fact.IGDLocation.Set(e, "http://192.0.2.1:5000/", "")
+			fact.WANDoors.Set(e, doors, "igd")
+			fact.WANMappingsComplete.Unknown(e, fact.Unreadable)
+		})
+	}
+	unknown := map[string]any{"wan.open_ports": fact.Unreadable, "wan.open_tcp": fact.Unreadable}
+	upnp(cameraDoor)
+	h.want("camera", map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}})
+	h.want("rogue", unknown)
+	h.want("router", map[string]any{"wan.doors_stale": fact.Unreadable})
+	upnp()
+	h.want("camera", unknown)
+	h.doors("router")
+	h.want("camera", map[string]any{"wan.open_ports": []string{}, "wan.open_tcp": []string{}})
+	h.want("router", map[string]any{"wan.doors_stale": []string{}})
+
+	h.say("router", "igd", func(e *fact.Evidence) { fact.IGDOn.Set(e, false, "refused") })
+	h.say("router", "igd", func(e *fact.Evidence) { fact.WANMappingsComplete.Unknown(e, fact.NoAnswer) })
+	h.want("rogue", map[string]any{"wan.open_ports": []string{}, "wan.open_tcp": []string{}})
 }
 
 // In a container the kernel's routes do not lead to the home's router.

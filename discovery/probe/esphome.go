@@ -19,7 +19,7 @@ import (
 // encrypted and its web page open.
 var ESPHome = &prober.Probe{
 	Name:  "esphome",
-	Doc:   "Greets a device that shows itself as ESPHome on its API, TCP port 6053 or as announced, to see whether it wants encryption, and asks for its web page; logs in nowhere.",
+	Doc:   "Greets a device that shows itself as ESPHome on its API, TCP port 6053 or as announced, to see whether it talks without encryption, and asks for its web page; logs in nowhere.",
 	Touch: prober.Read,
 	Gives: []string{
 		fact.ControlEncrypted.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DeviceProduct.Name(),
@@ -71,8 +71,8 @@ var (
 
 // espHello is how a device answers a plaintext greeting.
 type espHello struct {
-	encrypted bool
-	version   string // of the firmware; "" if it does not say
+	noise   bool   // it wants encrypted frames
+	version string // of the firmware; "" if it does not say
 }
 
 func greetESPHome(ctx context.Context, t *prober.Target, port uint16) (espHello, error) {
@@ -85,7 +85,7 @@ func greetESPHome(ctx context.Context, t *prober.Target, port uint16) (espHello,
 		return espHello{}, err
 	}
 	h, err := readESPHello(c)
-	if err == nil && !h.encrypted {
+	if err == nil && !h.noise {
 		_, _ = c.Write(disconnectRequest) // so that it frees one of its few places
 	}
 	return h, err
@@ -106,7 +106,7 @@ func readESPHello(from io.Reader) (espHello, error) {
 		if binary.BigEndian.Uint16(size[:]) > maxHello {
 			return espHello{}, errNotESPHome
 		}
-		return espHello{encrypted: true}, nil
+		return espHello{noise: true}, nil
 	case first != plainFrame:
 		return espHello{}, errNotESPHome
 	}
@@ -176,11 +176,17 @@ func readHelloResponse(b []byte) (major uint64, serverInfo []byte, ok bool) {
 
 func (h espHello) tell(e *fact.Evidence, at string, now time.Time) {
 	said := at + "00, HelloResponse"
-	if h.encrypted {
+	if h.noise {
 		said = at + "01"
 	}
 	fact.DeviceProduct.Set(e, "esphome", said)
-	fact.ControlEncrypted.Set(e, h.encrypted, said)
+	if h.noise {
+		// It speaks Noise. Whether it has a key it tells by multicast DNS only: with
+		// none it takes one from whoever comes first.
+		fact.ControlEncrypted.Unknown(e, fact.NotTold)
+	} else {
+		fact.ControlEncrypted.Set(e, false, said)
+	}
 	setText(e, fact.DeviceFirmware, h.version, at+"esphome v"+h.version)
 	setDate(e, "esphome", h.version, at+"esphome v"+h.version, now)
 }

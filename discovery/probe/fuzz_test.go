@@ -159,7 +159,7 @@ func FuzzESPHello(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := readESPHello(bytes.NewReader(b))
-		if err == nil && (len(b) < 3 || h.encrypted != (b[0] == encryptedFrame)) {
+		if err == nil && (len(b) < 3 || h.noise != (b[0] == encryptedFrame)) {
 			t.Errorf("%x: %+v", b, h)
 		}
 		if fact.Clean(h.version, fact.MaxText) != h.version {

@@ -96,17 +96,14 @@ func askServices(ctx context.Context, t *prober.Target, typ string) ([]dnssd.Ins
 // readServices reads the instances of a type in an answer. Those of a host that
 // has other addresses than the one that was asked are another's.
 func readServices(b []byte, id uint16, typ string, from netip.Addr) ([]dnssd.Instance, bool) {
-	var m dns.Msg
-	if m.Unpack(b) != nil || !m.Response || m.Id != id || m.Rcode != dns.RcodeSuccess {
+	m, err := dnssd.ReadMessage(b)
+	if err != nil || !m.Response || m.ID != id || m.Rcode != dns.RcodeSuccess {
 		return nil, false
 	}
 	addrs := map[string][]netip.Addr{}
 	txt := map[string]map[string]string{}
 	var srvs []*dns.SRV
-	for i, rr := range slices.Concat(m.Answer, m.Extra) {
-		if i == maxRecords {
-			break
-		}
+	for _, rr := range m.Records[:min(len(m.Records), maxRecords)] {
 		name := dns.CanonicalName(rr.Header().Name)
 		switch r := rr.(type) {
 		case *dns.SRV:
@@ -134,5 +131,5 @@ func readServices(b []byte, id uint16, typ string, from netip.Addr) ([]dnssd.Ins
 		}
 		out = append(out, dnssd.Instance{Name: name, Type: of, Port: int(srv.Port), TXT: txt[dns.CanonicalName(srv.Hdr.Name)]})
 	}
-	return out, true
+	return out, len(out) > 0 || m.Skipped == 0
 }

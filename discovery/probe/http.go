@@ -129,7 +129,9 @@ func readPage(d discovery.Device, port uint16, r *prober.Response) page {
 			}
 		}
 	}
-	p.basic = asksBasic(p.schemes)
+	if p.basic = asksBasic(p.schemes); r.Status == 401 && len(p.schemes) == 0 {
+		p.basic = unclear // it asks for a log-in and does not say by which way
+	}
 	form := readForm(r.Body, r.Header.Get("Content-Type"))
 	p.form = form
 	onward := form.refresh

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,10 +18,11 @@ import (
 // IGD asks a router that offers UPnP which doors it keeps open.
 var IGD = &prober.Probe{
 	Name:  "igd",
-	Doc:   "Asks a router that offers UPnP (Internet Gateway Device 1 and 2) which port mappings it has, whether its outside address is a private one and whether its IPv6 firewall is on; adds and removes no mapping.",
+	Doc:   "Asks a router that offers UPnP (Internet Gateway Device 1 and 2) which port mappings it has, whether its line is up, whether its outside address is a private one and whether its IPv6 firewall is on; adds and removes no mapping.",
 	Touch: prober.Read,
 	Gives: []string{
-		fact.IGDOn.Name(), fact.IPv6FirewallOn.Name(), fact.IPv6PinholesAllowed.Name(), fact.WANDoors.Name(), fact.WANNested.Name(),
+		fact.IGDOn.Name(), fact.IPv6FirewallOn.Name(), fact.IPv6PinholesAllowed.Name(), fact.WANDoors.Name(),
+		fact.WANMappingsComplete.Name(), fact.WANNested.Name(),
 	},
 	Every: 30 * time.Minute,
 	Needs: []string{fact.IGDLocation.Name()},
@@ -91,6 +91,11 @@ type gateway struct {
 	until       time.Time
 
 	doors []discovery.Door
+	// missed says why the list of port mappings is not whole; "" if it is, for all
+	// that is known.
+	missed  string
+	why     fact.Why
+	foreign bool // the list has a mapping of another device than the hub
 }
 
 // unknown sets the words when there is no description. A closed port is
@@ -101,7 +106,12 @@ func (g *gateway) unknown(err error, location string) {
 		fact.IGDOn.Set(g.facts, false, location+" refused")
 	}
 	fact.IGDOn.Unknown(g.facts, why)
+	g.unknownLine(why)
+}
+
+func (g *gateway) unknownLine(why fact.Why) {
 	fact.WANDoors.Unknown(g.facts, why)
+	fact.WANMappingsComplete.Unknown(g.facts, why)
 	fact.WANNested.Unknown(g.facts, why)
 	fact.IPv6FirewallOn.Unknown(g.facts, why)
 	fact.IPv6PinholesAllowed.Unknown(g.facts, why)
@@ -117,15 +127,66 @@ func (g *gateway) ask(ctx context.Context) {
 			firewalls = append(firewalls, s)
 		}
 	}
+	why, proof := g.hasNoLine(ctx, lines)
+	g.soap.close() // one connection at a time
+	if proof != "" || why != "" {
+		// An access point, or a router in a mode in which it is none.
+		if fact.IGDOn.Unknown(g.facts, why); proof != "" {
+			fact.IGDOn.Set(g.facts, false, proof)
+		}
+		g.unknownLine(fact.NotTold)
+		return
+	}
 	g.askOn(ctx, lines)
 	g.askDoors(ctx, lines)
 	g.askNested(ctx, lines)
 	g.askFirewall(ctx, firewalls)
 }
 
-// askOn reads which actions the services offer.
+// hasNoLine asks a device that is not the home's way out, as far as that is known,
+// whether it has a line of its own: many a box describes a gateway in whatever mode
+// it is used. It returns proof that it has none, or why that is not known.
+func (g *gateway) hasNoLine(ctx context.Context, lines []upnpService) (why fact.Why, proof string) {
+	if gateway, _ := fact.WANGateway.Get(g.target.Known()); gateway || len(lines) == 0 {
+		return "", ""
+	}
+	why = fact.NotTold
+	for _, s := range lines {
+		at, err := g.description.at(g.target, s.control)
+		if err != nil {
+			why = prober.WhyOf(err)
+			continue
+		}
+		if m, err := g.soap.call(ctx, at, s.kind, "GetExternalIPAddress"); err == nil {
+			if a, err := netip.ParseAddr(m["NewExternalIPAddress"]); err == nil && !a.IsUnspecified() {
+				return "", ""
+			} else if err == nil {
+				proof = "GetExternalIPAddress: " + a.String()
+			}
+		}
+		if m, err := g.soap.call(ctx, at, s.kind, "GetStatusInfo"); err == nil && m["NewConnectionStatus"] != "" {
+			if status := m["NewConnectionStatus"]; status != "Connected" {
+				proof = "GetStatusInfo: " + status
+			}
+		} else if err != nil && proof == "" {
+			why = whyOfFault(err)
+		}
+	}
+	if proof != "" {
+		return "", "not the home's way to the Internet, and no line: " + proof
+	}
+	return why, ""
+}
+
+// askOn reads which actions the services offer. That a router offers AddPortMapping
+// does not show that it carries it out: a FRITZ!Box does so only for devices that
+// its owner has ticked (606 otherwise). No mapping is tried, so the policy is no
+// more than likely.
 func (g *gateway) askOn(ctx context.Context, lines []upnpService) {
 	why := fact.Why("")
+	if g.description.partly {
+		why = fact.Unreadable
+	}
 	for _, s := range lines {
 		offers, err := g.offers(ctx, s, "AddPortMapping")
 		if offers {
@@ -155,144 +216,19 @@ func (g *gateway) offers(ctx context.Context, s upnpService, action string) (boo
 	if err != nil {
 		return false, err
 	}
-	if r.Status != 200 || r.Truncated {
+	if r.Status != 200 {
 		return false, prober.ErrUnreadable
 	}
 	root, err := parseXML(r.Body)
-	if err != nil {
-		return false, err
-	}
-	if root.name != "scpd" {
-		return false, prober.ErrUnreadable
+	if root == nil || root.name != "scpd" {
+		return false, cmp.Or(err, prober.ErrUnreadable)
 	}
 	found := false
 	root.child("actionList").each("action", func(e *element) { found = found || e.value("name") == action })
-	return found, nil
-}
-
-// askDoors reads all port mappings. A list that is not whole is none: it would
-// call doors closed that are open.
-func (g *gateway) askDoors(ctx context.Context, lines []upnpService) {
-	why := fact.Why("")
-	if len(lines) == 0 {
-		why = fact.NotTold
+	if found {
+		return true, nil
 	}
-	for _, s := range lines {
-		if err := g.askMappings(ctx, s); err != nil {
-			why = whyOfFault(err)
-		}
-	}
-	if why != "" {
-		fact.WANDoors.Unknown(g.facts, why)
-		return
-	}
-	fact.WANDoors.Set(g.facts, doorList(g.doors), fmt.Sprintf("GetGenericPortMappingEntry: %d", len(g.doors)))
-}
-
-func (g *gateway) askMappings(ctx context.Context, s upnpService) error {
-	at, err := g.description.at(g.target, s.control)
-	if err != nil {
-		return err
-	}
-	var last map[string]string
-	for i := range maxMappings {
-		if time.Now().After(g.until) {
-			return prober.ErrNoAnswer
-		}
-		m, err := g.soap.call(ctx, at, s.kind, "GetGenericPortMappingEntry", "NewPortMappingIndex", strconv.Itoa(i))
-		var fault soapFault
-		if errors.As(err, &fault) && isEnd(fault.code) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if sameMapping(m, last) {
-			return nil // it does not look at the number
-		}
-		last = m
-		if d, ok := readMapping(m); ok && !slices.Contains(g.doors, d) && len(g.doors) < maxMappings {
-			g.doors = append(g.doors, d)
-		}
-	}
-	return nil
-}
-
-// isEnd reports whether an error number means that there are no more entries:
-// 713 by the standard, the others by what routers do.
-func isEnd(code int) bool {
-	return slices.Contains([]int{indexOutOfRange, noSuchEntryInArray, invalidArgs, actionFailed, unassigned}, code)
-}
-
-func whyOfFault(err error) fact.Why {
-	var fault soapFault
-	switch {
-	case !errors.As(err, &fault):
-		return prober.WhyOf(err)
-	case fault.code == invalidAction || fault.code == notImplemented:
-		return fact.NotTold // it has no such action
-	default:
-		return fact.Refused
-	}
-}
-
-func sameMapping(a, b map[string]string) bool {
-	if b == nil {
-		return false
-	}
-	for _, k := range []string{"NewRemoteHost", "NewExternalPort", "NewProtocol"} { // these name a mapping
-		if a[k] != b[k] {
-			return false
-		}
-	}
-	return true
-}
-
-// readMapping reads an entry, and reports whether it is an open door.
-func readMapping(m map[string]string) (discovery.Door, bool) {
-	outside, err1 := strconv.ParseUint(m["NewExternalPort"], 10, 16)
-	inside, err2 := strconv.ParseUint(m["NewInternalPort"], 10, 16)
-	client, err3 := netip.ParseAddr(m["NewInternalClient"])
-	proto := strings.ToLower(m["NewProtocol"])
-	if errors.Join(err1, err2, err3) != nil || client.Zone() != "" || proto != "tcp" && proto != "udp" || !isYes(m["NewEnabled"]) {
-		return discovery.Door{}, false
-	}
-	d := discovery.Door{
-		Client: client.Unmap(), Proto: proto, Outside: uint16(outside), Inside: uint16(inside),
-		Permanent: m["NewLeaseDuration"] == "0", Text: m["NewPortMappingDescription"],
-	}
-	if from, err := netip.ParseAddr(m["NewRemoteHost"]); err == nil && from.Zone() == "" && !from.IsUnspecified() {
-		d.From = from.Unmap()
-	}
-	return d, true
-}
-
-// isYes reads a boolean of UPnP (Device Architecture 1.1, table 2-2).
-func isYes(s string) bool { return slices.Contains([]string{"1", "true", "yes"}, strings.ToLower(s)) }
-
-func isNo(s string) bool { return slices.Contains([]string{"0", "false", "no"}, strings.ToLower(s)) }
-
-// doorList sorts doors so that, should there be more than a word keeps, each
-// device's first ones stay: nobody hides another's door behind many of its own.
-func doorList(doors []discovery.Door) []string {
-	doors = slices.Clone(doors)
-	slices.SortFunc(doors, func(a, b discovery.Door) int {
-		return cmp.Or(a.Client.Compare(b.Client), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Outside, b.Outside),
-			cmp.Compare(a.Inside, b.Inside), a.From.Compare(b.From), cmp.Compare(a.Text, b.Text))
-	})
-	rank, seen := map[discovery.Door]int{}, map[netip.Addr]int{}
-	for _, d := range doors {
-		rank[d] = seen[d.Client]
-		seen[d.Client]++
-	}
-	slices.SortStableFunc(doors, func(a, b discovery.Door) int { return cmp.Compare(rank[a], rank[b]) })
-	doors = doors[:min(len(doors), fact.MaxItems)]
-	out := []string{}
-	for _, d := range doors {
-		out = append(out, d.String())
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return false, err // of a list that breaks off nothing is known
 }
 
 // askNested asks for the address that the router has outside. It is not kept:
@@ -305,11 +241,14 @@ func (g *gateway) askNested(ctx context.Context, lines []upnpService) {
 		if err == nil {
 			m, err = g.soap.call(ctx, at, s.kind, "GetExternalIPAddress")
 		}
-		if err != nil {
+		if err != nil && m == nil {
 			why = whyOfFault(err)
 			continue
 		}
-		if a, err := netip.ParseAddr(m["NewExternalIPAddress"]); err == nil && tellNested(g.facts, a, "GetExternalIPAddress") {
+		a, err := netip.ParseAddr(m["NewExternalIPAddress"])
+		if err != nil {
+			why = fact.Unreadable
+		} else if tellNested(g.facts, a, "GetExternalIPAddress") {
 			return
 		}
 	}

@@ -45,7 +45,7 @@ type soapFault struct{ code int }
 func (f soapFault) Error() string { return fmt.Sprintf("UPnPError %d", f.code) }
 
 // call calls an action at a place of the device and returns what comes back by
-// name. The error is a soapFault, or one of a Target.
+// name. The error is a soapFault, one of a Target, or that of readSOAP.
 func (s *soapClient) call(ctx context.Context, at place, service, action string, args ...string) (map[string]string, error) {
 	body := soapRequest(service, action, args)
 	reused := s.ready(at.port)
@@ -191,10 +191,16 @@ func soapRequest(service, action string, args []string) []byte {
 	return b.Bytes()
 }
 
-// readSOAP returns the arguments of the answer to an action, or the soapFault.
+// errPartly means that an answer could be read up to a place, which is in it.
+var errPartly = errors.New("read in part")
+
+// readSOAP returns the arguments of the answer to an action, or the soapFault. Of
+// an answer that can be read in part only, it returns the arguments before that
+// place, with an error that wraps errPartly. What comes twice counts as it came
+// first: a text that the device did not escape cannot replace what stands before.
 func readSOAP(b []byte, action string) (map[string]string, error) {
 	envelope, err := parseXML(b)
-	if err != nil {
+	if envelope == nil {
 		return nil, err
 	}
 	body := envelope.child("Body")
@@ -211,7 +217,12 @@ func readSOAP(b []byte, action string) (map[string]string, error) {
 	}
 	out := map[string]string{}
 	for _, c := range answer.children {
-		out[c.name] = strings.TrimSpace(c.text)
+		if _, had := out[c.name]; !had && c.whole {
+			out[c.name] = strings.TrimSpace(c.text)
+		}
+	}
+	if err != nil {
+		return out, fmt.Errorf("%w: %w", errPartly, err)
 	}
 	return out, nil
 }

@@ -77,6 +77,7 @@ func TestRouterInTheLab(t *testing.T) {
 			const stays = "for a time" // it makes a week of a lease without end
 			want := fmt.Sprintf(`igd.on = true | %s: AddPortMapping
 wan.doors = [%s tcp 8443 to 443, %s, "Camera 'web' <b>{{ 1 }}" %[2]s udp 51820 to 51820, %[3]s, "wg"] | GetGenericPortMappingEntry: 2
+wan.mappings_complete = true | GetGenericPortMappingEntry: 2
 wan.nested = false | GetExternalIPAddress: a public address
 `, tt.service, cam.IP(), stays)
 			if diff := cmp.Diff(want, without(got, "ipv6.", "connections ")); diff != "" {

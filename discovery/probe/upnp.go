@@ -64,8 +64,10 @@ type description struct {
 	location string // the URL of the description, or what it gives as its base
 	port     uint16
 	path     string
+	server   string // program that serves it, as it says
 	root     upnpDevice
 	services []upnpService // of all devices in it
+	partly   bool          // it breaks off: there may be more services
 }
 
 type upnpDevice struct {
@@ -91,14 +93,15 @@ func fetchDescription(ctx context.Context, t *prober.Target, location string) (d
 	if err != nil {
 		return description{}, err
 	}
-	if r.Status != 200 || r.Truncated {
+	if r.Status != 200 {
 		return description{}, fmt.Errorf("description with status %d: %w", r.Status, prober.ErrUnreadable)
 	}
 	d, err := readDescription(r.Body)
 	if err != nil {
 		return description{}, err
 	}
-	d.port, d.path = port, path
+	d.port, d.path, d.server = port, path, r.Header.Get("Server")
+	d.partly = d.partly || r.Truncated
 	if d.location == "" {
 		d.location = location
 	}
@@ -107,20 +110,23 @@ func fetchDescription(ctx context.Context, t *prober.Target, location string) (d
 
 func readDescription(b []byte) (description, error) {
 	root, err := parseXML(b)
-	if err != nil {
+	if root == nil {
 		return description{}, err
 	}
 	device := root.child("device")
 	if root.name != "root" || device.name == "" {
 		return description{}, fmt.Errorf("no description of a device: %w", prober.ErrUnreadable)
 	}
-	d := description{location: root.value("URLBase"), root: upnpDevice{
+	d := description{partly: err != nil, location: root.value("URLBase"), root: upnpDevice{
 		kind:         deviceKind(device.value("deviceType")),
 		name:         device.value("friendlyName"),
 		manufacturer: device.value("manufacturer"),
 		model:        modelOf(device.value("modelName"), device.value("modelNumber")),
 	}}
 	device.each("service", func(s *element) {
+		if !s.whole {
+			return
+		}
 		d.services = append(d.services, upnpService{s.value("serviceType"), s.value("controlURL"), s.value("SCPDURL")})
 	})
 	return d, nil

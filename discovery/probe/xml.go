@@ -25,53 +25,80 @@ type element struct {
 	name     string
 	text     string
 	children []*element
+	whole    bool // its end has been read
 }
 
-// parseXML reads a document in UTF-8. Document types, and with them entities of
-// the document's own, are refused. Errors wrap discovery.ErrUnreadable.
+// parseXML reads a document as devices write it: in the encodings of charsetOf,
+// with bare ampersands and bytes that fit no encoding. Document types, and with
+// them entities of the document's own, are refused.
+//
+// A document that breaks off or stops making sense is returned as far as it goes,
+// with the error, unless there is not even a first element. Errors wrap
+// prober.ErrUnreadable.
 func parseXML(b []byte) (*element, error) {
 	if len(b) > maxXML {
 		return nil, unreadableXML(fmt.Errorf("more than %d bytes", maxXML))
 	}
-	var open []*element
-	d := xml.NewDecoder(bytes.NewReader(b))
-	for tokens := 0; ; {
+	d := xml.NewDecoder(bytes.NewReader(readableText(b)))
+	d.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // is UTF-8 by now
+	t := tree{}
+	for {
 		token, err := d.Token()
-		if err != nil {
-			return nil, unreadableXML(err)
+		if err == nil {
+			err = t.add(token)
 		}
-		text, isText := token.(xml.CharData)
-		if isText && len(bytes.TrimSpace(text)) == 0 {
-			continue
-		}
-		if tokens++; tokens > maxXMLTokens {
-			return nil, unreadableXML(fmt.Errorf("more than %d tokens", maxXMLTokens))
-		}
-		switch x := token.(type) {
-		case xml.Directive:
-			return nil, unreadableXML(errors.New("a document type"))
-		case xml.StartElement:
-			if len(open) == maxXMLDepth {
-				return nil, unreadableXML(fmt.Errorf("deeper than %d", maxXMLDepth))
-			}
-			e := &element{name: x.Name.Local}
-			if len(open) > 0 {
-				parent := open[len(open)-1]
-				parent.children = append(parent.children, e)
-			}
-			open = append(open, e)
-		case xml.CharData:
-			if len(open) > 0 {
-				e := open[len(open)-1]
-				e.text += string(x[:min(len(x), maxXMLText-len(e.text))])
-			}
-		case xml.EndElement:
-			if len(open) == 1 {
-				return open[0], nil // what follows is nobody's business
-			}
-			open = open[:len(open)-1]
+		switch {
+		case err != nil:
+			return t.root, unreadableXML(err)
+		case t.root != nil && len(t.open) == 0:
+			return t.root, nil // what follows is nobody's business
 		}
 	}
+}
+
+// tree is a document while it is read.
+type tree struct {
+	root   *element
+	open   []*element
+	tokens int
+}
+
+func (t *tree) add(token xml.Token) error {
+	text, isText := token.(xml.CharData)
+	if isText && len(bytes.TrimSpace(text)) == 0 {
+		return nil
+	}
+	if t.tokens++; t.tokens > maxXMLTokens {
+		return fmt.Errorf("more than %d tokens", maxXMLTokens)
+	}
+	switch x := token.(type) {
+	case xml.Directive:
+		return errors.New("a document type")
+	case xml.StartElement:
+		if len(t.open) == maxXMLDepth {
+			return fmt.Errorf("deeper than %d", maxXMLDepth)
+		}
+		e := &element{name: x.Name.Local}
+		if t.root == nil {
+			t.root = e
+		} else {
+			parent := t.open[len(t.open)-1]
+			parent.children = append(parent.children, e)
+		}
+		t.open = append(t.open, e)
+	case xml.CharData:
+		if len(t.open) > 0 {
+			e := t.open[len(t.open)-1]
+			e.text += string(x[:min(len(x), maxXMLText-len(e.text))])
+		}
+	case xml.EndElement:
+		if len(t.open) == 0 {
+			return fmt.Errorf("</%.20s> without a beginning", x.Name.Local)
+		}
+		t.open[len(t.open)-1].whole = true
+		t.open = t.open[:len(t.open)-1]
+	}
+	return nil
 }
 
 func unreadableXML(err error) error {

@@ -142,10 +142,13 @@ func (b *browser) receive(p packet, now time.Time) {
 	if h != nil && !h.limit.AllowN(now, 1) {
 		return
 	}
-	var m dns.Msg
+	m, err := dnssd.ReadMessage(p.data)
 	// RFC 6762 section 18: other opcodes and response codes are ignored.
-	if m.Unpack(p.data) != nil || m.Opcode != dns.OpcodeQuery || m.Rcode != dns.RcodeSuccess {
+	if err != nil || m.Opcode != dns.OpcodeQuery || m.Rcode != dns.RcodeSuccess {
 		return
+	}
+	if m.Response && len(m.Records) == 0 && m.Skipped > 0 {
+		return // nothing of it can be read
 	}
 	if h == nil {
 		if h = b.admit(k, l, now); h == nil {
@@ -155,7 +158,7 @@ func (b *browser) receive(p packet, now time.Time) {
 	h.last = now
 	switch {
 	case m.Response:
-		b.answer(h, &m, now)
+		b.answer(h, m, now)
 	case h.gone || now.Sub(h.toldAt) >= presentEvery:
 		h.gone = false
 		h.wake(now)
@@ -194,23 +197,25 @@ func (b *browser) admit(k hostKey, l *link, now time.Time) *host {
 }
 
 // answer takes the records of a response in.
-func (b *browser) answer(h *host, m *dns.Msg, now time.Time) {
+func (b *browser) answer(h *host, m dnssd.Message, now time.Time) {
 	if !h.hub() {
 		b.heard = true
 	}
-	for _, section := range [][]dns.RR{m.Answer, m.Extra} {
-		for _, rr := range section {
-			r, flush := parseRecord(rr)
-			if r == nil {
-				continue
-			}
-			if !h.put(r, flush, now) {
-				b.greedy(h)
-				continue
-			}
-			h.gone = h.gone && r.ttl == 0
-			b.learn(h, r, now)
+	if m.Skipped > 0 && !h.garbled {
+		h.garbled = true
+		b.env.Log.Debug("multicast DNS records that can't be read are skipped", "host", h.sender(), "records", m.Skipped)
+	}
+	for _, rr := range m.Records {
+		r, flush := parseRecord(rr)
+		if r == nil {
+			continue
 		}
+		if !h.put(r, flush, now) {
+			b.greedy(h)
+			continue
+		}
+		h.gone = h.gone && r.ttl == 0
+		b.learn(h, r, now)
 	}
 	h.wake(now.Add(coalesce + time.Duration(h.amount.records)*perRecord))
 }

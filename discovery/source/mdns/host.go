@@ -56,6 +56,7 @@ type host struct {
 	matter  time.Time         // since when it is known to speak Matter
 	foreign bool              // describes other hosts as its own
 	greedy  bool              // has used up its share
+	garbled bool              // sends records that can't be read
 	askedAt time.Time         // when the asker was last sent
 }
 

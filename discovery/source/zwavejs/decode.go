@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
 )
@@ -159,6 +160,7 @@ type node struct {
 	ClassesListed bool             // those without values, too
 	Security      loosejson.Number // highestSecurityClass
 	Status        loosejson.Number
+	Interviewed   bool // as far as its security class
 }
 
 type nodeState struct {
@@ -170,6 +172,7 @@ type nodeState struct {
 	Firmware     loosejson.Text   `json:"firmwareVersion"`
 	Status       loosejson.Number `json:"status"`
 	Highest      loosejson.Number `json:"highestSecurityClass"`
+	Stage        loosejson.Text   `json:"interviewStage"`
 	IsController loosejson.Flag   `json:"isControllerNode"`
 	Config       loosejson.Maybe[struct {
 		Manufacturer loosejson.Text `json:"manufacturer"`
@@ -240,10 +243,30 @@ func (s nodeState) node() (node, bool) {
 		}
 	}
 	n.ClassesListed = len(n.Classes) > 0
+	n.Interviewed = interviewed(string(s.Stage), n)
 	for _, v := range s.Values {
 		add(v.Class)
 	}
 	return n, true
+}
+
+// interviewed reports whether an interview has got so far that the security class
+// is known (zwave-js, InterviewStage: the driver finds it out after the node
+// information, and until then has "none").
+func interviewed(stage string, n node) bool {
+	switch strings.ToLower(stage) {
+	case "none", "protocolinfo", "nodeinfo", "0", "1", "2":
+		return false
+	case "": // the server does not say
+		return n.ClassesListed || n.isAlive()
+	}
+	return true
+}
+
+// isAlive reports whether the controller hears the node.
+func (n node) isAlive() bool {
+	s, ok := n.Status.Int(1, 4)
+	return ok && s != dead
 }
 
 func short(t loosejson.Text) string { return string(t[:min(len(t), 32)]) }

@@ -74,7 +74,7 @@ func (n *network) statusFacts(ev *fact.Evidence, x node) {
 
 func securityFacts(ev *fact.Evidence, x node) {
 	class, ok := x.Security.Int(-2, 255)
-	if word := securityWords[class]; ok && word != "" {
+	if word := securityWords[class]; ok && word != "" && (x.Interviewed || class >= 0) {
 		fact.ZWaveSecurity.Set(ev, word, fmt.Sprintf("highestSecurityClass=%d", class))
 	} else {
 		fact.ZWaveSecurity.Unknown(ev, fact.NotTold)
