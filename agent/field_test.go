@@ -405,6 +405,7 @@ func TestField(t *testing.T) {
 			return mappingNotUnderstood(t, "<NewEnabled>1</NewEnabled>", "")
 		}},
 		{"C4 a router that lists the asker's own mappings only", "", ownMappingsOnly},
+		{"E1 ESPHome that takes a key from whoever comes first", "", esphomeWithoutKey},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := tt.check(t)
@@ -633,5 +634,19 @@ func registryOfRepeater(t *testing.T) (c complaints) {
 	if !open["C-1"] || !open["C-2"] {
 		c.errorf("open RTSP on models %v, want both C-1 and C-2, apart", open)
 	}
+	return c
+}
+
+// esphomeWithoutKey speaks encrypted frames, and has no key yet.
+func esphomeWithoutKey(t *testing.T) (c complaints) {
+	h := &house{}
+	h.confirm(0, cameraMAC, "10.77.0.13")
+	h.mdns = []heard[[]byte]{{time.Second, addr("10.77.0.13"), readHex(t, "esphome-zeropsk.hex")}}
+	h.serve("10.77.0.13:6053", func(c net.Conn) {
+		if _, err := io.ReadFull(c, make([]byte, 3)); err == nil {
+			_, _ = c.Write([]byte("\x01\x00\x13\x00Bad indicator byte"))
+		}
+	})
+	c.must(h.scan(t, time.Minute), cameraID, "esphome-api-plain", "control-plain", "not-set-up")
 	return c
 }

@@ -32,6 +32,8 @@ func TestSetPlatform(t *testing.T) {
 			"control.encrypted=true device.firmware_date=2025-02-28 device.product=esphome"},
 		{"no key yet", []Instance{esphome("version=2024.6.1", "api_encryption_supported=Noise_NNpsk0_25519_ChaChaPoly_SHA256")},
 			"control.encrypted=false device.firmware_date=2024-06-30 device.product=esphome"},
+		{"the first to come may set the key", []Instance{esphome("version=2026.9.0", "api_encryption_supported=x", "api_provisioning=zero-psk")},
+			"control.encrypted=false device.firmware_date=2026-09-30 device.product=esphome"},
 		{"no word of a key", []Instance{esphome("version=2025.2.0")},
 			"control.encrypted=false device.firmware_date=2025-02-28 device.product=esphome"},
 		{"an old build says nothing of a key", []Instance{esphome("version=2022.3.1")},
