@@ -223,4 +223,3 @@ func doorList(doors []discovery.Door) []string {
 	slices.Sort(out)
 	return slices.Compact(out)
 }
-
