@@ -251,6 +251,7 @@ func (inv *Inventory) bindAddr(r *record, i discovery.Identifier, at time.Time, 
 		r.named[key] = at
 		if !claimed && r.ids[key] {
 			r.ids[key] = false
+			out.Changed = append(out.Changed, r.id)
 		}
 		return
 	case taken && claimed && !inv.records[old].ids[key]:

@@ -24,8 +24,9 @@ var IGD = &prober.Probe{
 		fact.IGDOn.Name(), fact.IPv6FirewallOn.Name(), fact.IPv6PinholesAllowed.Name(), fact.WANDoors.Name(),
 		fact.WANMappingsComplete.Name(), fact.WANNested.Name(),
 	},
-	Every: 30 * time.Minute,
-	Needs: []string{fact.IGDLocation.Name()},
+	Every:   30 * time.Minute,
+	Needs:   []string{fact.IGDLocation.Name()},
+	Located: true,
 	Applies: func(d discovery.Device, ev *fact.Evidence) bool {
 		_, offers := fact.IGDLocation.Get(ev)
 		return offers && reachable(d, ev)
@@ -66,7 +67,7 @@ const (
 
 func runIGD(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	location, _ := fact.IGDLocation.Get(t.Known())
-	g := &gateway{target: t, soap: &soapClient{target: t}, facts: t.Evidence(), until: time.Now().Add(igdBudget)}
+	g := &gateway{target: t, soap: &soapClient{}, facts: t.Evidence(), until: time.Now().Add(igdBudget)}
 	defer g.soap.close()
 	d, err := fetchDescription(ctx, t, location)
 	if err == nil {
@@ -212,7 +213,7 @@ func (g *gateway) offers(ctx context.Context, s upnpService, action string) (boo
 	if err != nil {
 		return false, err
 	}
-	r, err := g.target.Get(ctx, at.port, at.url.RequestURI())
+	r, err := at.target.Get(ctx, at.port, at.url.RequestURI())
 	if err != nil {
 		return false, err
 	}

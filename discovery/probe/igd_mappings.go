@@ -109,6 +109,7 @@ func (g *gateway) askMappings(ctx context.Context, s upnpService) error {
 		last = m
 		g.take(m)
 	}
+	g.miss(fact.NotAsked, fmt.Sprintf("more than %d", maxMappings))
 	return nil
 }
 

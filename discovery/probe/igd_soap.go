@@ -48,7 +48,7 @@ func (f soapFault) Error() string { return fmt.Sprintf("UPnPError %d", f.code) }
 // name. The error is a soapFault, one of a Target, or that of readSOAP.
 func (s *soapClient) call(ctx context.Context, at place, service, action string, args ...string) (map[string]string, error) {
 	body := soapRequest(service, action, args)
-	reused := s.ready(at.port)
+	reused := s.ready(at)
 	answer, err := s.exchange(ctx, at, service+"#"+action, body)
 	if err != nil && reused && isDropped(err) {
 		// The device had closed it in the meantime (RFC 9110 section 9.3.1 and
@@ -62,8 +62,8 @@ func (s *soapClient) call(ctx context.Context, at place, service, action string,
 }
 
 // ready reports whether the connection there is can be used again.
-func (s *soapClient) ready(port uint16) bool {
-	if s.conn != nil && (s.port != port || time.Since(s.opened) > reuseFor) {
+func (s *soapClient) ready(at place) bool {
+	if s.conn != nil && (s.target != at.target || s.port != at.port || time.Since(s.opened) > reuseFor) {
 		s.close()
 	}
 	return s.conn != nil
@@ -78,11 +78,11 @@ func (s *soapClient) close() {
 
 func (s *soapClient) exchange(ctx context.Context, at place, action string, body []byte) (b []byte, err error) {
 	if s.conn == nil {
-		if s.conn, err = s.target.Dial(ctx, at.port); err != nil {
+		if s.conn, err = at.target.Dial(ctx, at.port); err != nil {
 			s.conn = nil
 			return nil, err
 		}
-		s.port, s.opened = at.port, time.Now()
+		s.target, s.port, s.opened = at.target, at.port, time.Now()
 		s.limit = &io.LimitedReader{R: s.conn}
 		s.reader = bufio.NewReader(s.limit)
 	}
@@ -92,7 +92,7 @@ func (s *soapClient) exchange(ctx context.Context, at place, action string, body
 		}
 	}()
 	req := &http.Request{
-		Method: http.MethodPost, Host: netip.AddrPortFrom(s.target.Addr().WithZone(""), at.port).String(),
+		Method: http.MethodPost, Host: netip.AddrPortFrom(at.target.Addr().WithZone(""), at.port).String(),
 		URL: at.url, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: http.Header{
 			"User-Agent": {"Thingwarden"}, "Content-Type": {`text/xml; charset="utf-8"`}, "Soapaction": {strconv.Quote(action)},
@@ -159,21 +159,25 @@ func isReset(err error) bool {
 
 // place is where a service is controlled or described.
 type place struct {
-	port uint16
-	url  *url.URL // path and query
+	target *prober.Target // at the address that is named
+	port   uint16
+	url    *url.URL // path and query
 }
 
 // at returns the place of a URL that a description gives.
 func (d description) at(t *prober.Target, ref string) (place, error) {
-	port, path, err := prober.DeviceURL(d.location, ref, t.Device().Addrs())
+	where, path, err := prober.DeviceURL(d.location, ref, t.Device().Addrs())
 	if err != nil {
+		return place{}, err
+	}
+	if t, err = t.At(where.Addr()); err != nil {
 		return place{}, err
 	}
 	u, err := url.ParseRequestURI(path)
 	if err != nil {
 		return place{}, fmt.Errorf("address %q: %w", path, prober.ErrForbidden)
 	}
-	return place{port, u}, nil
+	return place{t, where.Port(), u}, nil
 }
 
 // soapRequest writes the call of an action with arguments in pairs of name and

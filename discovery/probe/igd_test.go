@@ -119,7 +119,7 @@ func TestBadRouters(t *testing.T) {
 				mu.Unlock()
 				_, _ = c.Write(b)
 			}
-		}, "wan.doors ? no-answer", igdBudget + 20*time.Second},
+		}, "wan.mappings_complete ? no-answer", igdBudget + 20*time.Second},
 		{"hangs up on a connection that it kept", func(t *testing.T) func(net.Conn, *bufio.Reader) {
 			return func(c net.Conn, r *bufio.Reader) {
 				call, ok := readCall(r)
@@ -138,6 +138,7 @@ func TestBadRouters(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				known := fact.New("test", today)
 				fact.IGDLocation.Set(known, "http://192.0.2.10:5000/d", "")
+				fact.WANGateway.Set(known, true, "")
 				d := discovery.Device{ID: "mac_00005e005301", IDs: []discovery.Identifier{{Kind: discovery.MACID, Value: "00005e005301"}, discovery.IP(deviceAddr)}}
 				began := time.Now()
 				got := askKnown(IGD, d, known, netip.MustParsePrefix("192.0.2.0/24"), prober.Read, badRouter(t, tt.soap(t)), nil)

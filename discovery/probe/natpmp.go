@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
@@ -20,6 +21,7 @@ var NATPMP = &prober.Probe{
 	Touch:   prober.Read,
 	Gives:   []string{fact.NATPMPOn.Name(), fact.WANNested.Name()},
 	Every:   6 * time.Hour,
+	Located: true,
 	Applies: isGateway,
 	Run:     runNATPMP,
 }
@@ -31,7 +33,22 @@ func isGateway(d discovery.Device, ev *fact.Evidence) bool {
 	return gateway && reachable(d, ev)
 }
 
+// atGateway is the router at the address by which the hub reaches the Internet, where
+// it has one.
+func atGateway(t *prober.Target) (*prober.Target, error) {
+	for _, a := range t.Networks().Gateways {
+		if a.Is4() && slices.Contains(t.Device().Addrs(), a) {
+			return t.At(a)
+		}
+	}
+	return t, nil
+}
+
 func runNATPMP(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
+	t, err := atGateway(t)
+	if err != nil {
+		return err
+	}
 	facts := t.Evidence()
 	first, err1 := t.Exchange(ctx, natpmpPort, natpmpQuestion)
 	pmp := readNATPMP(first)

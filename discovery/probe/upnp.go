@@ -20,6 +20,7 @@ var UPnP = &prober.Probe{
 	Gives:   []string{fact.DeviceClass.Name(), fact.DeviceManufacturer.Name(), fact.DeviceModel.Name()},
 	Every:   24 * time.Hour,
 	Needs:   []string{fact.UPnPLocations.Name()},
+	Located: true,
 	Applies: describesItself,
 	Run:     runUPnP,
 }
@@ -85,11 +86,14 @@ type upnpService struct {
 
 // fetchDescription reads a description. The question is put once in a pass, whoever puts it.
 func fetchDescription(ctx context.Context, t *prober.Target, location string) (description, error) {
-	port, path, err := prober.DeviceURL("", location, t.Device().Addrs())
+	where, path, err := prober.DeviceURL("", location, t.Device().Addrs())
 	if err != nil {
 		return description{}, err
 	}
-	r, err := t.Get(ctx, port, path)
+	if t, err = t.At(where.Addr()); err != nil {
+		return description{}, err
+	}
+	r, err := t.Get(ctx, where.Port(), path)
 	if err != nil {
 		return description{}, err
 	}
@@ -100,7 +104,7 @@ func fetchDescription(ctx context.Context, t *prober.Target, location string) (d
 	if err != nil {
 		return description{}, err
 	}
-	d.port, d.path, d.server = port, path, r.Header.Get("Server")
+	d.port, d.path, d.server = where.Port(), path, r.Header.Get("Server")
 	d.partly = d.partly || r.Truncated
 	if d.location == "" {
 		d.location = location

@@ -13,13 +13,13 @@ import (
 const maxURL = 200
 
 // DeviceURL reads a URL that a device gave, relative to base unless base is
-// empty, and returns where to ask it by HTTP: a port and a path with its query.
-// The host must stand there as one of the device's own addresses: names, other
+// empty, and returns where to ask it by HTTP: an address of the device, a port,
+// and a path with its query. The host must stand there as an address of own: names, other
 // hosts, other schemes, user names, and ports that are never asked are refused
 // (threat T1). Errors wrap ErrForbidden.
-func DeviceURL(base, ref string, own []netip.Addr) (port uint16, path string, err error) {
-	refuse := func(why string) (uint16, string, error) {
-		return 0, "", fmt.Errorf("address %.60q given by a device: %s: %w", ref, why, ErrForbidden)
+func DeviceURL(base, ref string, own []netip.Addr) (at netip.AddrPort, path string, err error) {
+	refuse := func(why string) (netip.AddrPort, string, error) {
+		return netip.AddrPort{}, "", fmt.Errorf("address %.60q given by a device: %s: %w", ref, why, ErrForbidden)
 	}
 	if len(base) > maxURL || len(ref) > maxURL {
 		return refuse("too long")
@@ -38,10 +38,11 @@ func DeviceURL(base, ref string, own []netip.Addr) (port uint16, path string, er
 		return refuse("not plain http")
 	}
 	host, err := netip.ParseAddr(u.Hostname())
+	i := slices.IndexFunc(own, func(a netip.Addr) bool { return a.WithZone("") == host.WithZone("") })
 	switch {
 	case err != nil:
 		return refuse("the host is no address")
-	case !slices.ContainsFunc(own, func(a netip.Addr) bool { return a.WithZone("") == host.WithZone("") }):
+	case i < 0:
 		return refuse("another host than the device")
 	}
 	number := uint64(80)
@@ -55,5 +56,5 @@ func DeviceURL(base, ref string, own []netip.Addr) (port uint16, path string, er
 	if strings.IndexFunc(path, func(r rune) bool { return r <= ' ' || r >= 0x7f }) >= 0 {
 		return refuse("not readable")
 	}
-	return uint16(number), path, nil
+	return netip.AddrPortFrom(own[i], uint16(number)), path, nil
 }

@@ -48,9 +48,9 @@ func TestDeviceURL(t *testing.T) {
 		{"long", "", "http://192.168.1.1/" + strings.Repeat("a", maxURL), 0, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			port, path, err := DeviceURL(tt.base, tt.ref, own)
-			if port != tt.port || path != tt.path || (err == nil) != (tt.path != "") || err != nil && !errors.Is(err, ErrForbidden) {
-				t.Errorf("got %d %q, %v; want %d %q", port, path, err, tt.port, tt.path)
+			at, path, err := DeviceURL(tt.base, tt.ref, own)
+			if at.Port() != tt.port || path != tt.path || (err == nil) != (tt.path != "") || err != nil && !errors.Is(err, ErrForbidden) {
+				t.Errorf("got %d %q, %v; want %d %q", at.Port(), path, err, tt.port, tt.path)
 			}
 		})
 	}
@@ -61,9 +61,9 @@ func FuzzDeviceURL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, base, ref, alone string) {
 		own := []netip.Addr{netip.MustParseAddr("192.168.1.1")}
 		for _, in := range [][2]string{{base, ref}, {"", alone}} {
-			port, path, err := DeviceURL(in[0], in[1], own)
-			if err == nil && (neverPort(port) || !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "?") || strings.ContainsAny(path, "\r\n \x00")) {
-				t.Errorf("%q gives port %d, path %q", in, port, path)
+			at, path, err := DeviceURL(in[0], in[1], own)
+			if err == nil && (neverPort(at.Port()) || at.Addr() != own[0] || !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "?") || strings.ContainsAny(path, "\r\n \x00")) {
+				t.Errorf("%q gives %v, path %q", in, at, path)
 			}
 		}
 	})

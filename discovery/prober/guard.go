@@ -63,23 +63,14 @@ func broadcast(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(b)
 }
 
-// Askable returns the address at which the device is asked, and whether there
-// is one: one whose owner was shown before one that is only claimed, IPv4 before
-// IPv6, and only in the networks that are looked at.
+// Askable returns the address at which the device is asked first, and whether
+// there is one.
 func Askable(d discovery.Device, networks discovery.Networks) (netip.Addr, bool) {
-	var claimed netip.Addr
-	for _, a := range d.Addrs() {
-		if guardAddr(d, networks, a) != nil {
-			continue
-		}
-		if d.Has(discovery.IP(a)) {
-			return a, true
-		}
-		if !claimed.IsValid() {
-			claimed = a
-		}
+	list := Addresses(d, networks)
+	if len(list) == 0 {
+		return netip.Addr{}, false
 	}
-	return claimed, claimed.IsValid()
+	return list[0], true
 }
 
 // DialFunc opens a TCP connection. It must return when ctx is done, and its

@@ -1,8 +1,10 @@
 package prober
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -20,7 +22,8 @@ type pass struct {
 	due      map[string]bool
 	needed   map[string]string // by probe, when the pass began
 	allowed  []*Probe
-	target   *Target // nil if the device has no address any more
+	targets  []*Target           // one for each address; none if the device has no address any more
+	answered map[netip.Addr]bool // addresses that have answered, now or before
 	ran      []string
 	cut      []string          // probes that met the limit of silent ports
 	problems map[string]string // by probe that ran; "" if it did well
@@ -35,19 +38,16 @@ func (p *Prober) newPass(s *subject) *pass {
 			continue
 		}
 		w.allowed = append(w.allowed, probe)
-		w.needed[probe.Name] = needed(probe, s.evidence)
+		w.needed[probe.Name] = p.where(s, probe)
 		due, ok := s.due[probe.Name]
 		if !ok {
 			due = p.firstDue(s, probe)
 		}
 		w.due[probe.Name] = s.forced || due.Before(now.Add(together))
 	}
-	if addr, ok := Askable(s.device, p.opt.Networks()); ok {
-		t := &Target{
-			device: s.device, addr: addr, dial: p.opt.Dial, dialUDP: p.opt.DialUDP, known: w.evidence, networks: p.opt.Networks,
-			pace: s.pace, house: p.house, now: p.opt.Now, sent: p.opt.Sent, log: p.opt.Log,
-		}
-		w.target = t.init(s.silent)
+	w.answered = s.answered
+	for _, addr := range Addresses(s.device, p.opt.Networks()) {
+		w.add(addr, s)
 	}
 	if !s.struck {
 		s.strikes = 0 // the last pass did it no harm
@@ -56,10 +56,40 @@ func (p *Prober) newPass(s *subject) *pass {
 	return w
 }
 
+// add makes the Target of an address.
+func (w *pass) add(addr netip.Addr, s *subject) *Target {
+	p := w.prober
+	t := &Target{
+		device: w.device, addr: addr, dial: p.opt.Dial, dialUDP: p.opt.DialUDP, known: w.evidence, networks: p.opt.Networks,
+		pace: s.pace, house: p.house, now: p.opt.Now, sent: p.opt.Sent, log: p.opt.Log, secondary: len(w.targets) > 0,
+	}
+	var silent []uint16
+	if t.secondary {
+		t.share = w.targets[0].share
+	} else {
+		silent = s.silent
+	}
+	t.sibling = func(a netip.Addr) (*Target, error) {
+		if i := slices.IndexFunc(w.targets, func(o *Target) bool { return o.addr == a }); i >= 0 {
+			o := w.targets[i]
+			o.probe, o.touch = t.probe, t.touch
+			return o, nil
+		}
+		if err := guardAddr(w.device, p.opt.Networks(), a); err != nil {
+			return nil, err
+		}
+		o := w.add(a, s)
+		o.probe, o.touch = t.probe, t.touch
+		return o, nil
+	}
+	w.targets = append(w.targets, t.init(silent))
+	return t
+}
+
 // run runs the probes in their order, and again those that came to apply by
 // what others learned.
 func (w *pass) run(ctx context.Context) {
-	if w.target == nil {
+	if len(w.targets) == 0 {
 		return
 	}
 	for again := true; again; {
@@ -77,51 +107,102 @@ func (w *pass) run(ctx context.Context) {
 	}
 }
 
-// one runs one probe and reports that it has finished. A probe that fails or
-// forgets a word leaves it unknown.
+// one runs one probe, at each address of the device, and reports what it learned
+// and that it has finished. A probe that fails or forgets a word leaves it unknown.
 func (w *pass) one(ctx context.Context, probe *Probe) {
-	limited, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	t := w.target
-	t.begin(probe)
-	before, told := t.connections+t.datagrams, fact.New(probe.Name, w.prober.opt.Now())
-	err := w.safely(probe, func() error {
-		return probe.Run(limited, t, func(o discovery.Observation) { w.report(probe, o, told) })
-	})
-	t.end()
-	if ctx.Err() != nil {
-		return // stopped, not finished
+	targets := slices.Clone(w.targets)
+	if probe.Located {
+		targets = targets[:1]
+	}
+	var looks []look
+	problem, asked := "", false
+	for _, t := range targets {
+		before := w.sent()
+		l, err := w.look(ctx, probe, t)
+		if ctx.Err() != nil {
+			return // stopped, not finished
+		}
+		if err != nil && problem == "" {
+			problem = fact.Clean(err.Error(), fact.MaxText)
+		}
+		asked = asked || w.sent() > before
+		looks = append(looks, l)
 	}
 	w.ran = append(w.ran, probe.Name)
-	w.problems[probe.Name] = ""
-	if err != nil {
-		w.problems[probe.Name] = fact.Clean(err.Error(), fact.MaxText)
-	}
-	if t.cut {
-		w.cut = append(w.cut, probe.Name)
+	w.problems[probe.Name] = problem
+	for _, t := range w.targets {
+		if t.cut && !slices.Contains(w.cut, probe.Name) {
+			w.cut = append(w.cut, probe.Name)
+		}
 		t.cut = false
 	}
-	if t.connections+t.datagrams > before {
+	if asked {
 		w.prober.noteAsked(w.device.ID)
 	}
-	rest := t.Evidence()
-	for _, word := range probe.Gives {
-		if _, ok := told.Entry(word); !ok {
-			rest.MarkUnknown(word, fact.Unreadable)
+	o := discovery.Observation{About: w.targets[0].About(), Facts: looks[0].facts, Services: looks[0].services, Name: looks[0].name}
+	if len(looks) > 1 {
+		o.Facts = w.targets[0].Evidence()
+		merge(looks, o.Facts)
+		o.Services = mergeServices(looks)
+		for _, l := range looks {
+			o.Name = cmp.Or(o.Name, l.name)
 		}
 	}
-	rest.Finish(probe.Name)
-	w.report(probe, discovery.Observation{About: t.About(), Facts: rest}, told)
+	o.Facts.Finish(probe.Name)
+	w.report(probe, o)
+}
+
+// sent is how much has been sent in this pass.
+func (w *pass) sent() (n int) {
+	for _, t := range w.targets {
+		n += t.connections
+	}
+	return n + w.targets[0].datagrams
+}
+
+// look runs a probe at one address.
+func (w *pass) look(ctx context.Context, probe *Probe, t *Target) (look, error) {
+	limited, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	for _, o := range w.targets {
+		o.begin(probe)
+	}
+	l := look{addr: t.addr, facts: t.Evidence()}
+	err := w.safely(probe, func() error {
+		return probe.Run(limited, t, func(o discovery.Observation) {
+			if !w.isOurs(o) {
+				w.report(probe, o)
+				return
+			}
+			for _, e := range o.Facts.Entries() {
+				l.facts.Put(e)
+			}
+			if o.Services != nil {
+				l.services = o.Services
+			}
+			l.name = cmp.Or(o.Name, l.name)
+		})
+	})
+	for _, o := range w.targets {
+		o.end()
+		w.answered[o.addr] = w.answered[o.addr] || o.answered
+	}
+	l.answered = w.answered[t.addr]
+	for _, word := range probe.Gives {
+		if _, ok := l.facts.Entry(word); !ok {
+			l.facts.MarkUnknown(word, fact.Unreadable)
+		}
+	}
+	return l, err
 }
 
 // report passes an observation on, with a copy of its facts: the probe may go
 // on writing in its own.
-func (w *pass) report(probe *Probe, o discovery.Observation, told *fact.Evidence) {
+func (w *pass) report(probe *Probe, o discovery.Observation) {
 	o.By, o.At, o.Facts = probe.Name, w.prober.opt.Now(), o.Facts.Clone()
-	o.Quiet = o.Quiet || !w.target.answered
+	o.Quiet = o.Quiet || !slices.ContainsFunc(w.targets, func(t *Target) bool { return t.answered })
 	if w.isOurs(o) {
 		for _, e := range o.Facts.Entries() {
-			told.Put(e)
 			if old, _ := w.evidence.Entry(e.Name); e.Known() || !old.Known() {
 				w.evidence.Put(e)
 			}
@@ -138,7 +219,7 @@ func (w *pass) isOurs(o discovery.Observation) bool {
 	if len(o.About) == 0 {
 		return w.device.ID == discovery.Hub
 	}
-	return slices.ContainsFunc(w.target.About(), func(i discovery.Identifier) bool { return slices.Contains(o.About, i) })
+	return slices.ContainsFunc(w.targets[0].About(), func(i discovery.Identifier) bool { return slices.Contains(o.About, i) })
 }
 
 // safely turns a panic into an error: a defect of one probe must not end the
@@ -176,10 +257,10 @@ func (p *Prober) finish(s *subject, w *pass, complete bool) {
 		}
 	}
 	s.silent = nil
-	if w.target != nil && len(w.cut) > 0 {
-		s.silent = w.target.silentPorts()
+	if len(w.targets) > 0 && len(w.cut) > 0 {
+		s.silent = w.targets[0].silentPorts()
 		for _, name := range w.cut {
-			if w.target.answered && !s.forced { // else it is all silence, and waiting for its turn is enough
+			if w.targets[0].answered && !s.forced { // else it is all silence, and waiting for its turn is enough
 				s.due[name] = now.Add(resume)
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
@@ -86,23 +85,23 @@ func (p *Prober) plan(s *subject) {
 // changeGap is the least time between two looks of a probe whose needs change.
 const changeGap = time.Minute
 
-// needed returns the values of the words that a probe needs, as one text; empty
-// if it needs none or one of them is not known.
-func needed(probe *Probe, ev *fact.Evidence) string {
+// where returns, as one text, where a probe asks: the addresses of the device and
+// the values of the words that it needs; empty if one of these is not known.
+func (p *Prober) where(s *subject, probe *Probe) string {
 	var values []string
 	for _, word := range probe.Needs {
-		n, ok := ev.Entry(word)
+		n, ok := s.evidence.Entry(word)
 		if !ok || !n.Known() {
 			return ""
 		}
 		values = append(values, fmt.Sprintf("%q", n.Value))
 	}
-	return strings.Join(values, " ")
+	return fmt.Sprint(Addresses(s.device, p.opt.Networks()), values)
 }
 
 // needChanged reports, once, that a probe that ran has to ask elsewhere now.
 func (p *Prober) needChanged(s *subject, probe *Probe) bool {
-	before, now := s.needed[probe.Name], needed(probe, s.evidence)
+	before, now := s.needed[probe.Name], p.where(s, probe)
 	if before == "" || now == "" || now == before {
 		return false
 	}

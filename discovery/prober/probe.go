@@ -51,6 +51,9 @@ type Probe struct {
 	// Needs are words whose value tells Run where to ask: another value makes the
 	// probe due at once, but not more often than once a minute. May be nil.
 	Needs []string
+	// Located means that Run asks where a word says, by Target.At: it runs once for
+	// the device. Other probes run at each of its addresses.
+	Located bool
 	// Applies says whether asking makes sense. It is cheap and does no I/O.
 	Applies func(d discovery.Device, ev *fact.Evidence) bool
 	// Run asks. It sets each word of Gives to a value or to unknown with the

@@ -91,7 +91,8 @@ type subject struct {
 	device   discovery.Device
 	evidence *fact.Evidence
 	due      map[string]time.Time // by probe
-	needed   map[string]string    // by probe that ran: what it needed then
+	needed   map[string]string    // by probe that ran: where it asked then
+	answered map[netip.Addr]bool  // addresses that have ever answered; of the pass, while one runs
 	next     time.Time            // earliest due; zero if there is nothing to ask
 	forced   bool                 // asked for by the owner: now, and even if it seems away
 	cancel   context.CancelFunc   // of the pass that runs; nil if none does
@@ -199,7 +200,7 @@ func (p *Prober) Update(d discovery.Device, ev *fact.Evidence) {
 	defer p.mu.Unlock()
 	s := p.subjects[d.ID]
 	if s == nil {
-		s = &subject{due: map[string]time.Time{}, needed: map[string]string{}, pace: newPace(max(p.opt.PerDevice, 1))}
+		s = &subject{due: map[string]time.Time{}, needed: map[string]string{}, answered: map[netip.Addr]bool{}, pace: newPace(max(p.opt.PerDevice, 1))}
 		p.subjects[d.ID] = s
 	}
 	s.device, s.evidence = d, ev.Clone()

@@ -302,7 +302,7 @@ func TestSilenceIsNoSignOfLife(t *testing.T) {
 			t.Errorf("after silence: finished %v, %d signs of life", finished, h.alive)
 		}
 		h.Update(device(11), evidence(nil))
-		if _, finished := h.take(); len(finished) != 1 || h.alive != 2 {
+		if _, finished := h.take(); len(finished) != 1 || h.alive != 1 {
 			t.Errorf("after a refusal: finished %v, %d signs of life", finished, h.alive)
 		}
 	})

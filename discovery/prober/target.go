@@ -23,12 +23,14 @@ const (
 	roundTrips     = 8                      // times its round trip, if that is longer
 	totalTimeout   = 5 * time.Second        // of a connection
 	bannerTimeout  = 3 * time.Second
-	maxSilent      = 5         // silent ports, after which the rest waits for the next pass
-	maxPorts       = 40        // ports asked in a pass
-	maxBanner      = 512       // bytes
-	maxBody        = 64 << 10  // bytes
-	maxHeader      = 16 << 10  // bytes
-	maxRead        = 512 << 10 // bytes of one connection, whatever a probe does with them
+	maxSilent      = 5 // silent ports, after which the rest waits for the next pass
+	// maxSilentElsewhere is maxSilent for a further address that has never answered.
+	maxSilentElsewhere = 2
+	maxPorts           = 40        // ports asked in a pass
+	maxBanner          = 512       // bytes
+	maxBody            = 64 << 10  // bytes
+	maxHeader          = 16 << 10  // bytes
+	maxRead            = 512 << 10 // bytes of one connection, whatever a probe does with them
 )
 
 // Target is one device for one pass of the probes. It opens connections to this
@@ -58,11 +60,19 @@ type Target struct {
 	roundTrip   time.Duration
 	answered    bool
 	connections int
-	datagrams   int
+	*share      // of the limits for the device
+	sibling     func(netip.Addr) (*Target, error)
+	secondary   bool // there is another address that is asked first
 
 	responses  map[question]answer
 	banners    map[uint16][]byte
 	handshakes map[uint16]handshake
+}
+
+// share is what all addresses of a device have together in a pass.
+type share struct {
+	asked     int // ports
+	datagrams int
 }
 
 type handshake struct {
@@ -88,6 +98,10 @@ func (t *Target) init(silent []uint16) *Target {
 	for _, p := range silent {
 		t.ports[p] = ErrNoAnswer
 	}
+	if t.share == nil {
+		t.share = &share{}
+	}
+	t.asked += len(silent)
 	t.responses = map[question]answer{}
 	t.banners = map[uint16][]byte{}
 	t.handshakes = map[uint16]handshake{}
@@ -211,10 +225,10 @@ func (t *Target) mayConnect(port uint16) error {
 	switch {
 	case err != nil:
 		return err
-	case t.silent >= maxSilent:
-		t.cut = true
+	case t.silent >= maxSilent, t.secondary && !t.answered && t.silent >= maxSilentElsewhere:
+		t.cut = !t.secondary || t.answered
 		return fmt.Errorf("after %d silent ports: %w", t.silent, ErrNoAnswer)
-	case !asked && len(t.ports) >= maxPorts:
+	case !asked && t.asked >= maxPorts:
 		return fmt.Errorf("after %d ports: %w", maxPorts, ErrNotAsked)
 	}
 	return nil
@@ -236,6 +250,9 @@ func (t *Target) note(port uint16, took time.Duration, err error) error {
 	case errors.Is(err, ErrForbidden):
 	default:
 		err = fmt.Errorf("%w: %w", ErrNotAsked, err)
+	}
+	if _, had := t.ports[port]; !had {
+		t.asked++
 	}
 	t.ports[port] = err
 	return err

@@ -46,8 +46,8 @@ func Describe(ev *fact.Evidence, addr netip.Addr, locations []string, gateway st
 	}
 	out := []discovery.Service{}
 	for _, l := range locations {
-		port, _, err := prober.DeviceURL("", l, []netip.Addr{addr})
-		service := discovery.Service{Proto: "tcp", Port: int(port), Name: "upnp"}
+		at, _, err := prober.DeviceURL("", l, []netip.Addr{addr})
+		service := discovery.Service{Proto: "tcp", Port: int(at.Port()), Name: "upnp"}
 		if err == nil && !slices.Contains(out, service) {
 			out = append(out, service)
 		}

@@ -1,0 +1,158 @@
+package prober
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
+)
+
+// look is what a probe learned of a device at one of its addresses.
+type look struct {
+	addr     netip.Addr
+	facts    *fact.Evidence
+	services []discovery.Service
+	name     string
+	answered bool // the address has ever answered anything
+}
+
+// reassuring are the words of which "true" is the good news; of all others it is
+// "false", or an empty list.
+var reassuring = map[string]bool{
+	fact.ControlEncrypted.Name(): true, fact.HomeKitPaired.Name(): true, fact.IPv6FirewallOn.Name(): true,
+	fact.WANMappingsComplete.Name(): true,
+}
+
+// merge puts into out what a probe learned at several addresses of a device: bad
+// news of one address counts for the device, good news only if all that have ever
+// answered agree. Those that never did are named in the proof.
+func merge(looks []look, out *fact.Evidence) {
+	heard := slices.DeleteFunc(slices.Clone(looks), func(l look) bool { return !l.answered })
+	if len(heard) == 0 {
+		heard = looks[:1]
+	}
+	note := ""
+	if silent := slices.DeleteFunc(slices.Clone(looks), func(l look) bool { return l.answered }); len(silent) > 0 && len(silent) < len(looks) {
+		var list []string
+		for _, l := range silent {
+			list = append(list, l.addr.WithZone("").String())
+		}
+		note = "; no answer at " + strings.Join(list, ", ")
+	}
+	seen := map[string]bool{}
+	for _, l := range heard {
+		for _, n := range l.facts.Entries() {
+			if !seen[n.Name] {
+				seen[n.Name] = true
+				out.Put(mergeWord(n.Name, heard, note))
+			}
+		}
+	}
+}
+
+func mergeWord(name string, looks []look, note string) fact.Entry {
+	var known []fact.Entry
+	var unknown fact.Entry
+	ignorant := false
+	for _, l := range looks {
+		n, had := l.facts.Entry(name)
+		switch {
+		case had && n.Known():
+			known = append(known, n)
+		case had:
+			if unknown.Name == "" || !ignorant && isIgnorance(n.Why) {
+				unknown = n
+			}
+			ignorant = ignorant || isIgnorance(n.Why)
+		}
+	}
+	if len(known) == 0 {
+		return unknown
+	}
+	slices.SortStableFunc(known, func(a, b fact.Entry) int { return cmp.Compare(badNews(name, b), badNews(name, a)) })
+	first := known[0]
+	switch {
+	case badNews(name, first) == 0 && ignorant:
+		return unknown
+	case badNews(name, first) == 0:
+		first.Proof = fact.Clean(joinProofs(known)+note, fact.MaxText)
+	}
+	if list, ok := first.Value.([]string); ok {
+		for _, n := range known[1:] {
+			list = append(slices.Clone(list), n.Value.([]string)...)
+		}
+		slices.Sort(list)
+		list = slices.Compact(list)
+		first.Value = list[:min(len(list), fact.MaxItems)]
+		first.Proof = joinProofs(known)
+	}
+	return first
+}
+
+// isIgnorance reports whether a word is unknown at an address because that could
+// not be looked at; a service that is not there tells all there is to tell.
+func isIgnorance(why fact.Why) bool {
+	return why == fact.NoAnswer || why == fact.Unreadable || why == fact.NotAsked
+}
+
+// badNews is 1 for a value of which one address is enough, 0 for one on which all
+// must agree. Texts and numbers are neither: the first one counts.
+func badNews(name string, n fact.Entry) int {
+	switch v := n.Value.(type) {
+	case bool:
+		if v == reassuring[name] {
+			return 0
+		}
+	case []string:
+		if len(v) == 0 {
+			return 0
+		}
+	}
+	return 1
+}
+
+func joinProofs(list []fact.Entry) string {
+	var proofs []string
+	for _, n := range list {
+		if n.Proof != "" && !slices.Contains(proofs, n.Proof) {
+			proofs = append(proofs, n.Proof)
+		}
+	}
+	return fact.Clean(strings.Join(proofs, "; "), fact.MaxText)
+}
+
+// mergeServices returns the services at all addresses; nil, which leaves what was
+// said before, if none were found and not all addresses tell.
+func mergeServices(looks []look) []discovery.Service {
+	var out []discovery.Service
+	missing := false
+	for _, l := range looks {
+		missing = missing || l.services == nil && l.answered
+		out = append(out, l.services...)
+	}
+	slices.SortFunc(out, discovery.CompareServices)
+	if out = slices.Compact(out); len(out) > 0 || missing {
+		return out
+	}
+	if slices.ContainsFunc(looks, func(l look) bool { return l.services != nil }) {
+		return []discovery.Service{}
+	}
+	return nil
+}
+
+// At returns the device at another of its addresses, for a probe that was told
+// where to ask. All limits are shared with this Target. The error wraps
+// ErrForbidden.
+func (t *Target) At(a netip.Addr) (*Target, error) {
+	if a == t.addr {
+		return t, nil
+	}
+	if t.sibling == nil {
+		return nil, fmt.Errorf("address %q: %w", a, ErrForbidden)
+	}
+	return t.sibling(a)
+}
