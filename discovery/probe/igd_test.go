@@ -104,7 +104,7 @@ func TestBadRouters(t *testing.T) {
 					_, _ = c.Write(b)
 				}
 			}
-		}, fmt.Sprintf("| GetGenericPortMappingEntry: %d\n", maxMappings), 20 * time.Second},
+		}, fmt.Sprintf("| GetGenericPortMappingEntry: %[1]d; not all: more than %[1]d\n", maxMappings), 20 * time.Second},
 		{"doors without end, slowly", func(t *testing.T) func(net.Conn, *bufio.Reader) {
 			var mu sync.Mutex
 			n := 0
