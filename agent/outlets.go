@@ -155,7 +155,8 @@ func (o *outlets) addHass() {
 	}
 	pub := hass.New(session{o.session}, hass.Options{
 		Site: cfg.Site, Prefix: cfg.MQTT.DiscoveryPrefix, BirthTopic: cfg.MQTT.BirthTopic,
-		Command: o.a.Do, Memory: memory, Remember: o.rememberHass, Log: o.a.log.With("part", "hass"), Now: o.a.now,
+		Command: o.a.Do, Memory: memory, Remember: o.rememberHass,
+		Health: func(s discovery.Status, problem string) { o.a.mail.setHealth("publishing", s, problem) }, Log: o.a.log.With("part", "hass"), Now: o.a.now,
 		Page: o.a.page(),
 	})
 	o.pubs = append(o.pubs, &outlet{name: "hass", pub: pub, newest: make(chan *report.Snapshot, 1)})

@@ -85,21 +85,17 @@ func (p *Publisher) sendEvents(ctx context.Context, s *report.Snapshot) error {
 				return nil
 			}
 			m := p.n.eventMessage(s, e)
-			if err := p.session.Publish(ctx, discovery.Message{Topic: m.topic, Payload: m.payload}); err != nil {
+			if err := p.publish(ctx, discovery.Message{Topic: m.topic, Payload: m.payload}); err != nil {
 				return fmt.Errorf("sending event %d: %w", e.Seq, err)
 			}
 		}
-		p.mu.Lock()
 		p.event = e.Seq
-		p.mu.Unlock()
 	}
 	return nil
 }
 
 // lastEvent is the last event that is done with.
 func (p *Publisher) lastEvent() uint64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.again {
 		p.event, p.again = min(p.event, p.heard), false
 	}
@@ -109,8 +105,6 @@ func (p *Publisher) lastEvent() uint64 {
 // listens reports whether Home Assistant listens to events now, which are not
 // retained; if not, it sees to it that they are tried again.
 func (p *Publisher) listens() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	until := p.deaf
 	if !p.away.IsZero() {
 		until = p.away.Add(returnsWithin)

@@ -60,8 +60,10 @@ type Options struct {
 	// Memory is what was last given to Remember, which keeps it.
 	Memory   Memory
 	Remember func(Memory)
-	Log      *slog.Logger
-	Now      func() time.Time
+	// Health takes whether what is published arrives, and if not, why.
+	Health func(discovery.Status, string)
+	Log    *slog.Logger
+	Now    func() time.Time
 	// Jitter is how long to wait after Home Assistant's birth message; default
 	// one to five seconds, so that not all publishers answer at once.
 	Jitter func() time.Duration
@@ -69,6 +71,9 @@ type Options struct {
 	// it knows of them, and to set up what a configuration names before it can take
 	// the device's next one; default three seconds. What is sent before is lost.
 	Settle func() time.Duration
+	// ReadWithin is how long reading our topics from the broker may take; default
+	// twenty seconds.
+	ReadWithin time.Duration
 	// Linger is how long a removed component stays in its device's configuration
 	// in the form that removes its entity, so that a Home Assistant that is just
 	// starting sees it; default ten minutes.
@@ -88,6 +93,9 @@ func (o Options) withDefaults() Options {
 	if o.Remember == nil {
 		o.Remember = func(Memory) {}
 	}
+	if o.Health == nil {
+		o.Health = func(discovery.Status, string) {}
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -96,6 +104,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Settle == nil {
 		o.Settle = func() time.Duration { return 3 * time.Second }
+	}
+	if o.ReadWithin == 0 {
+		o.ReadWithin = 20 * time.Second
 	}
 	if o.Linger == 0 {
 		o.Linger = 10 * time.Minute

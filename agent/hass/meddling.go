@@ -23,7 +23,7 @@ type meddling struct {
 	after time.Time // not repaired before
 }
 
-// meddled notes that somebody else wrote to a topic of ours. It runs with p.mu held.
+// meddled notes that somebody else wrote to a topic of ours.
 func (p *Publisher) meddled(topic string) {
 	now := p.o.Now()
 	w := p.foreign[topic]
@@ -62,20 +62,17 @@ func (p *Publisher) waits(topic string) bool {
 // sayOnline contradicts somebody who said that we are not there.
 func (p *Publisher) sayOnline(ctx context.Context) error {
 	topic := StatusTopic(p.n.site)
-	p.mu.Lock()
 	say := p.offline && !p.waits(topic)
 	if say {
 		p.offline = false
 	}
-	p.mu.Unlock()
 	if !say {
 		return nil
 	}
-	return p.session.Publish(ctx, discovery.Message{Topic: topic, Payload: []byte(Online), Retained: true})
+	return p.publish(ctx, discovery.Message{Topic: topic, Payload: []byte(Online), Retained: true})
 }
 
-// tellMeddling logs that others write to our topics, at most once a minute. It
-// runs with p.mu held.
+// tellMeddling logs that others write to our topics, at most once a minute.
 func (p *Publisher) tellMeddling() {
 	now := p.o.Now()
 	var fresh []string

@@ -24,39 +24,44 @@ type Publisher struct {
 	session  Session
 	o        Options
 	n        names
-	kick     chan struct{}
 	requests chan request
 	jobs     chan job
+	inbox    chan func() // what the session's subscribers bring, to be done by Run
+	links    chan bool   // the broker came or went
+	ended    chan struct{}
 
-	// Only the goroutine of Run uses these.
+	// Only the goroutine of Run uses what follows.
 	want       *report.Snapshot
 	drawn      drawings
 	remembered Memory
 	linger     map[discovery.ID]time.Time // when a configuration loses its removed components
 	next       time.Time                  // when something is to be done by time alone; zero for never
 	warnedAt   time.Time
+	stirred    bool // something came that asks for a pass
 
-	mu         sync.Mutex
-	mirror     *mirror
-	up, told   bool   // the broker is there; we heard so from the session
-	reading    int    // counts readings of the broker, so that one knows it was overtaken
-	read       bool   // the mirror is complete
-	unread     func() // ends the subscriptions that feed the mirror
-	birth      time.Time
-	event      uint64    // the last one that the broker has acknowledged
-	met        bool      // Home Assistant has said that it is there, and we would have seen it go
-	heard      uint64    // the last event that was sent before it went, or before we came
-	again      bool      // those after it are to be sent once more
-	away       time.Time // when Home Assistant said that it ends; zero while it is there
-	deaf       time.Time // until when it does not listen to our events
-	offline    bool      // somebody said that we are not there
-	published  map[discovery.ID]bool
-	configured map[discovery.ID]time.Time // when the last configuration was sent
+	mirror    *mirror
+	up        bool   // the broker is there
+	reading   int    // counts readings of the broker, so that one knows it was overtaken
+	read      bool   // the mirror is complete
+	unread    func() // ends the subscriptions that feed the mirror
+	birth     time.Time
+	event     uint64    // the last one that the broker has acknowledged
+	met       bool      // Home Assistant has said that it is there, and we would have seen it go
+	heard     uint64    // the last event that was sent before it went, or before we came
+	again     bool      // those after it are to be sent once more
+	away      time.Time // when Home Assistant said that it ends; zero while it is there
+	deaf      time.Time // until when it does not listen to our events
+	offline   bool      // somebody said that we are not there
+	published map[discovery.ID]bool
+	// configured is when the last configuration was sent.
+	configured map[discovery.ID]time.Time
 	// deleted are the devices that the owner deleted in Home Assistant and that the
 	// snapshot does not show as hidden yet, with when that was passed on; zero: it
 	// has not been.
-	deleted map[discovery.ID]time.Time
-	foreign map[string]*meddling
+	deleted  map[discovery.ID]time.Time
+	wiped    clearings
+	delivery delivery
+	foreign  map[string]*meddling
 }
 
 type request struct {
@@ -70,7 +75,8 @@ func New(s Session, o Options) *Publisher {
 	o = o.withDefaults()
 	n := names{o.Site, o.Prefix}
 	p := &Publisher{
-		session: s, o: o, n: n, kick: make(chan struct{}, 1), requests: make(chan request), jobs: make(chan job, maxWaiting),
+		session: s, o: o, n: n, requests: make(chan request), jobs: make(chan job, maxWaiting),
+		inbox: make(chan func(), 256), links: make(chan bool, 64), ended: make(chan struct{}),
 		event: o.Memory.Event, drawn: drawings{}, linger: map[discovery.ID]time.Time{}, mirror: newMirror(n), unread: func() {},
 		published: map[discovery.ID]bool{}, deleted: map[discovery.ID]time.Time{}, foreign: map[string]*meddling{},
 		configured: map[discovery.ID]time.Time{},
@@ -86,15 +92,20 @@ func New(s Session, o Options) *Publisher {
 // until ctx is done; then it returns nil. What is on the broker stays there. It
 // must be called once.
 func (p *Publisher) Run(ctx context.Context) error {
+	defer close(p.ended)
 	var worker sync.WaitGroup
 	worker.Go(func() { p.work(ctx) })
 	defer worker.Wait()
 	defer p.listen()()
 	if p.o.BirthTopic != "" {
-		defer p.session.Subscribe(p.o.BirthTopic, 1, p.born)()
+		defer p.session.Subscribe(p.o.BirthTopic, 1, func(m discovery.Message) { p.post(func() { p.born(m) }) })()
 	}
-	defer p.follow()()
-	defer p.forget()
+	now, unfollow := p.session.Connected(p.linked)
+	defer unfollow()
+	if len(p.links) == 0 {
+		p.connected(now)
+	}
+	defer func() { p.forget() }()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -108,14 +119,61 @@ func (p *Publisher) Run(ctx context.Context) error {
 			r.reply <- p.pass(both)
 			after()
 			stop()
-		case <-p.kick:
-			p.repair(ctx)
+		case fn := <-p.inbox:
+			fn()
+			p.drain()
+		case up := <-p.links:
+			p.connected(up)
 		case <-timer.C:
+			p.stirred = true
+		}
+		if p.stirred {
 			p.repair(ctx)
 		}
 		timer.Stop()
 		if !p.next.IsZero() {
 			timer.Reset(max(0, p.next.Sub(p.o.Now())))
+		}
+	}
+}
+
+// post has Run do something; whoever calls it waits until Run will.
+func (p *Publisher) post(fn func()) {
+	select {
+	case p.inbox <- fn:
+	case <-p.ended:
+	}
+}
+
+// linked is called by the session when the broker comes or goes.
+func (p *Publisher) linked(up bool) {
+	select {
+	case p.links <- up:
+	case <-p.ended:
+	}
+}
+
+// drain does what is in the inbox now.
+func (p *Publisher) drain() {
+	for range len(p.inbox) {
+		(<-p.inbox)()
+	}
+}
+
+// await runs something that takes its time, and meanwhile goes on with what comes
+// from the session: some of it waits for just that.
+func (p *Publisher) await(do func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	for {
+		select {
+		case err := <-done:
+			p.drain()
+			return err
+		case fn := <-p.inbox:
+			fn()
+		case up := <-p.links:
+			p.connected(up)
 		}
 	}
 }
@@ -141,31 +199,7 @@ func (p *Publisher) Publish(ctx context.Context, s *report.Snapshot) error {
 // take takes up a newer snapshot.
 func (p *Publisher) take(s *report.Snapshot) {
 	p.want = s
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	maps.DeleteFunc(p.deleted, func(_ discovery.ID, told time.Time) bool { return !told.IsZero() && !s.At.Before(told) })
-}
-
-// hide passes on which devices the owner deleted, before anything is cleared
-// because of that.
-func (p *Publisher) hide(ctx context.Context) {
-	p.mu.Lock()
-	var fresh []discovery.ID
-	for id, told := range p.deleted {
-		if told.IsZero() {
-			fresh = append(fresh, id)
-		}
-	}
-	p.mu.Unlock()
-	for _, id := range fresh {
-		err := p.o.Command(ctx, report.Command{Action: report.Hide, Device: id})
-		p.mu.Lock()
-		if p.deleted[id] = p.o.Now(); err != nil {
-			delete(p.deleted, id)
-			p.o.Log.Warn("a device that was deleted in Home Assistant is shown again", "device", string(id), "error", err)
-		}
-		p.mu.Unlock()
-	}
 }
 
 // repair is a pass that nobody waits for.
@@ -177,12 +211,13 @@ func (p *Publisher) repair(ctx context.Context) {
 
 // pass makes the broker hold what the newest snapshot wants.
 func (p *Publisher) pass(ctx context.Context) error {
-	p.next = time.Time{}
+	p.next, p.stirred = time.Time{}, false
 	if p.want == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
 	err := p.show(ctx)
 	p.remember()
+	p.checkDelivery(err)
 	if err != nil && !errors.Is(err, errNotConnected) {
 		p.due(p.o.Now().Add(retryAfter))
 	}
@@ -201,12 +236,10 @@ func (p *Publisher) show(ctx context.Context) error {
 }
 
 func (p *Publisher) draw() []deviceMessages {
-	p.mu.Lock()
 	deleted := make(map[discovery.ID]bool, len(p.deleted))
 	for id := range p.deleted {
 		deleted[id] = true
 	}
-	p.mu.Unlock()
 	return p.drawn.messages(p.want, p.o, deleted)
 }
 
@@ -218,11 +251,7 @@ func (p *Publisher) due(t time.Time) {
 }
 
 func (p *Publisher) memory() Memory {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return Memory{
-		Published: slices.Sorted(maps.Keys(p.published)), Event: p.event,
-	}
+	return Memory{Published: slices.Sorted(maps.Keys(p.published)), Event: p.event}
 }
 
 func (p *Publisher) remember() {
@@ -232,59 +261,33 @@ func (p *Publisher) remember() {
 	}
 }
 
-func (p *Publisher) poke() {
-	select {
-	case p.kick <- struct{}{}:
-	default:
-	}
-}
-
-// follow watches the connection and returns what ends that.
-func (p *Publisher) follow() (cancel func()) {
-	now, cancel := p.session.Connected(p.connected)
-	p.mu.Lock()
-	told := p.told
-	p.mu.Unlock()
-	if !told {
-		p.connected(now)
-	}
-	return cancel
-}
-
-// connected is called by the session when the broker comes or goes.
+// connected takes up that the broker came or went. What the lost connection brought
+// is in the inbox.
 func (p *Publisher) connected(up bool) {
-	p.mu.Lock()
-	p.up, p.told = up, true
+	p.drain()
+	p.up = up
 	p.met, p.heard = false, p.event
-	if !up {
-		p.away = time.Time{} // its return may escape us
-	}
-	p.mu.Unlock()
 	if up {
-		p.poke()
-	} else {
-		p.forget()
+		p.stirred = true
+		return
 	}
+	p.away = time.Time{} // its return may escape us
+	p.forget()
 }
 
 // forget ends the reading of the broker: what it holds is no longer known.
 func (p *Publisher) forget() {
-	p.mu.Lock()
-	unread := p.unread
+	p.unread()
 	p.unread, p.read = func() {}, false
 	p.reading++
 	p.mirror.forget()
-	p.mu.Unlock()
-	unread()
 }
 
-// born is called with what Home Assistant says of itself.
+// born takes up what Home Assistant says of itself.
 func (p *Publisher) born(m discovery.Message) {
 	if m.Retained {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	now := p.o.Now()
 	switch string(m.Payload) {
 	case Online:
@@ -295,7 +298,7 @@ func (p *Publisher) born(m discovery.Message) {
 			p.met, p.again = true, true
 			p.away, p.deaf = time.Time{}, now.Add(p.o.Settle())
 		}
-		p.poke()
+		p.stirred = true
 	case Offline:
 		p.away = now
 		p.met, p.heard = false, p.event

@@ -2,7 +2,6 @@ package hass
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -15,73 +14,83 @@ const askAtOnce = 50
 
 // readBroker learns what the broker holds, unless it is known already.
 func (p *Publisher) readBroker(ctx context.Context, want []deviceMessages) error {
-	p.mu.Lock()
-	up, birth := p.up, p.birth
-	p.mu.Unlock()
-	if !up {
+	if !p.up {
 		return errNotConnected
 	}
-	if !birth.IsZero() {
-		if p.o.Now().Before(birth) {
-			p.due(birth)
+	if !p.birth.IsZero() {
+		if p.o.Now().Before(p.birth) {
+			p.due(p.birth)
 		} else {
-			p.mu.Lock()
 			p.birth = time.Time{}
-			p.mu.Unlock()
 			p.forget()
 		}
 	}
-	p.mu.Lock()
-	read, reading := p.read, p.reading
-	p.mu.Unlock()
-	if read {
+	if p.read {
 		return nil
 	}
-	unread := p.subscribe()
-	p.mu.Lock()
-	if p.reading != reading {
-		p.mu.Unlock()
-		unread()
-		return errNotConnected
-	}
-	p.unread = unread
-	p.mu.Unlock()
-	err := p.session.Sync(ctx)
-	if err == nil {
+	p.unread()
+	reading := p.reading
+	p.unread = p.subscribe()
+	err := p.await(func() error { return p.sync(ctx, p.delivery.failed) })
+	if err == nil && p.reading == reading {
 		err = p.askAgain(ctx, p.unseen(want))
 	}
-	p.mu.Lock()
-	overtaken := p.reading != reading
-	if err == nil && !overtaken {
-		p.findDeleted(want)
+	if p.reading != reading {
+		return errNotConnected // it was lost meanwhile
 	}
-	p.read = err == nil && !overtaken
-	p.mu.Unlock()
-	if err != nil || overtaken {
+	if err != nil {
 		p.forget()
+		return readError{err}
 	}
-	switch {
-	case err != nil:
-		return fmt.Errorf("reading our topics: %w", err)
-	case overtaken:
-		return errNotConnected
-	}
+	p.findDeleted(want)
+	p.read = true
 	return nil
 }
+
+// sync waits for all that the broker holds. The session begins a new connection when
+// nothing comes for long, which may help once and is tried seldom after that.
+func (p *Publisher) sync(ctx context.Context, failed int) error {
+	if failed%10 != failuresTold {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.o.ReadWithin)
+		defer cancel()
+	}
+	return p.session.Sync(ctx)
+}
+
+// readError is why our own topics can't be read.
+type readError struct{ error }
+
+func (e readError) Unwrap() error { return e.error }
+
+func (e readError) Error() string { return "reading our topics: " + e.error.Error() }
 
 // subscribe feeds the mirror. With QoS 1 a broker drops what does not fit into
 // the queue of a client that is slow to read; with QoS 0 Mosquitto drops its own
 // acknowledgements too.
 func (p *Publisher) subscribe() (cancel func()) {
 	cancels := []func(){
-		p.session.Subscribe(p.o.Prefix+"/device/+/config", 1, p.received),
-		p.session.Subscribe(p.n.root()+"/+/+", 1, p.received),
-		p.session.Subscribe(StatusTopic(p.n.site), 1, p.status),
+		p.session.Subscribe(p.o.Prefix+"/device/+/config", 1, p.current(p.received)),
+		p.session.Subscribe(p.n.root()+"/+/+", 1, p.current(p.received)),
+		p.session.Subscribe(StatusTopic(p.n.site), 1, p.current(p.status)),
 	}
 	return func() {
 		for _, c := range cancels {
 			c()
 		}
+	}
+}
+
+// current is a subscriber of the reading that begins now: what comes when it is over
+// says nothing of what the broker holds.
+func (p *Publisher) current(take func(discovery.Message)) func(discovery.Message) {
+	reading := p.reading
+	return func(m discovery.Message) {
+		p.post(func() {
+			if p.reading == reading {
+				take(m)
+			}
+		})
 	}
 }
 
@@ -93,22 +102,20 @@ func (p *Publisher) received(m discovery.Message) {
 			return
 		}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if !p.mirror.receive(m, p.o.Now()) {
 		if isConfig && p.isDeleted(id) {
-			p.poke() // ours, sent before we knew
+			p.stirred = true // ours, sent before we knew
 		}
 		return
 	}
 	if isConfig && len(m.Payload) == 0 {
 		if p.published[id] { // else anybody could fill the decisions with made-up devices
-			p.markDeleted(id)
+			p.cleared(id)
 		}
 	} else {
 		p.meddled(m.Topic)
 	}
-	p.poke()
+	p.stirred = true
 }
 
 // status takes what somebody says of our availability.
@@ -116,35 +123,14 @@ func (p *Publisher) status(m discovery.Message) {
 	if string(m.Payload) == Online {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.offline = true
 	p.meddled(m.Topic)
-	p.poke()
-}
-
-// markDeleted notes that the owner deleted a device. It runs with p.mu held.
-func (p *Publisher) markDeleted(id discovery.ID) {
-	delete(p.published, id)
-	if id == discovery.Hub { // always published
-		return
-	}
-	if !p.isDeleted(id) {
-		p.o.Log.Info("the owner deleted a device in Home Assistant; it comes back when it is checked again", "device", string(id))
-		p.deleted[id] = time.Time{}
-	}
-}
-
-func (p *Publisher) isDeleted(id discovery.ID) bool {
-	_, ok := p.deleted[id]
-	return ok
+	p.stirred = true
 }
 
 // unseen are filters for what the broker should hold and has not shown, unless
 // it holds nothing of ours.
 func (p *Publisher) unseen(want []deviceMessages) (filters []string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if len(p.mirror.topics) == 0 {
 		return nil
 	}
@@ -168,9 +154,9 @@ func (p *Publisher) askAgain(ctx context.Context, filters []string) error {
 	for some := range slices.Chunk(filters, askAtOnce) {
 		var cancels []func()
 		for _, f := range some {
-			cancels = append(cancels, p.session.Subscribe(f, 1, p.received))
+			cancels = append(cancels, p.session.Subscribe(f, 1, p.current(p.received)))
 		}
-		err := p.session.Sync(ctx)
+		err := p.await(func() error { return p.session.Sync(ctx) })
 		for _, cancel := range cancels {
 			cancel()
 		}
@@ -184,7 +170,7 @@ func (p *Publisher) askAgain(ctx context.Context, filters []string) error {
 // findDeleted looks for devices that the owner deleted while we were not
 // listening: their configuration is missing, their state is still there, and so
 // is another configuration. When the broker lost everything, or what it was
-// given last, the state is missing too. It runs with p.mu held.
+// given last, the state is missing too.
 func (p *Publisher) findDeleted(want []deviceMessages) {
 	others := false
 	for topic := range p.mirror.topics {
@@ -195,7 +181,7 @@ func (p *Publisher) findDeleted(want []deviceMessages) {
 		_, config := p.mirror.topics[w.config.topic]
 		_, state := p.mirror.topics[p.n.state(w.id)]
 		if others && p.published[w.id] && !config && state {
-			p.markDeleted(w.id)
+			p.cleared(w.id)
 		}
 	}
 }

@@ -20,7 +20,6 @@ func (p *Publisher) reconcile(ctx context.Context, want []deviceMessages) error 
 	}
 	wanted := map[string]bool{}
 	var out []outgoing
-	p.mu.Lock()
 	for _, w := range want {
 		wanted[w.config.topic] = true
 		for _, m := range w.states {
@@ -32,10 +31,9 @@ func (p *Publisher) reconcile(ctx context.Context, want []deviceMessages) error 
 	maps.DeleteFunc(p.published, func(id discovery.ID, _ bool) bool { return !wanted[p.n.config(id)] })
 	maps.DeleteFunc(p.configured, func(id discovery.ID, _ time.Time) bool { return !wanted[p.n.config(id)] })
 	p.tellMeddling()
-	p.mu.Unlock()
 	for i := 0; i < len(out); i += batchSize {
 		if i > 0 { // what we sent comes back, and the broker's queue for it is short
-			if err := p.session.Sync(ctx); err != nil {
+			if err := p.await(func() error { return p.session.Sync(ctx) }); err != nil {
 				return err
 			}
 		}
@@ -53,7 +51,7 @@ type outgoing struct {
 	device discovery.ID      // whose configuration it is; empty for a state
 }
 
-// plan is what to send for a device. It runs with p.mu held.
+// plan is what to send for a device.
 func (p *Publisher) plan(w deviceMessages) (out []outgoing) {
 	if !p.waits(w.config.topic) {
 		m, keys := p.target(w)
@@ -110,8 +108,7 @@ func (p *Publisher) target(w deviceMessages) (m message, keys map[string]string)
 	return newMessage(w.config.topic, w.without(gone)), keys
 }
 
-// clearing is what to send so that topics of ours that nobody wants are gone. It
-// runs with p.mu held.
+// clearing is what to send so that topics of ours that nobody wants are gone.
 func (p *Publisher) clearing(wanted map[string]bool) (out []outgoing) {
 	for _, topic := range p.mirror.stale(wanted) {
 		if p.waits(topic) {
@@ -130,7 +127,6 @@ func (p *Publisher) clearing(wanted map[string]bool) (out []outgoing) {
 // send sends messages in order.
 func (p *Publisher) send(ctx context.Context, batch []outgoing) error {
 	ms := make([]discovery.Message, len(batch))
-	p.mu.Lock()
 	for i, m := range batch {
 		p.mirror.send(m.message, m.keys, p.o.Now())
 		if m.device != "" {
@@ -138,10 +134,7 @@ func (p *Publisher) send(ctx context.Context, batch []outgoing) error {
 		}
 		ms[i] = discovery.Message{Topic: m.topic, Payload: m.payload, Retained: true}
 	}
-	p.mu.Unlock()
-	err := p.session.Publish(ctx, ms...)
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	err := p.await(func() error { return p.session.Publish(ctx, ms...) })
 	for _, m := range batch {
 		switch {
 		case err != nil:

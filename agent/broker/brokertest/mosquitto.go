@@ -27,6 +27,7 @@ type Mosquitto struct {
 	t       testing.TB
 	program string
 	dir     string
+	conf    string // without further lines
 	cmd     *exec.Cmd
 	done    chan struct{}
 }
@@ -53,20 +54,32 @@ func Require(t testing.TB, program string) string {
 // it keeps retained messages over Stop and Start.
 func StartMosquitto(t testing.TB, persistent bool) *Mosquitto {
 	t.Helper()
+	return StartMosquittoWith(t, persistent, "")
+}
+
+// StartMosquittoWith starts a Mosquitto with further lines in its configuration.
+func StartMosquittoWith(t testing.TB, persistent bool, lines string) *Mosquitto {
+	t.Helper()
 	m := &Mosquitto{t: t, program: Require(t, "mosquitto"), dir: t.TempDir(), Addr: freeAddr(t)}
 	passwords := filepath.Join(m.dir, "passwords")
 	if out, err := exec.Command(Require(t, "mosquitto_passwd"), "-b", "-c", passwords, Username, Password).CombinedOutput(); err != nil {
 		t.Fatalf("mosquitto_passwd: %v: %s", err, out)
 	}
 	_, port, _ := net.SplitHostPort(m.Addr)
-	conf := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous false\npassword_file %s\npersistence %t\npersistence_location %s/\nuser root\nlog_dest stderr\n",
+	m.conf = fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous false\npassword_file %s\npersistence %t\npersistence_location %s/\nuser root\nlog_dest stderr\n",
 		port, passwords, persistent, m.dir)
-	if err := os.WriteFile(filepath.Join(m.dir, "mosquitto.conf"), []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	m.Configure(lines)
 	m.Start()
 	t.Cleanup(m.Kill)
 	return m
+}
+
+// Configure replaces the further lines of the configuration, for the next Start.
+func (m *Mosquitto) Configure(lines string) {
+	m.t.Helper()
+	if err := os.WriteFile(filepath.Join(m.dir, "mosquitto.conf"), []byte(m.conf+lines+"\n"), 0o600); err != nil {
+		m.t.Fatal(err)
+	}
 }
 
 // URL is the broker's address.

@@ -1,0 +1,150 @@
+package hass
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/thingwarden/thingwarden/agent/broker"
+	"github.com/thingwarden/thingwarden/agent/broker/brokertest"
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+// told is the health that a publisher shows, on a clock that the test moves.
+type told struct {
+	mu      sync.Mutex
+	now     time.Time
+	problem string
+	status  discovery.Status
+}
+
+func (h *told) options(o *Options) {
+	o.Now = func() time.Time {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.now
+	}
+	o.Health = func(s discovery.Status, problem string) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.status, h.problem = s, problem
+	}
+	o.ReadWithin = 500 * time.Millisecond
+}
+
+func (h *told) health() (discovery.Status, string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.status, h.problem
+}
+
+func (h *told) pass(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.now = h.now.Add(d)
+}
+
+// TestDeliveryIsVerified: a broker that does not take or give what it should is told
+// within a minute, and it is well again by itself when the broker is.
+func TestDeliveryIsVerified(t *testing.T) {
+	const all = "user thingwarden\ntopic readwrite #\n"
+	for _, tt := range []struct{ name, acl, conf, want string }{
+		{"configurations may not be written", "user thingwarden\ntopic readwrite thingwarden/#\ntopic read homeassistant/#\n", "", "does not pass on what Thingwarden publishes"},
+		{"nothing may be read", "user thingwarden\ntopic write #\n", "", "does not let Thingwarden read its own topics"},
+		{"large messages are refused", all, "message_size_limit 2500", "message_size_limit"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			acl := filepath.Join(t.TempDir(), "acl")
+			allow := func(s string) {
+				if err := os.WriteFile(acl, []byte(s), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			allow(tt.acl)
+			m := brokertest.StartMosquittoWith(t, false, "acl_file "+acl+"\n"+tt.conf)
+			b := server{config: broker.Config{URL: m.URL(), Username: brokertest.Username, Password: brokertest.Password}}
+			h := &told{now: noon}
+			a := startAgent(t, b, Memory{}, h.options)
+			s := snapshot()
+			s.Events = nil
+			began := time.Now()
+			for step := 0; ; step++ {
+				_ = a.p.Publish(t.Context(), s) // is refused, or seems to go well
+				if status, problem := h.health(); status == discovery.Degraded {
+					if !strings.Contains(problem, tt.want) {
+						t.Fatalf("health says %q, want %q", problem, tt.want)
+					}
+					break
+				}
+				if time.Since(began) > 50*time.Second {
+					t.Fatal("health says nothing")
+				}
+				time.Sleep(100 * time.Millisecond)
+				if step == 1 {
+					h.pass(echoDue + time.Second)
+				}
+			}
+			m.Kill()
+			allow(all)
+			m.Configure("acl_file " + acl)
+			m.Start()
+			o := observe(t, b, "observer")
+			eventually(t, "well again", func() bool {
+				h.pass(time.Second)
+				_ = a.p.Publish(t.Context(), s)
+				status, _ := h.health()
+				return status == discovery.OK
+			})
+			o.expect(wanted(s))
+		})
+	}
+}
+
+// TestMassDeletionIsNotTheOwners is about threat T10 of the catalogue.
+func TestMassDeletionIsNotTheOwners(t *testing.T) {
+	brokers(t, func(t *testing.T, b server) {
+		h := &told{now: noon}
+		o := observe(t, b, "observer")
+		a := startAgent(t, b, Memory{}, h.options)
+		s := large(6)
+		a.publish(s)
+		o.expect(wanted(s))
+		// Three are the owner's, one after the other.
+		for i := range 3 {
+			o.send(at.config(s.Devices[i+1].ID), "", true)
+		}
+		eventually(t, "hidden", func() bool { return len(a.hidden()) == 3 })
+		// The fourth within a minute is somebody else's, and so are those before.
+		h.pass(10 * time.Second)
+		o.send(at.config(s.Devices[4].ID), "", true)
+		o.send(at.config(discovery.Hub), "", true)
+		eventually(t, "told", func() bool {
+			_, problem := h.health()
+			return strings.Contains(problem, "Somebody clears Thingwarden's topics")
+		})
+		s = large(6)
+		s.At = s.At.Add(time.Minute)
+		a.publish(s)
+		o.expect(wanted(s))
+		a.mu.Lock()
+		n := 0
+		for _, c := range a.commands {
+			if c.Action == "unhide" {
+				n++
+			}
+		}
+		a.mu.Unlock()
+		if n != 3 || len(a.hidden()) != 3 {
+			t.Errorf("%d of the three were taken back, %v were hidden", n, a.hidden())
+		}
+		// It is over after an hour.
+		h.pass(suspectFor)
+		a.publish(s)
+		if status, problem := h.health(); status != discovery.OK {
+			t.Errorf("an hour later health says %q", problem)
+		}
+	})
+}
