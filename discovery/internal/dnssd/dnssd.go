@@ -32,6 +32,7 @@ type Instance struct {
 // the agent's time.
 func Describe(ev *fact.Evidence, all []Instance, clock time.Time) {
 	read(ev, all)
+	setTXT(ev, all)
 	setPlatform(ev, all, clock)
 	setHomeKit(ev, all)
 }

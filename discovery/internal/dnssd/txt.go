@@ -54,6 +54,35 @@ var names = []struct{ typ, key string }{
 	{"_http._tcp", ""},
 }
 
+// kinds are the keys of TXT records that say what sort of thing a host is, in the
+// spelling of many makers; no serial numbers, and no names that an owner gave.
+var kinds = []string{
+	"am", "app", "arch", "board", "brand", "ci", "devicetype", "dt", "ff", "gen", "hw", "integrator", "manufacturer", "md", "mdl", "mf",
+	"mfg", "model", "modelid", "modelname", "os", "platform", "product", "product_name", "product_type", "project_name",
+	"project_version", "rpmd", "systype", "ty", "usb_mdl", "usb_mfg", "vendor", "ver", "version", "vp",
+}
+
+// setTXT sets what the host's TXT records say of its kind.
+func setTXT(ev *fact.Evidence, all []Instance) {
+	var items, types []string
+	for _, i := range all {
+		if i.shared() {
+			continue
+		}
+		for _, key := range kinds {
+			if v := fact.Clean(i.TXT[key], fact.MaxText-len(key)-1); v != "" {
+				items, types = append(items, key+"="+v), append(types, i.Type)
+			}
+		}
+	}
+	if len(items) == 0 {
+		return
+	}
+	slices.Sort(items)
+	slices.Sort(types)
+	fact.MDNSTXT.Set(ev, slices.Compact(items), strings.Join(slices.Compact(types), ", "))
+}
+
 // shared reports whether the instance is another device's that this host passes
 // on: a CUPS server shares its printers as "printers/<name>".
 func (i Instance) shared() bool { return strings.HasPrefix(i.TXT["rp"], "printers/") }
