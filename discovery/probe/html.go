@@ -21,6 +21,8 @@ type form struct {
 	active   bool   // scripts, frames or objects may show more than its text does
 	refresh  string // address to which it sends the browser on; "" if it does not
 	esphome  bool   // it is a page of ESPHome's
+	// generator is the program that made the page (HTML, section 4.2.5.1), cleaned.
+	generator string
 
 	heading string // first title or heading that speaks of settings, cleaned
 	control string // first field of a form for sending settings, cleaned
@@ -106,6 +108,9 @@ func (f *form) note(tag html.Token, hidden bool) {
 			if to := refreshTarget(attr(tag, "content")); to != "" {
 				f.refresh = to
 			}
+		}
+		if strings.EqualFold(attr(tag, "name"), "generator") && f.generator == "" {
+			f.generator = fact.Clean(attr(tag, "content"), fact.MaxText)
 		}
 	default:
 		f.esphome = f.esphome || tag.Data == "esp-app"

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -26,7 +27,7 @@ var HTTP = &prober.Probe{
 	Gives: []string{
 		fact.HTTPBasicClear.Name(), fact.HTTPOpen.Name(), fact.HTTPPasswordForm.Name(), fact.HTTPRealm.Name(),
 		fact.HTTPToTLS.Name(), fact.HTTPServer.Name(), fact.HTTPSettingsOpen.Name(), fact.HTTPTitle.Name(), fact.HTTPTLS.Name(),
-		fact.TLSKeys.Name(),
+		fact.HTTPGenerator.Name(), fact.TLSIssuer.Name(), fact.TLSKeys.Name(), fact.TLSSubject.Name(),
 	},
 	Every:   12 * time.Hour,
 	Applies: reachable,
@@ -217,11 +218,15 @@ func (s *site) tell(e *fact.Evidence) {
 		{fact.HTTPTitle, func(p page) string { return p.title }},
 		{fact.HTTPServer, func(p page) string { return p.server }},
 		{fact.HTTPRealm, func(p page) string { return p.realm }},
+		{fact.HTTPGenerator, func(p page) string { return p.form.generator }},
 	}
+	// Texts of one page tell more together than those of several.
+	pages := slices.Clone(s.pages)
+	slices.SortStableFunc(pages, func(a, b page) int { return cmp.Compare(b.texts(), a.texts()) })
 	for _, x := range texts {
 		x.word.Unknown(e, s.whyNot())
-		if i := slices.IndexFunc(s.pages, func(p page) bool { return x.of(p) != "" }); i >= 0 {
-			x.word.Set(e, x.of(s.pages[i]), fmt.Sprintf("tcp/%d: %s", s.pages[i].port, x.of(s.pages[i])))
+		if i := slices.IndexFunc(pages, func(p page) bool { return x.of(p) != "" }); i >= 0 {
+			x.word.Set(e, x.of(pages[i]), fmt.Sprintf("tcp/%d: %s", pages[i].port, x.of(pages[i])))
 		}
 	}
 	nothing := func(page) string { return "" }
@@ -230,6 +235,17 @@ func (s *site) tell(e *fact.Evidence) {
 	s.tellAny(e, fact.HTTPPasswordForm, func(page) string { return ` <input type="password">` }, func(p page) tristate { return p.password })
 	s.tellAny(e, fact.HTTPSettingsOpen, func(p page) string { return " " + p.form.settings() }, func(p page) tristate { return p.settings })
 	s.tellToTLS(e)
+}
+
+// texts is how many texts of the page may name the product, the Server header not
+// counted.
+func (p page) texts() (n int) {
+	for _, s := range []string{p.title, p.realm, p.form.generator} {
+		if s != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // tellAny sets a word that is true if it is so on any port, and false only if
@@ -299,6 +315,8 @@ func (s *site) services() []discovery.Service {
 type encryption struct {
 	proof    string // of the first that speaks TLS
 	keys     []string
+	subject  string
+	issuer   string
 	refused  []string
 	services []discovery.Service
 	why      fact.Why
@@ -310,6 +328,7 @@ func (x *encryption) add(port uint16, state *tls.ConnectionState, err error) (se
 	case err == nil:
 		x.proof = fmt.Sprintf("tcp/%d: %s", port, tls.VersionName(state.Version))
 		x.keys = keysOf(state)
+		x.subject, x.issuer = namesOf(state)
 		x.services = []discovery.Service{{Proto: "tcp", Port: int(port), Name: "https"}}
 		x.why = ""
 		return true
@@ -328,13 +347,19 @@ func (x *encryption) tell(e *fact.Evidence) {
 	case x.proof != "":
 		fact.HTTPTLS.Set(e, true, x.proof)
 		fact.TLSKeys.Set(e, x.keys, x.proof)
+		setName(e, fact.TLSSubject, x.subject, x.proof)
+		setName(e, fact.TLSIssuer, x.issuer, x.proof)
 	case x.why != "":
 		fact.HTTPTLS.Unknown(e, x.why)
 		fact.TLSKeys.Unknown(e, x.why)
+		fact.TLSSubject.Unknown(e, x.why)
+		fact.TLSIssuer.Unknown(e, x.why)
 	default:
 		none := strings.Join(x.refused, "; ")
 		fact.HTTPTLS.Set(e, false, none)
 		fact.TLSKeys.Set(e, nil, none)
+		fact.TLSSubject.Unknown(e, fact.Refused)
+		fact.TLSIssuer.Unknown(e, fact.Refused)
 	}
 }
 
@@ -347,4 +372,22 @@ func keysOf(state *tls.ConnectionState) []string {
 	}
 	sum := sha256.Sum256(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
 	return []string{hex.EncodeToString(sum[:])}
+}
+
+// namesOf returns the subject and the issuer of the device's certificate, as RFC
+// 4514 writes them.
+func namesOf(state *tls.ConnectionState) (subject, issuer string) {
+	if len(state.PeerCertificates) == 0 {
+		return "", ""
+	}
+	c := state.PeerCertificates[0]
+	return c.Subject.String(), c.Issuer.String()
+}
+
+func setName(e *fact.Evidence, word fact.Fact[string], name, proof string) {
+	if name == "" {
+		word.Unknown(e, fact.NotTold)
+		return
+	}
+	word.Set(e, name, proof)
 }

@@ -48,8 +48,8 @@ func TestTelnetInTheLab(t *testing.T) {
 		host *lab.Host
 		want string
 	}{
-		{open, "telnet.open = true | tcp/23: Telnet commands (IAC)\ntelnet.port = 23 | tcp/23: Telnet commands (IAC)\nservice tcp/23 telnet\nconnections 1\n"},
-		{clean, "telnet.open = false | tcp/23, tcp/2323 refused\ntelnet.port ? refused\nconnections 2\n"},
+		{open, "telnet.banner ? not-told\ntelnet.open = true | tcp/23: Telnet commands (IAC)\ntelnet.port = 23 | tcp/23: Telnet commands (IAC)\nservice tcp/23 telnet\nconnections 1\n"},
+		{clean, "telnet.banner ? refused\ntelnet.open = false | tcp/23, tcp/2323 refused\ntelnet.port ? refused\nconnections 2\n"},
 	} {
 		t.Run(tt.host.Name, func(t *testing.T) {
 			if diff := cmp.Diff(tt.want, askHost(t, l, tt.host, Telnet)); diff != "" {
@@ -90,6 +90,7 @@ auth.require = ("/" => ("method" => "basic", "realm" => "Porch camera", "require
 	got := askHost(t, l, cam, HTTP)
 	got = regexp.MustCompile(`lighttpd/[\d.]+`).ReplaceAllString(got, "lighttpd")
 	want := `http.basic_clear = true | tcp/80: 401 Basic realm="Porch camera"
+http.generator ? not-told
 http.open = true | tcp/80: 401 Basic realm="Porch camera"
 http.password_form_clear = false | tcp/80: 401 Basic realm="Porch camera"; tcp/8080 refused
 http.realm = Porch camera | tcp/80: Porch camera
@@ -98,7 +99,9 @@ http.server = lighttpd | tcp/80: lighttpd
 http.settings_open = false | tcp/80: 401 Basic realm="Porch camera"; tcp/8080 refused
 http.title = 401 Unauthorized | tcp/80: 401 Unauthorized
 http.tls = false | tcp/443 refused; tcp/8443 refused
+tls.issuer ? refused
 tls.keys = [] | tcp/443 refused; tcp/8443 refused
+tls.subject ? refused
 service tcp/80 http
 connections 4
 `

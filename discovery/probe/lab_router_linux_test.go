@@ -162,6 +162,11 @@ func TestUPnPInTheLab(t *testing.T) {
 device.class ? not-told
 device.manufacturer = Justin Maggard | tcp/8200: /rootDesc.xml: Justin Maggard
 device.model = Windows Media Connect compatible (MiniDLNA) 1.3.0 | tcp/8200: /rootDesc.xml: Windows Media Connect compatible (MiniDLNA) 1.3.0
+upnp.device_type = urn:schemas-upnp-org:device:MediaServer:1 | tcp/8200: /rootDesc.xml
+upnp.friendly_name = Cellar NAS | tcp/8200: /rootDesc.xml
+upnp.manufacturer = Justin Maggard | tcp/8200: /rootDesc.xml
+upnp.model = Windows Media Connect compatible (MiniDLNA) | tcp/8200: /rootDesc.xml
+upnp.model_number = 1.3.0 | tcp/8200: /rootDesc.xml
 connections 1
 `
 	if diff := cmp.Diff(want, got); diff != "" {

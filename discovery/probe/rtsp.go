@@ -2,6 +2,7 @@ package probe
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -24,7 +25,7 @@ var RTSP = &prober.Probe{
 	Name:  "rtsp",
 	Doc:   "Asks TCP ports 554 and 8554, and one announced by multicast DNS, once to describe their live video (RTSP), to see whether a password is wanted; fetches no picture and logs in nowhere.",
 	Touch: prober.Read,
-	Gives: []string{fact.RTSPOpen.Name(), fact.RTSPPictureOpen.Name()},
+	Gives: []string{fact.RTSPOpen.Name(), fact.RTSPPictureOpen.Name(), fact.RTSPServer.Name()},
 	Every: 12 * time.Hour,
 	Applies: func(d discovery.Device, ev *fact.Evidence) bool {
 		class, _ := fact.DeviceClass.Get(ev)
@@ -82,6 +83,7 @@ func describeRTSP(ctx context.Context, t *prober.Target, port uint16) (rtspAnswe
 type rtspAnswer struct {
 	status int    // 0: another protocol
 	line   string // the first line, cleaned
+	server string // its Server header, cleaned
 	video  bool   // it describes a picture
 	tuner  bool   // what it describes is broadcast television
 }
@@ -107,10 +109,11 @@ func readRTSP(r io.Reader) (rtspAnswer, error) {
 		return d, nil
 	}
 	d.status, _ = strconv.Atoi(m[1])
+	fields, err := head.ReadMIMEHeader()
+	d.server = fact.Clean(fields.Get("Server"), fact.MaxText)
 	if d.status != 200 {
 		return d, nil
 	}
-	fields, err := head.ReadMIMEHeader()
 	length, lerr := strconv.Atoi(fields.Get("Content-Length"))
 	if err != nil || lerr != nil || length < 0 || length > maxRTSP {
 		return d, nil
@@ -127,8 +130,10 @@ func readRTSP(r io.Reader) (rtspAnswer, error) {
 // videos is what all ports answered.
 type videos struct {
 	asked
-	open  string // proof of one that shows its picture
-	vague bool   // one whose picture is elsewhere, or that said nothing of it
+	open   string // proof of one that shows its picture
+	server string // first Server header, and its proof
+	by     string
+	vague  bool // one whose picture is elsewhere, or that said nothing of it
 }
 
 // add takes in what a port answered and reports whether it serves live video.
@@ -136,6 +141,9 @@ func (v *videos) add(port uint16, d rtspAnswer, err error) bool {
 	said := fmt.Sprintf("tcp/%d: DESCRIBE /: %s", port, d.line)
 	if !v.answered(port, said, d.status != 0, err) {
 		return false
+	}
+	if v.server == "" && d.server != "" {
+		v.server, v.by = d.server, fmt.Sprintf("tcp/%d: %s", port, d.server)
 	}
 	switch {
 	case d.tuner:
@@ -150,6 +158,13 @@ func (v *videos) add(port uint16, d rtspAnswer, err error) bool {
 
 func (v *videos) tell(e *fact.Evidence) {
 	v.tellOpen(e, fact.RTSPOpen)
+	if v.server != "" {
+		fact.RTSPServer.Set(e, v.server, v.by)
+	} else if n, _ := e.Entry(fact.RTSPOpen.Name()); n.Value == true {
+		fact.RTSPServer.Unknown(e, fact.NotTold)
+	} else {
+		fact.RTSPServer.Unknown(e, cmp.Or(n.Why, fact.Refused))
+	}
 	if v.open != "" {
 		fact.RTSPPictureOpen.Set(e, true, v.open)
 		return

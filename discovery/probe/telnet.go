@@ -20,7 +20,7 @@ var Telnet = &prober.Probe{
 	Name:    "telnet",
 	Doc:     "Connects to TCP ports 23 and 2323 and reads what the device says first; sends nothing.",
 	Touch:   prober.Connect,
-	Gives:   []string{fact.TelnetOpen.Name(), fact.TelnetPort.Name()},
+	Gives:   []string{fact.TelnetBanner.Name(), fact.TelnetOpen.Name(), fact.TelnetPort.Name()},
 	Every:   12 * time.Hour,
 	Applies: reachable,
 	Run:     runTelnet,
@@ -48,6 +48,7 @@ func runTelnet(ctx context.Context, t *prober.Target, report func(discovery.Obse
 		case loginBanner:
 			fact.TelnetOpen.Set(o.Facts, true, said)
 			fact.TelnetPort.Set(o.Facts, int64(port), said)
+			tellBanner(o.Facts, banner, said)
 			o.Services = []discovery.Service{{Proto: "tcp", Port: int(port), Name: "telnet"}}
 			report(o)
 			return nil
@@ -69,8 +70,19 @@ func runTelnet(ctx context.Context, t *prober.Target, report func(discovery.Obse
 		fact.TelnetOpen.Unknown(o.Facts, why)
 	}
 	fact.TelnetPort.Unknown(o.Facts, why)
+	fact.TelnetBanner.Unknown(o.Facts, why)
 	report(o)
 	return nil
+}
+
+// tellBanner sets what the service says first, without Telnet's commands.
+func tellBanner(e *fact.Evidence, banner []byte, said string) {
+	text, _ := stripCommands(banner)
+	if s := fact.Clean(string(stripANSI(text)), fact.MaxText); s != "" {
+		fact.TelnetBanner.Set(e, s, said)
+		return
+	}
+	fact.TelnetBanner.Unknown(e, fact.NotTold)
 }
 
 // banner is what the first bytes on a port show.

@@ -14,10 +14,13 @@ import (
 
 // UPnP reads how a device describes itself.
 var UPnP = &prober.Probe{
-	Name:    "upnp",
-	Doc:     "Reads the description that a device announces by SSDP (UPnP): its name, maker, model and kind; asks at the device's own address only, and controls nothing.",
-	Touch:   prober.Read,
-	Gives:   []string{fact.DeviceClass.Name(), fact.DeviceManufacturer.Name(), fact.DeviceModel.Name()},
+	Name:  "upnp",
+	Doc:   "Reads the description that a device announces by SSDP (UPnP): its name, maker, model and kind; asks at the device's own address only, and controls nothing.",
+	Touch: prober.Read,
+	Gives: []string{
+		fact.DeviceClass.Name(), fact.DeviceManufacturer.Name(), fact.DeviceModel.Name(), fact.UPnPDeviceType.Name(),
+		fact.UPnPFriendlyName.Name(), fact.UPnPManufacturer.Name(), fact.UPnPModel.Name(), fact.UPnPModelNumber.Name(),
+	},
 	Every:   24 * time.Hour,
 	Needs:   []string{fact.UPnPLocations.Name()},
 	Located: true,
@@ -55,8 +58,20 @@ func runUPnP(ctx context.Context, t *prober.Target, report func(discovery.Observ
 	fact.DeviceClass.Unknown(o.Facts, why)
 	fact.DeviceManufacturer.Unknown(o.Facts, why)
 	fact.DeviceModel.Unknown(o.Facts, why)
+	for _, w := range described {
+		w.word.Unknown(o.Facts, why)
+	}
 	report(o)
 	return nil
+}
+
+// described are the words that stand in a description as they are.
+var described = [...]struct {
+	name string
+	word fact.Fact[string]
+}{
+	{"friendlyName", fact.UPnPFriendlyName}, {"manufacturer", fact.UPnPManufacturer}, {"modelName", fact.UPnPModel},
+	{"modelNumber", fact.UPnPModelNumber}, {"deviceType", fact.UPnPDeviceType},
 }
 
 // description is what a device says of itself (UPnP Device Architecture 1.1,
@@ -73,6 +88,7 @@ type description struct {
 
 type upnpDevice struct {
 	kind         string // "InternetGatewayDevice"
+	said         [len(described)]string
 	name         string
 	manufacturer string
 	model        string
@@ -127,6 +143,9 @@ func readDescription(b []byte) (description, error) {
 		manufacturer: device.value("manufacturer"),
 		model:        modelOf(device.value("modelName"), device.value("modelNumber")),
 	}}
+	for i, w := range described {
+		d.root.said[i] = fact.Clean(device.value(w.name), fact.MaxText)
+	}
 	device.each("service", func(s *element) {
 		if !s.whole {
 			return
@@ -176,6 +195,14 @@ func (d upnpDevice) tell(e *fact.Evidence, proof string) {
 	set := func(word fact.Fact[string], value string) {
 		if _, had := word.Get(e); value != "" && (!had || d.class() == "router") {
 			word.Set(e, value, proof+": "+value)
+		}
+	}
+	if _, had := fact.UPnPDeviceType.Get(e); !had || d.class() == "router" {
+		for i, w := range described {
+			e.Remove(w.word.Name()) // all are of one description
+			if d.said[i] != "" {
+				w.word.Set(e, d.said[i], proof)
+			}
 		}
 	}
 	if class := d.class(); class != "" {

@@ -1,15 +1,55 @@
 package neighbours
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
+
+// dhcpAsk is what a client says of itself when it asks for an address (RFC 2132).
+type dhcpAsk struct {
+	host   string // options 12 and 81, first label
+	class  string // option 60
+	params string // option 55: numbers with commas between them
+}
+
+// or fills what a message does not say with what was said before: clients leave
+// out in one message what they say in another.
+func (a dhcpAsk) or(before dhcpAsk) dhcpAsk {
+	return dhcpAsk{cmp.Or(a.host, before.host), cmp.Or(a.class, before.class), cmp.Or(a.params, before.params)}
+}
+
+func (a dhcpAsk) tell(e *fact.Evidence) {
+	for _, x := range []struct {
+		word  fact.Fact[string]
+		value string
+		proof string
+	}{
+		{fact.DHCPHostname, a.host, "dhcp option 12"}, {fact.DHCPVendorClass, a.class, "dhcp option 60"}, {fact.DHCPParams, a.params, "dhcp option 55"},
+	} {
+		if x.value != "" {
+			x.word.Set(e, x.value, x.proof)
+		}
+	}
+}
+
+// maxParams is how many numbers of option 55 are kept: more are no client's list.
+const maxParams = 48
+
+func params(b []byte) string {
+	var list []string
+	for _, code := range b[:min(len(b), maxParams)] {
+		list = append(list, strconv.Itoa(int(code)))
+	}
+	return strings.Join(list, ",")
+}
 
 // parseDHCP4 reads what a client asks of a DHCP server (RFC 2131), and keeps
 // its hostname (option 12, or 81 of RFC 4702) and the address that it asks for.
@@ -24,12 +64,14 @@ func (s *sighting) parseDHCP4(b []byte) bool {
 	if c := m.ClassIdentifier(); c != "" {
 		class = fmt.Sprintf(" option 60 %q", c)
 	}
+	s.asks.class = fact.Clean(m.ClassIdentifier(), fact.MaxText)
+	s.asks.params = params(m.Options.Get(dhcpv4.OptionParameterRequestList))
 	name, option := m.HostName(), 12
 	if name == "" {
 		name, option = fqdn4(m.Options.Get(dhcpv4.OptionFQDN)), 81
 	}
 	if s.name = hostname(name); s.name != "" {
-		s.named = fmt.Sprintf("dhcp %s option %d %q%s", kind, option, s.name, class)
+		s.named, s.asks.host = fmt.Sprintf("dhcp %s option %d %q%s", kind, option, s.name, class), s.name
 	}
 	if m.MessageType() == dhcpv4.MessageTypeRequest {
 		if a, ok := netip.AddrFromSlice(m.RequestedIPAddress().To4()); ok && a.IsGlobalUnicast() {

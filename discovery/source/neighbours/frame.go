@@ -27,6 +27,7 @@ type sighting struct {
 	soon  netip.Addr // that the sender is about to use; may be invalid
 	name  string     // hostname; may be empty
 	named string     // proof of the name
+	asks  dhcpAsk    // what it said by DHCP
 	proof string
 }
 

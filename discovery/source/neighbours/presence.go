@@ -106,6 +106,19 @@ func (t *neighbourTable) tell(n *neighbour, now time.Time) {
 	t.report(n.observation(now))
 }
 
+// learn takes in what a packet says of its sender.
+func (n *neighbour) learn(s sighting) {
+	if s.name != "" && s.name != n.name {
+		n.name, n.named, n.changed = s.name, s.named, true
+	}
+	if asks := s.asks.or(n.asks); asks != n.asks {
+		n.asks, n.changed = asks, true
+	}
+	if n.proof == "" {
+		n.proof = s.proof
+	}
+}
+
 func (n *neighbour) observation(now time.Time) discovery.Observation {
 	mac, _ := discovery.MAC(n.mac.hex())
 	e := fact.New(name, now)
@@ -118,6 +131,7 @@ func (n *neighbour) observation(now time.Time) discovery.Observation {
 	if n.name != "" {
 		fact.DeviceHostname.Set(e, n.name, n.named)
 	}
+	n.asks.tell(e)
 	n.setPresence(e, now)
 	if n.state == outOfSight {
 		fact.AddressDisputed.Unknown(e, fact.SourceDown)

@@ -55,7 +55,8 @@ type neighbour struct {
 	addrs       map[netip.Addr]*addrState
 	proof       string
 	name, named string // hostname and its proof
-	confirmed   bool   // the kernel got an answer from it
+	asks        dhcpAsk
+	confirmed   bool // the kernel got an answer from it
 	state       presence
 	alive       time.Time // last sign of life
 	asked       int       // rounds of questions without one
@@ -110,12 +111,7 @@ func (t *neighbourTable) hear(ifindex int, s sighting, now time.Time) {
 		}
 	}
 	t.live(n, now)
-	if s.name != "" && s.name != n.name {
-		n.name, n.named, n.changed = s.name, s.named, true
-	}
-	if n.proof == "" {
-		n.proof = s.proof
-	}
+	n.learn(s)
 	if addr.IsValid() {
 		t.noteClaim(n, addr, now)
 		t.claim(n, addr, s.proof, now)

@@ -63,7 +63,9 @@ func (l *listener) start(networks []discovery.Network) (again bool) {
 	// The package knows no other way; it reads this in Start and nowhere else.
 	ssdp.Interfaces = interfaces
 	m := &ssdp.Monitor{
-		Alive:  func(m *ssdp.AliveMessage) { l.hear(m.From, m.Type, m.Location) },
+		Alive: func(m *ssdp.AliveMessage) {
+			l.hear(m.From, message{kind: m.Type, location: m.Location, server: m.Server})
+		},
 		Bye:    func(*ssdp.ByeMessage) { l.count() },
 		Search: func(*ssdp.SearchMessage) { l.count() },
 	}
@@ -108,12 +110,13 @@ func (l *listener) tell(problem string) {
 	l.env.Health(discovery.Degraded, problem)
 }
 
-func (l *listener) hear(from net.Addr, kind, location string) {
+func (l *listener) hear(from net.Addr, m message) {
 	if !l.count() {
 		return
 	}
 	if sender, ok := l.gate.admits(from); ok {
-		l.gate.pass(message{from: sender, kind: kind, location: location})
+		m.from = sender
+		l.gate.pass(m)
 	}
 }
 

@@ -40,9 +40,11 @@ type sender struct {
 	last      time.Time            // heard
 	locations map[string]time.Time // valid ones, and when each was last heard
 	gateway   string               // the location at which it is an Internet gateway
+	server    string               // first SERVER header, cleaned
 
 	told        []string // locations
 	toldGateway string
+	toldServer  string
 	toldAt      time.Time
 	refused     bool // a location was refused, and that was logged
 }
@@ -95,6 +97,9 @@ func (r *register) receive(m message, now time.Time) {
 	}
 	s.last = now
 	s.locations[m.location] = now
+	if s.server == "" {
+		s.server = fact.Clean(m.server, fact.MaxText)
+	}
 	if len(s.locations) > upnp.MaxLocations {
 		delete(s.locations, s.oldest())
 	}
@@ -134,7 +139,7 @@ func (r *register) tell(s *sender, now time.Time) {
 		return l != s.gateway && s.last.Sub(at) > locationForgotten
 	})
 	locations := slices.Sorted(maps.Keys(s.locations))
-	same := slices.Equal(locations, s.told) && s.gateway == s.toldGateway
+	same := slices.Equal(locations, s.told) && s.gateway == s.toldGateway && s.server == s.toldServer
 	o := discovery.Observation{About: s.about(), Quiet: now.Sub(s.last) > 2*tellEvery}
 	switch {
 	case !same:
@@ -143,7 +148,10 @@ func (r *register) tell(s *sender, now time.Time) {
 			delete(r.silent, s.addr)
 		}
 		o.Services = upnp.Describe(o.Facts, s.addr, locations, s.gateway)
-		s.told, s.toldGateway = locations, s.gateway
+		if s.server != "" {
+			fact.SSDPServer.Set(o.Facts, s.server, "SSDP SERVER")
+		}
+		s.told, s.toldGateway, s.toldServer = locations, s.gateway, s.server
 	case now.Sub(s.toldAt) < presentEvery || o.Quiet:
 		return
 	}

@@ -250,7 +250,7 @@ func TestReadAnswer(t *testing.T) {
 		ok       bool
 	}{
 		{"real", "HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=120\r\nST: upnp:rootdevice\r\nUSN: uuid:1::upnp:rootdevice\r\nEXT:\r\nSERVER: x UPnP/1.1\r\nLOCATION: http://192.168.1.1:5000/rootDesc.xml\r\n\r\n",
-			message{kind: "upnp:rootdevice", location: "http://192.168.1.1:5000/rootDesc.xml"}, true},
+			message{kind: "upnp:rootdevice", location: "http://192.168.1.1:5000/rootDesc.xml", server: "x UPnP/1.1"}, true},
 		{"without its end", "HTTP/1.1 200 OK\r\nlocation: x\r\nst: y", message{kind: "y", location: "x"}, true},
 		{"an error", "HTTP/1.1 500 no\r\nLOCATION: x\r\n\r\n", message{location: "x"}, false},
 		{"a search", "M-SEARCH * HTTP/1.1\r\n\r\n", message{}, false},

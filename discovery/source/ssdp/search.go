@@ -144,7 +144,7 @@ func readAnswer(b []byte) (message, bool) {
 		return message{}, false
 	}
 	_ = r.Body.Close()
-	return message{kind: r.Header.Get("ST"), location: r.Header.Get("LOCATION")}, r.StatusCode == http.StatusOK
+	return message{kind: r.Header.Get("ST"), location: r.Header.Get("LOCATION"), server: r.Header.Get("SERVER")}, r.StatusCode == http.StatusOK
 }
 
 func (s *searcher) close() {

@@ -74,6 +74,7 @@ type message struct {
 	from     netip.Addr
 	kind     string // the device or service that is announced or found
 	location string // a URL, as sent
+	server   string // SERVER header, as sent
 }
 
 // Run listens and asks until ctx is done.
