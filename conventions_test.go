@@ -18,7 +18,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/product"
 )
 
 const module = "github.com/thingwarden/thingwarden"
@@ -458,4 +460,43 @@ func mirrorHosts() []string {
 		}
 	}
 	return hosts
+}
+
+// TestNamesOfPlugins: the core and the publishers know traits, never names. No
+// text in their Go equals the name of a source or of a product.
+func TestNamesOfPlugins(t *testing.T) {
+	names := map[string]bool{}
+	for _, k := range builtin.Sources {
+		names[k.Name] = true
+	}
+	cards, err := product.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range cards.IDs() {
+		names[id] = true
+	}
+	other := map[string]string{ // texts that mean something else, by file
+		"agent/hass/hass.go":               "homeassistant", // the default topic of MQTT discovery
+		"discovery/product/integration.go": "mdns",          // a column of Home Assistant's table
+	}
+	core := []string{"discovery", "discovery/inventory", "discovery/prober", "discovery/product", "agent/home", "agent/report", "agent/hass", "agent/web"}
+	for _, p := range packages(t) {
+		if !slices.Contains(core, p.path()) {
+			continue
+		}
+		for _, f := range sources(t, p) {
+			ast.Inspect(f.ast, func(n ast.Node) bool {
+				lit, ok := n.(*ast.BasicLit)
+				if !ok || lit.Kind != token.STRING {
+					return true
+				}
+				text, err := strconv.Unquote(lit.Value)
+				if err == nil && names[text] && other[f.name] != text && f.name != "discovery/firmware.go" { // until the cards tell all dates
+					t.Errorf("%s: %q is the name of a source or product", f.at(n), text)
+				}
+				return true
+			})
+		}
+	}
 }
