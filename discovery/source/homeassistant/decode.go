@@ -11,6 +11,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
 	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
+	"github.com/thingwarden/thingwarden/discovery/internal/wsjson"
 )
 
 // The limits of what is kept of one item.
@@ -37,7 +38,7 @@ type frame struct {
 
 func decodeFrame(b []byte) (frame, error) {
 	var f frame
-	err := loosejson.Unmarshal(b, maxFrame, &f)
+	err := loosejson.Unmarshal(b, wsjson.MaxFrame, &f)
 	return f, err
 }
 
@@ -49,7 +50,7 @@ type changes[Add, Remove any] struct {
 
 func decode[T any](what string, b json.RawMessage) (T, error) {
 	var v T
-	if err := loosejson.Unmarshal(b, maxFrame, &v); err != nil {
+	if err := loosejson.Unmarshal(b, wsjson.MaxFrame, &v); err != nil {
 		return v, fmt.Errorf("%s: %w", what, err)
 	}
 	return v, nil

@@ -10,7 +10,7 @@ import (
 )
 
 // tellHealth says what Home Assistant does not tell, and why.
-func (x *session) tellHealth(now time.Time) {
+func (x *connection) tellHealth(now time.Time) {
 	reasons := map[string][]string{}
 	var order []string
 	for _, c := range opening {
@@ -33,12 +33,12 @@ func (x *session) tellHealth(now time.Time) {
 	}
 	if len(parts) == 0 {
 		if len(x.sent) == 0 || now.Sub(x.began) >= starting {
-			x.health(discovery.OK, "")
+			x.health.Set(discovery.OK, "")
 		}
 		return
 	}
 	parts = append(parts, "Devices that are known by that alone are not seen; what else it tells is used.")
-	x.health(discovery.Degraded, strings.Join(parts, " "))
+	x.health.Set(discovery.Degraded, strings.Join(parts, " "))
 }
 
 // The codes of errors that Home Assistant gives (components/websocket_api/const.py),

@@ -21,17 +21,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/session"
+	"github.com/thingwarden/thingwarden/discovery/internal/wsjson"
 )
 
 // Name is the name of the source.
@@ -72,17 +68,14 @@ func (c *Config) SetUp(env discovery.Env) bool { return c.URL != "" || env.Super
 // New implements discovery.SourceConfig.
 func (c *Config) New(env discovery.Env) (discovery.Source, error) {
 	// No proxy of the environment's: the token must go to nobody else.
-	return newSource(*c, env, &http.Transport{MaxResponseHeaderBytes: 16 << 10, DisableKeepAlives: true})
+	return newSource(*c, env, wsjson.Transport())
 }
 
 func newSource(c Config, env discovery.Env, transport http.RoundTripper) (*source, error) {
 	if c.URL == "" && env.Supervisor != nil {
 		c.URL, c.Token = env.Supervisor()
 	}
-	s := &source{env: env, token: c.Token, http: &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	s := &source{env: env, token: c.Token, http: wsjson.Client(transport), health: session.NewHealth(env.Health)}
 	if c.URL == "" {
 		return s, nil
 	}
@@ -113,63 +106,34 @@ func socketURL(raw string) (*url.URL, error) {
 }
 
 type source struct {
-	env   discovery.Env
-	url   *url.URL // nil: Home Assistant is not asked
-	token string
-	http  *http.Client
-
-	mu      sync.Mutex
-	status  discovery.Status
-	problem string
+	env    discovery.Env
+	url    *url.URL // nil: Home Assistant is not asked
+	token  string
+	http   *http.Client
+	health *session.Health
 }
 
 // Run implements discovery.Source. What was told is kept while the connection is
 // lost, and what changes by the minute becomes unknown.
 func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
 	if s.url == nil {
-		s.health(discovery.OK, "Not set up: Home Assistant's own view of the home is not used. It needs an address and a token (sources.homeassistant).")
+		s.health.Set(discovery.OK, "Not set up: Home Assistant's own view of the home is not used. It needs an address and a token (sources.homeassistant).")
 		<-ctx.Done()
 		return nil
 	}
 	t := newTeller(s.env, report)
-	for attempt := 0; ctx.Err() == nil; attempt++ {
-		began := time.Now()
-		s.count()
-		err := s.session(ctx, t)
-		if ctx.Err() != nil {
-			return nil
-		}
+	connect := func(ctx context.Context) error {
+		session.Count(s.env, s.url)
+		return s.session(ctx, t)
+	}
+	session.Follow(ctx, connect, func(err error) {
 		t.lost(ctx)
-		s.log(err)
-		s.health(discovery.Down, problemOf(err))
-		if time.Since(began) > discovery.MaxBackoff {
-			attempt = 0
+		if s.health.Status() != discovery.Down {
+			s.env.Log.Warn("Home Assistant lost or not reached", "url", s.url.String(), "err", wsjson.Plain(err, errRefused))
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(discovery.Backoff(attempt, rand.Float64())):
-		}
-	}
+		s.health.Set(discovery.Down, problemOf(err))
+	})
 	return nil
-}
-
-func (s *source) log(err error) {
-	s.mu.Lock()
-	was := s.status
-	s.mu.Unlock()
-	if was != discovery.Down {
-		s.env.Log.Warn("Home Assistant lost or not reached", "url", s.url.String(), "err", plain(err))
-	}
-}
-
-// health tells how the source is, on change.
-func (s *source) health(status discovery.Status, problem string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if status != s.status || problem != s.problem {
-		s.status, s.problem = status, problem
-		s.env.Health(status, problem)
-	}
 }
 
 // problemOf is what the owner reads when there is no session.
@@ -177,24 +141,5 @@ func problemOf(err error) string {
 	if errors.Is(err, errRefused) {
 		return "Home Assistant does not accept the token, so nothing is learned from it. Make a new long-lived access token of an administrator (your profile, Security) and set it under sources.homeassistant.token."
 	}
-	return fmt.Sprintf("Home Assistant cannot be reached (%s), so nothing is learned from it at present.", plain(err))
-}
-
-// plain shortens an error to its cause.
-func plain(err error) string {
-	for _, known := range []error{errSilent, errRefused, errLost} {
-		if errors.Is(err, known) {
-			return known.Error()
-		}
-	}
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		err = op.Err
-	}
-	return fact.Clean(err.Error(), 120)
-}
-
-// count tells that a connection is opened.
-func (s *source) count() {
-	addr, _ := netip.ParseAddr(s.url.Hostname()) // of a name the home is told
-	s.env.Sent(addr, 0, 1)
+	return fmt.Sprintf("Home Assistant cannot be reached (%s), so nothing is learned from it at present.", wsjson.Plain(err, errRefused))
 }

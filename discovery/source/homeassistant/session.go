@@ -5,18 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/wsjson"
 )
 
 const (
-	maxFrame       = 16 << 20 // bytes; a list of 2,000 devices is about 2 MB
-	connectTimeout = 10 * time.Second
 	// pingEvery is how long nothing may come before Home Assistant is asked whether
 	// it is there, and silentAfter how long until it counts as gone.
 	pingEvery   = 30 * time.Second
@@ -36,16 +34,13 @@ const (
 	starting = 30 * time.Second
 )
 
-var (
-	errSilent  = errors.New("it no longer answers")
-	errLost    = errors.New("the connection was lost")
-	errRefused = errors.New("it does not accept the token")
-)
+// errRefused is what a token gets that is not valid.
+var errRefused = errors.New("it does not accept the token")
 
-// session is one connection. One goroutine owns it.
-type session struct {
+// connection is one connection to Home Assistant. One goroutine owns it.
+type connection struct {
 	*source
-	conn   *websocket.Conn
+	conn   *wsjson.Conn
 	teller *teller
 	began  time.Time
 	heard  time.Time
@@ -73,11 +68,11 @@ func (s *source) session(ctx context.Context, t *teller) error {
 	}
 	version, err := s.login(ctx, conn)
 	if err != nil {
-		_ = conn.CloseNow()
+		conn.Close()
 		return err
 	}
 	s.env.Log.Info("Home Assistant connected", "url", s.url.String(), "version", fact.Clean(version, 32))
-	x := &session{
+	x := &connection{
 		source: s, conn: conn, teller: t, began: time.Now(), heard: time.Now(), wait: retryFirst,
 		sent: map[int64]command{}, streams: map[int64]command{}, refused: map[command]string{}, started: map[int64]bool{},
 	}
@@ -86,7 +81,7 @@ func (s *source) session(ctx context.Context, t *teller) error {
 	go func() { ended <- read(ctx, conn, frames) }()
 	err = x.run(ctx, frames)
 	cancel()
-	_ = conn.CloseNow()
+	conn.Close()
 	if e := <-ended; err == nil {
 		err = e
 	}
@@ -94,12 +89,12 @@ func (s *source) session(ctx context.Context, t *teller) error {
 }
 
 // read passes frames on until the connection or ctx ends.
-func read(ctx context.Context, conn *websocket.Conn, frames chan<- []byte) error {
+func read(ctx context.Context, conn *wsjson.Conn, frames chan<- []byte) error {
 	defer close(frames)
 	for {
-		_, b, err := conn.Read(ctx)
+		b, err := conn.Read(ctx)
 		if err != nil {
-			return fmt.Errorf("%w: %w", errLost, err)
+			return err
 		}
 		select {
 		case frames <- b:
@@ -109,28 +104,24 @@ func read(ctx context.Context, conn *websocket.Conn, frames chan<- []byte) error
 	}
 }
 
-func (s *source) dial(ctx context.Context) (*websocket.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	conn, resp, err := websocket.Dial(ctx, s.url.String(), &websocket.DialOptions{HTTPClient: s.http, HTTPHeader: s.header()})
+func (s *source) dial(ctx context.Context) (*wsjson.Conn, error) {
+	conn, err := wsjson.Dial(ctx, s.url.String(), s.http, s.header())
+	if e, ok := errors.AsType[*wsjson.StatusError](err); ok && (e.Code == http.StatusUnauthorized || e.Code == http.StatusForbidden) {
+		return nil, fmt.Errorf("%w: %s", errRefused, e.Status)
+	}
 	if err != nil {
-		// The library's error quotes the address only.
-		if resp != nil && (resp.StatusCode == 401 || resp.StatusCode == 403) {
-			return nil, fmt.Errorf("%w: %s", errRefused, resp.Status)
-		}
 		return nil, fmt.Errorf("connect to %s: %w", s.url, err)
 	}
-	conn.SetReadLimit(maxFrame)
 	return conn, nil
 }
 
 // header is sent when the connection is opened: the Supervisor wants to see the
 // token of an app there too.
-func (s *source) header() map[string][]string {
+func (s *source) header() http.Header {
 	if !strings.HasSuffix(s.url.Path, supervisorPath) {
 		return nil
 	}
-	return map[string][]string{"Authorization": {"Bearer " + s.token}}
+	return http.Header{"Authorization": {"Bearer " + s.token}}
 }
 
 // supervisorPath is where the Supervisor passes on to Home Assistant
@@ -138,13 +129,13 @@ func (s *source) header() map[string][]string {
 const supervisorPath = "/core/websocket"
 
 // login gives the token, and returns Home Assistant's version.
-func (s *source) login(ctx context.Context, conn *websocket.Conn) (version string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+func (s *source) login(ctx context.Context, conn *wsjson.Conn) (version string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, wsjson.Timeout)
 	defer cancel()
 	next := func() (frame, error) {
-		_, b, err := conn.Read(ctx)
+		b, err := conn.Read(ctx)
 		if err != nil {
-			return frame{}, fmt.Errorf("%w: %w", errLost, err)
+			return frame{}, err
 		}
 		return decodeFrame(b)
 	}
@@ -159,8 +150,8 @@ func (s *source) login(ctx context.Context, conn *websocket.Conn) (version strin
 	if err != nil {
 		return "", fmt.Errorf("encode log-in: %w", err)
 	}
-	if err := conn.Write(ctx, websocket.MessageText, b); err != nil {
-		return "", fmt.Errorf("%w: %w", errLost, err)
+	if err := conn.Write(ctx, b); err != nil {
+		return "", err
 	}
 	if f, err = next(); err != nil {
 		return "", err
@@ -171,7 +162,7 @@ func (s *source) login(ctx context.Context, conn *websocket.Conn) (version strin
 	return string(f.Version), nil
 }
 
-func (x *session) run(ctx context.Context, frames <-chan []byte) error {
+func (x *connection) run(ctx context.Context, frames <-chan []byte) error {
 	x.teller.begin(x.began)
 	for _, c := range opening {
 		if err := x.send(ctx, c); err != nil {
@@ -201,7 +192,7 @@ func (x *session) run(ctx context.Context, frames <-chan []byte) error {
 }
 
 // next returns when there is something to do even if nothing comes.
-func (x *session) next(now time.Time) time.Time {
+func (x *connection) next(now time.Time) time.Time {
 	next := x.heard.Add(silentAfter)
 	for _, at := range []time.Time{
 		x.tellAt, x.retryAt, x.refreshAt, later(x.heard, x.pinged).Add(pingEvery), x.teller.forgetAt, x.teller.repeatAt,
@@ -224,16 +215,14 @@ func later(a, b time.Time) time.Time {
 }
 
 // send sends a command.
-func (x *session) send(ctx context.Context, c command) error {
+func (x *connection) send(ctx context.Context, c command) error {
 	x.lastID++
 	b, err := encode(x.lastID, c)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	if err := x.conn.Write(ctx, websocket.MessageText, b); err != nil {
-		return fmt.Errorf("%w: %w", errLost, err)
+	if err := x.conn.Write(ctx, b); err != nil {
+		return err
 	}
 	if c != ping {
 		x.sent[x.lastID] = c
@@ -242,9 +231,9 @@ func (x *session) send(ctx context.Context, c command) error {
 }
 
 // work does what is due.
-func (x *session) work(ctx context.Context, now time.Time) error {
+func (x *connection) work(ctx context.Context, now time.Time) error {
 	if now.Sub(x.heard) >= silentAfter {
-		return errSilent
+		return wsjson.ErrSilent
 	}
 	if now.Sub(x.heard) >= pingEvery && now.Sub(x.pinged) >= pingEvery {
 		x.pinged = now
@@ -286,7 +275,7 @@ func due(t *time.Time, now time.Time) bool {
 }
 
 // take takes a message in. One that cannot be read spoils itself only.
-func (x *session) take(b []byte) {
+func (x *connection) take(b []byte) {
 	f, err := decodeFrame(b)
 	if err != nil {
 		x.env.Log.Debug("a message of Home Assistant can't be read", "err", err)
@@ -314,7 +303,7 @@ func (x *session) take(b []byte) {
 	}
 }
 
-func (x *session) answered(id int64, c command, f frame) {
+func (x *connection) answered(id int64, c command, f frame) {
 	if !f.Success.Value {
 		x.refused[c] = cleanCode(f)
 		if x.retryAt.IsZero() {
@@ -348,7 +337,7 @@ func (x *session) answered(id int64, c command, f frame) {
 	}
 }
 
-func (x *session) event(id int64, c command, b json.RawMessage) {
+func (x *connection) event(id int64, c command, b json.RawMessage) {
 	home := &x.teller.home
 	var err error
 	switch c {
@@ -375,7 +364,7 @@ func (x *session) event(id int64, c command, b json.RawMessage) {
 }
 
 // again reads a list once more, after a moment.
-func (x *session) again(c command) {
+func (x *connection) again(c command) {
 	if !slices.Contains(x.refresh, c) {
 		x.refresh = append(x.refresh, c)
 	}
@@ -385,7 +374,7 @@ func (x *session) again(c command) {
 }
 
 // soon has what changed told in a moment.
-func (x *session) soon() {
+func (x *connection) soon() {
 	if next := time.Now().Add(coalesce); x.tellAt.IsZero() || x.tellAt.Sub(next) > coalesce {
 		x.tellAt = next
 	}

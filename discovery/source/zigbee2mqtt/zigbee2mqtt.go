@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/internal/session"
 )
 
 // Name is the name of the source.
@@ -67,7 +68,7 @@ func (s *source) Run(ctx context.Context, report func(discovery.Observation)) er
 		<-ctx.Done()
 		return nil
 	}
-	r := &run{source: s, home: newHome(s.env.Now()), report: report, inbox: newInbox(), filters: map[string]func(){}}
+	r := &run{source: s, home: newHome(s.env.Now()), report: report, inbox: newInbox(), filters: map[string]func(){}, health: session.NewHealth(s.env.Health)}
 	defer r.unsubscribe()
 	return r.loop(ctx)
 }
@@ -79,8 +80,7 @@ type run struct {
 	report  func(discovery.Observation)
 	inbox   *inbox
 	filters map[string]func() // cancel by filter
-	status  discovery.Status
-	problem string
+	health  *session.Health
 }
 
 func (r *run) loop(ctx context.Context) error {
@@ -194,12 +194,7 @@ func (r *run) tell(ctx context.Context, observations []discovery.Observation) {
 }
 
 func (r *run) tellHealth() {
-	status, problem := r.home.health()
-	if status == r.status && problem == r.problem {
-		return
-	}
-	r.status, r.problem = status, problem
-	r.env.Health(status, problem)
+	r.health.Set(r.home.health())
 }
 
 // item is a message for an instance (base is empty while it is not known), or a

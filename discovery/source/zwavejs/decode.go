@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
+	"github.com/thingwarden/thingwarden/discovery/internal/wsjson"
 )
 
 const (
@@ -61,7 +62,7 @@ type frame struct {
 
 func decodeFrame(b []byte) (frame, error) {
 	var f frame
-	err := loosejson.Unmarshal(b, maxFrame, &f)
+	err := loosejson.Unmarshal(b, wsjson.MaxFrame, &f)
 	return f, err
 }
 
@@ -107,7 +108,7 @@ func decodeState(b []byte) (fullState, error) {
 			Nodes []json.RawMessage `json:"nodes"`
 		}] `json:"state"`
 	}
-	if err := loosejson.Unmarshal(b, maxFrame, &m); err != nil {
+	if err := loosejson.Unmarshal(b, wsjson.MaxFrame, &m); err != nil {
 		return fullState{}, fmt.Errorf("state: %w", err)
 	}
 	c := m.State.Value.Controller.Value

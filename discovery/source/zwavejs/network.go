@@ -11,6 +11,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
+	"github.com/thingwarden/thingwarden/discovery/internal/wsjson"
 )
 
 const (
@@ -218,7 +219,7 @@ func (n *network) nodeResult(f frame, now time.Time) (got, error) {
 	var m struct {
 		State loosejson.Maybe[nodeState] `json:"state"`
 	}
-	if err := loosejson.Unmarshal(f.Result, maxFrame, &m); err != nil {
+	if err := loosejson.Unmarshal(f.Result, wsjson.MaxFrame, &m); err != nil {
 		return got{}, fmt.Errorf("state of a node: %w", err)
 	}
 	x, ok := m.State.Value.node()

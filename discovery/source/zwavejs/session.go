@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/internal/wsjson"
 )
 
 const (
@@ -17,10 +16,8 @@ const (
 	// first with highestSecurityClass.
 	schemaKnown, schemaNeeded = 50, 10
 
-	maxFrame       = 16 << 20 // a state of 8 nodes is 143 KB
-	connectTimeout = 10 * time.Second
-	answerTimeout  = 30 * time.Second
-	pingEvery      = 30 * time.Second
+	answerTimeout = 30 * time.Second
+	pingEvery     = 30 * time.Second
 )
 
 // session connects to a server and follows it until the connection ends. It
@@ -28,11 +25,12 @@ const (
 func (s *source) session(ctx context.Context, n *network, tell func([]discovery.Observation)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c, err := s.dial(ctx, n)
+	ws, err := wsjson.Dial(ctx, n.url.String(), s.http, nil)
 	if err != nil {
-		return err
+		return fmt.Errorf("connect to %s: %w", n.name, err)
 	}
-	defer func() { _ = c.ws.CloseNow() }()
+	defer ws.Close()
+	c := conn{ws}
 	state, err := s.handshake(ctx, n, c)
 	if err != nil {
 		return err
@@ -51,61 +49,26 @@ func (s *source) session(ctx context.Context, n *network, tell func([]discovery.
 	go func() { pings <- s.attend(ctx, n, c, tell); cancel() }()
 	err = s.read(ctx, n, c, tell)
 	cancel()
-	if p := <-pings; errors.Is(p, errSilent) {
+	if p := <-pings; errors.Is(p, wsjson.ErrSilent) {
 		return p
 	}
 	return err
 }
 
-var (
-	errSilent = errors.New("it no longer answers")
-	errLost   = errors.New("the connection was lost")
-)
-
 // conn is a connection to a server.
-type conn struct{ ws *websocket.Conn }
+type conn struct{ *wsjson.Conn }
 
-func (s *source) dial(ctx context.Context, n *network) (*conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	ws, _, err := websocket.Dial(ctx, n.url.String(), &websocket.DialOptions{HTTPClient: s.http})
-	if err != nil {
-		return nil, fmt.Errorf("connect to %s: %w", n.name, err)
-	}
-	ws.SetReadLimit(maxFrame)
-	return &conn{ws}, nil
-}
-
-// next reads a frame; zero timeout waits for ever.
-func (c *conn) next(ctx context.Context, timeout time.Duration) ([]byte, error) {
-	if timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
-	_, b, err := c.ws.Read(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errLost, err)
-	}
-	return b, nil
-}
-
-func (c *conn) send(ctx context.Context, command map[string]any) error {
+func (c conn) send(ctx context.Context, command map[string]any) error {
 	b, err := json.Marshal(command)
 	if err != nil {
 		return fmt.Errorf("encode command: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
-	defer cancel()
-	if err := c.ws.Write(ctx, websocket.MessageText, b); err != nil {
-		return fmt.Errorf("send: %w", err)
-	}
-	return nil
+	return c.Write(ctx, b)
 }
 
 // attend notices a server that has gone without a word, and does what is due
 // while nothing is sent.
-func (s *source) attend(ctx context.Context, n *network, c *conn, tell func([]discovery.Observation)) error {
+func (s *source) attend(ctx context.Context, n *network, c conn, tell func([]discovery.Observation)) error {
 	t := time.NewTicker(pingEvery)
 	defer t.Stop()
 	for {
@@ -114,13 +77,9 @@ func (s *source) attend(ctx context.Context, n *network, c *conn, tell func([]di
 			return nil
 		case <-t.C:
 		}
-		ping, cancel := context.WithTimeout(ctx, connectTimeout)
-		err := c.ws.Ping(ping)
-		cancel()
-		if errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("%w: %w", errSilent, err)
-		}
-		if err != nil {
+		if err := c.Ping(ctx); errors.Is(err, wsjson.ErrSilent) {
+			return err
+		} else if err != nil {
 			return nil // the reader knows why
 		}
 		s.mu.Lock()
@@ -131,8 +90,10 @@ func (s *source) attend(ctx context.Context, n *network, c *conn, tell func([]di
 }
 
 // handshake agrees on a schema and returns the whole state.
-func (s *source) handshake(ctx context.Context, n *network, c *conn) (fullState, error) {
-	b, err := c.next(ctx, connectTimeout)
+func (s *source) handshake(ctx context.Context, n *network, c conn) (fullState, error) {
+	first, cancel := context.WithTimeout(ctx, wsjson.Timeout)
+	defer cancel()
+	b, err := c.Read(first)
 	if err != nil {
 		return fullState{}, fmt.Errorf("wait for version: %w", err)
 	}
@@ -168,14 +129,14 @@ func (s *source) handshake(ctx context.Context, n *network, c *conn) (fullState,
 }
 
 // ask sends a command and waits for its result.
-func (c *conn) ask(ctx context.Context, command map[string]any) (frame, error) {
+func (c conn) ask(ctx context.Context, command map[string]any) (frame, error) {
 	if err := c.send(ctx, command); err != nil {
 		return frame{}, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	for {
-		b, err := c.next(ctx, 0)
+		b, err := c.Read(ctx)
 		if err != nil {
 			return frame{}, err
 		}
@@ -202,9 +163,9 @@ func (s *source) adopt(n *network, state fullState) error {
 }
 
 // read takes events until the connection ends.
-func (s *source) read(ctx context.Context, n *network, c *conn, tell func([]discovery.Observation)) error {
+func (s *source) read(ctx context.Context, n *network, c conn, tell func([]discovery.Observation)) error {
 	for {
-		b, err := c.next(ctx, 0)
+		b, err := c.Read(ctx)
 		if err != nil {
 			return err
 		}

@@ -11,19 +11,15 @@ package zwavejs
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/session"
+	"github.com/thingwarden/thingwarden/discovery/internal/wsjson"
 )
 
 const (
@@ -55,15 +51,11 @@ func (*Config) Validate() error { return nil }
 // New implements discovery.SourceConfig.
 func (c *Config) New(env discovery.Env) (discovery.Source, error) {
 	// No proxy of the environment's: the servers are in the home.
-	return newSource(*c, env, &http.Transport{MaxResponseHeaderBytes: 16 << 10, DisableKeepAlives: true})
+	return newSource(*c, env, wsjson.Transport())
 }
 
 func newSource(c Config, env discovery.Env, transport http.RoundTripper) (*source, error) {
-	s := &source{env: env, owners: map[string]*network{}, http: &http.Client{
-		Transport: transport,
-		// A server that sends us elsewhere is none of Z-Wave JS.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	s := &source{env: env, owners: map[string]*network{}, http: wsjson.Client(transport), health: session.NewHealth(env.Health)}
 	for _, raw := range c.URLs {
 		u, err := url.Parse(raw)
 		if err != nil || u.Scheme != "ws" && u.Scheme != "wss" || u.Hostname() == "" {
@@ -88,20 +80,18 @@ func redact(raw string) string {
 // source is one client for each server. The networks and everything about them
 // belong to mu, also while report is called: observations come one at a time.
 type source struct {
-	env  discovery.Env
-	http *http.Client
+	env    discovery.Env
+	http   *http.Client
+	health *session.Health
 
 	mu       sync.Mutex
 	networks []*network
 	owners   map[string]*network // by home id
-	status   discovery.Status
-	problem  string
 }
 
 // Run implements discovery.Source.
 func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
 	s.mu.Lock()
-	s.status = ""
 	s.tellHealth()
 	s.mu.Unlock()
 	var wg sync.WaitGroup
@@ -122,49 +112,30 @@ func (s *source) follow(ctx context.Context, n *network, report func(discovery.O
 			}
 		}
 	}
-	for attempt := 0; ctx.Err() == nil; attempt++ {
-		began := time.Now()
-		s.count(n.url)
-		err := s.session(ctx, n, tell)
-		if ctx.Err() != nil {
-			return
-		}
+	connect := func(ctx context.Context) error {
+		session.Count(s.env, n.url)
+		return s.session(ctx, n, tell)
+	}
+	session.Follow(ctx, connect, func(err error) {
 		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.log(n, err)
 		n.err = err
 		tell(n.lose(s.env.Now()))
 		s.tellHealth()
-		s.mu.Unlock()
-		if time.Since(began) > discovery.MaxBackoff {
-			attempt = 0
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(discovery.Backoff(attempt, rand.Float64())):
-		}
-	}
+	})
 }
 
 // log tells of changes: the first failure, and the loss of a connection.
 func (s *source) log(n *network, err error) {
 	switch {
 	case n.connected:
-		s.env.Log.Warn("zwave-js lost", "url", n.name, "err", plain(err))
+		s.env.Log.Warn("zwave-js lost", "url", n.name, "err", wsjson.Plain(err))
 	case n.err == nil && !n.expected:
 		s.env.Log.Info("no zwave-js found", "url", n.name)
 	case n.err == nil:
-		s.env.Log.Warn("zwave-js not reached", "url", n.name, "err", plain(err))
+		s.env.Log.Warn("zwave-js not reached", "url", n.name, "err", wsjson.Plain(err))
 	}
-}
-
-// count tells that a connection is opened.
-func (s *source) count(u *url.URL) {
-	host := u.Hostname()
-	if strings.EqualFold(host, "localhost") {
-		host = "127.0.0.1"
-	}
-	addr, _ := netip.ParseAddr(host) // of another name the home is told
-	s.env.Sent(addr, 0, 1)
 }
 
 // tellHealth sums up all networks; mu is held.
@@ -173,7 +144,7 @@ func (s *source) tellHealth() {
 	for _, n := range s.networks {
 		switch {
 		case n.err != nil && n.expected:
-			down = append(down, fmt.Sprintf("Z-Wave JS at %s cannot be reached: %s", n.name, plain(n.err)))
+			down = append(down, fmt.Sprintf("Z-Wave JS at %s cannot be reached: %s", n.name, wsjson.Plain(n.err)))
 		case n.err == nil && n.problem() != "":
 			degraded = append(degraded, fmt.Sprintf("Z-Wave JS at %s: %s", n.name, n.problem()))
 		}
@@ -188,22 +159,5 @@ func (s *source) tellHealth() {
 	if lines := append(down, degraded...); len(lines) > 0 {
 		problem = strings.Join(lines, "; ") + "."
 	}
-	if status != s.status || problem != s.problem {
-		s.status, s.problem = status, problem
-		s.env.Health(status, problem)
-	}
-}
-
-// plain shortens an error to its cause.
-func plain(err error) string {
-	var op *net.OpError
-	switch {
-	case errors.Is(err, errSilent):
-		err = errSilent
-	case errors.Is(err, errLost):
-		err = errLost
-	case errors.As(err, &op):
-		err = op.Err
-	}
-	return fact.Clean(err.Error(), 120)
+	s.health.Set(status, problem)
 }

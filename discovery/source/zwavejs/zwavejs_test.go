@@ -12,6 +12,8 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/session"
+	"github.com/thingwarden/thingwarden/discovery/internal/wsjson"
 )
 
 const (
@@ -154,7 +156,7 @@ func TestLost(t *testing.T) {
 			t.Errorf("health does not say it:\n%s", got)
 		}
 		srv.setUp(true)
-		time.Sleep(discovery.MaxBackoff)
+		time.Sleep(session.MaxBackoff)
 		if on, known := last(h, "00000007_2", fact.DeviceOnline); !on || !known {
 			t.Errorf("after its return: online %v, known %v", on, known)
 		}
@@ -174,7 +176,7 @@ func TestSilent(t *testing.T) {
 		time.Sleep(time.Hour)
 		h.take()
 		srv.stall()
-		time.Sleep(pingEvery + connectTimeout + time.Second)
+		time.Sleep(pingEvery + wsjson.Timeout + time.Second)
 		if got := h.take(); !strings.Contains(got, "health down Z-Wave JS at ws://127.0.0.1:3000 cannot be reached: it no longer answers") {
 			t.Errorf("not noticed:\n%s", got)
 		}

@@ -1,4 +1,4 @@
-package discovery
+package session
 
 import (
 	"testing"
@@ -10,10 +10,10 @@ import (
 func TestBackoff(t *testing.T) {
 	var got []time.Duration
 	for attempt := range 9 {
-		if half := Backoff(attempt, 1); half*2 != Backoff(attempt, 0) {
-			t.Errorf("attempt %d: jitter goes down to %v of %v", attempt, half, Backoff(attempt, 0))
+		if half := backoff(attempt, 1); half*2 != backoff(attempt, 0) {
+			t.Errorf("attempt %d: jitter goes down to %v of %v", attempt, half, backoff(attempt, 0))
 		}
-		got = append(got, Backoff(attempt, 0)/time.Second)
+		got = append(got, backoff(attempt, 0)/time.Second)
 	}
 	if d := cmp.Diff([]time.Duration{1, 2, 4, 8, 16, 32, 60, 60, 60}, got); d != "" {
 		t.Error(d)
