@@ -17,7 +17,6 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/fact"
-	"github.com/thingwarden/thingwarden/discovery/probe"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -67,7 +66,7 @@ func sourcesTable() string {
 
 func probesTable() string {
 	rows := []string{"| Probe | What it asks |", "|---|---|"}
-	for _, p := range probe.All {
+	for _, p := range builtin.Probes {
 		rows = append(rows, fmt.Sprintf("| %s | %s |", p.Name, cell(p.Doc)))
 	}
 	return table(rows)
@@ -121,7 +120,7 @@ func TestLists(t *testing.T) {
 	}
 	check("builtin.Sources", names, docs)
 	names, docs = nil, nil
-	for _, p := range probe.All {
+	for _, p := range builtin.Probes {
 		names, docs = append(names, p.Name), append(docs, p.Doc)
 		if !slices.IsSorted(p.Gives) {
 			t.Errorf("probe %q: Gives is not sorted: %q", p.Name, p.Gives)

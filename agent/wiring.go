@@ -8,7 +8,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/probe"
+	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/prober"
 	"github.com/thingwarden/thingwarden/policy"
 )
@@ -54,7 +54,7 @@ func ownerDevices(c config.Config) []discovery.OwnerDevice {
 func (a *Agent) proberOptions() prober.Options {
 	c := a.opt.Config
 	return prober.Options{
-		Probes: gentlestFirst(probe.All), Touch: c.Touch, DeviceTouch: a.deviceTouch, NeverProbe: a.neverProbe,
+		Probes: gentlestFirst(builtin.Probes), Touch: c.Touch, DeviceTouch: a.deviceTouch, NeverProbe: a.neverProbe,
 		PerDevice: c.Network.ConnectionsPerSecond.Device, PerHouse: c.Network.ConnectionsPerSecond.House,
 		Dial: a.opt.Dial, DialUDP: a.opt.DialUDP, Networks: a.networks, Now: a.now,
 		Report: func(o discovery.Observation) {

@@ -7,12 +7,12 @@ import (
 	"testing"
 
 	"github.com/thingwarden/thingwarden/agent/config"
-	"github.com/thingwarden/thingwarden/discovery/probe"
+	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 func TestTelnetIsAskedBeforeTheSilentPortsRunOut(t *testing.T) {
-	got := gentlestFirst(probe.All)
+	got := gentlestFirst(builtin.Probes)
 	if got[0].Touch != prober.Connect {
 		t.Errorf("the first probe is %s", got[0].Name)
 	}
@@ -21,8 +21,8 @@ func TestTelnetIsAskedBeforeTheSilentPortsRunOut(t *testing.T) {
 			t.Errorf("%s comes before %s", got[i-1].Name, got[i].Name)
 		}
 	}
-	if len(got) != len(probe.All) {
-		t.Errorf("%d probes, want %d", len(got), len(probe.All))
+	if len(got) != len(builtin.Probes) {
+		t.Errorf("%d probes, want %d", len(got), len(builtin.Probes))
 	}
 }
 

@@ -61,7 +61,7 @@ func (w *pass) add(addr netip.Addr, s *subject) *Target {
 	p := w.prober
 	t := &Target{
 		device: w.device, addr: addr, dial: p.opt.Dial, dialUDP: p.opt.DialUDP, known: w.evidence, networks: p.opt.Networks,
-		pace: s.pace, house: p.house, now: p.opt.Now, sent: p.opt.Sent, log: p.opt.Log, secondary: len(w.targets) > 0,
+		pace: s.pace, house: p.house, now: p.opt.Now, sent: p.opt.Sent, log: p.opt.Log, probes: p.opt.Probes, secondary: len(w.targets) > 0,
 	}
 	var silent []uint16
 	if t.secondary {

@@ -54,6 +54,10 @@ type Probe struct {
 	// Located means that Run asks where a word says, by Target.At: it runs once for
 	// the device. Other probes run at each of its addresses.
 	Located bool
+	// Signs are those of the product that the probe is for; nil if it is for a
+	// protocol that many makers speak. Probes for protocols leave the front page of
+	// that product to it: see Target.HasOwnProbe.
+	Signs *Signs
 	// Applies says whether asking makes sense. It is cheap and does no I/O.
 	Applies func(d discovery.Device, ev *fact.Evidence) bool
 	// Run asks. It sets each word of Gives to a value or to unknown with the

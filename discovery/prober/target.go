@@ -49,6 +49,7 @@ type Target struct {
 	sent     func(to netip.Addr, packets, connections int)
 	log      *slog.Logger
 	known    *fact.Evidence // grows as the pass goes on
+	probes   []*Probe       // all there are
 
 	probe string // that runs now
 	touch Touch  // that it declared

@@ -1,5 +1,7 @@
-// Package upnp reads what devices announce of themselves by UPnP, whichever
-// source hears it. It opens no connection.
+// Package upnp reads what devices say of themselves by UPnP, whoever asks or hears
+// it: announcements, descriptions and the answers to SOAP actions.
+//
+// It decides neither when a device is asked nor what its answer means.
 package upnp
 
 import (
