@@ -3,254 +3,112 @@ package homeassistant
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"flag"
 	"fmt"
-	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket"
-	"github.com/google/go-cmp/cmp"
-	"golang.org/x/tools/txtar"
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/network"
+	"github.com/thingwarden/thingwarden/discovery/source/sourcetest"
 )
-
-var rewrite = flag.Bool("update", false, "write what the source reports into the scripts")
 
 const token = "a token that nobody may see"
 
 // TestScripts runs the source against what testdata/script says Home Assistant
-// does; recorded.txtar is what a real one said. A step is one of
+// does; recorded.txtar is what a real one said. Its own steps are
 //
 //	answer COMMAND       the result of the command from now on, or "error CODE"
 //	event COMMAND        events, one a line, that the subscription begins with if
 //	                     nobody is connected, and sends if somebody is
 //	home up, home down   it listens, or has gone
 //	link                 the agent is in Home Assistant's network itself
-//	wait DURATION        time passes
-//	skip                 what was reported is not looked at
-//	want                 all that was reported since the last want
 //
 // COMMAND is its type, or the type of the events that it subscribes to.
 func TestScripts(t *testing.T) {
-	files, err := filepath.Glob("testdata/script/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no scripts: %v", err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { runScript(t, file) })
-		})
-	}
-}
-
-func runScript(t *testing.T, file string) {
-	ar, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := newServer()
-	h := &harness{}
-	for i, f := range ar.Files {
-		what, arg, _ := strings.Cut(f.Name, " ")
-		data := strings.TrimSpace(string(f.Data))
-		switch what {
-		case "answer":
-			srv.set(func() { srv.answers[arg] = data })
-		case "event":
-			srv.event(arg, strings.Split(data, "\n"))
-		case "link":
-			h.onLink = true
-		case "home":
-			srv.setUp(arg == "up")
-			if !h.started {
-				h.start(t, Config{URL: "http://192.0.2.1:8123/", Token: token}, srv)
-			}
-			time.Sleep(time.Minute) // the longest backoff
-		case "wait":
-			d, err := time.ParseDuration(arg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(d)
-		case "skip":
-			synctest.Wait()
-			h.take()
-		case "want":
-			time.Sleep(2 * coalesce)
-			synctest.Wait()
-			got := h.take()
-			if *rewrite {
-				ar.Files[i].Data = []byte(got)
-			} else if d := cmp.Diff(string(f.Data), got); d != "" {
-				t.Errorf("step %d (-want +got):\n%s", i, d)
-			}
-		default:
-			t.Fatalf("step %d: unknown step %q", i, f.Name)
-		}
-		synctest.Wait()
-	}
-	if rest := h.take(); rest != "" {
-		t.Errorf("reported after the last want:\n%s", rest)
-	}
-	srv.check(t)
-	if *rewrite {
-		if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	sourcetest.Scripts(t, func(t *testing.T) *sourcetest.Script {
+		srv, h := newServer(), newHarness()
+		started := false
+		return &sourcetest.Script{World: h.World, Settle: 2 * coalesce, End: func() { srv.check(t) }, Steps: map[string]func(arg, data string){
+			"answer": func(arg, data string) { srv.set(func() { srv.answers[arg] = data }) },
+			"event":  func(arg, data string) { srv.event(arg, strings.Split(data, "\n")) },
+			"link":   func(_, _ string) { h.set(func() { h.onLink = true }) },
+			"home": func(arg, _ string) {
+				srv.setUp(arg == "up")
+				if !started {
+					started = true
+					h.start(t, Config{URL: "http://192.0.2.1:8123/", Token: token}, srv)
+				}
+				time.Sleep(time.Minute) // the longest backoff
+			},
+		}}
+	})
 }
 
 // harness is the source with the world around it.
 type harness struct {
-	started bool
-	onLink  bool
-	log     lockedBuffer
+	*sourcetest.World
 
 	mu     sync.Mutex
-	out    strings.Builder
-	all    []discovery.Observation
+	onLink bool
 	routed []netip.Prefix
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  strings.Builder
+func newHarness() *harness {
+	h := &harness{World: sourcetest.New()}
+	h.Env.Networks = func() discovery.Networks {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.onLink {
+			return discovery.Networks{Looked: []discovery.Network{{Interface: "eth0", Index: 2,
+				Prefix: netip.MustParsePrefix("10.99.0.0/24"), Own: netip.MustParseAddr("10.99.0.3")}}}
+		}
+		return network.AddRouted(discovery.Networks{}, h.routed)
+	}
+	h.Env.Routed = func(p []netip.Prefix) {
+		h.Line(fmt.Sprintf("networks %v", p))
+		h.set(func() { h.routed = p })
+	}
+	return h
 }
 
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
+func (h *harness) set(f func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f()
 }
 
 func (h *harness) start(t *testing.T, cfg Config, transport http.RoundTripper) {
 	t.Helper()
-	h.started = true
-	env := discovery.Env{
-		Log: slog.New(slog.NewTextHandler(&h.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Now: time.Now,
-		Networks: func() discovery.Networks {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			if h.onLink {
-				return discovery.Networks{Looked: []discovery.Network{{Interface: "eth0", Index: 2,
-					Prefix: netip.MustParsePrefix("10.99.0.0/24"), Own: netip.MustParseAddr("10.99.0.3")}}}
-			}
-			return network.AddRouted(discovery.Networks{}, h.routed)
-		},
-		Routed: func(p []netip.Prefix) {
-			h.line(fmt.Sprintf("networks %v", p))
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			h.routed = p
-		},
-		Sent: func(netip.Addr, int, int) {},
-		Health: func(s discovery.Status, problem string) {
-			h.line(strings.TrimSpace(fmt.Sprintf("health %s %s", s, problem)))
-		},
-	}
-	src, err := newSource(cfg, env, transport)
+	src, err := newSource(cfg, h.Env, transport)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- src.Run(ctx, h.report) }()
 	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
 		if s, ok := transport.(*server); ok {
 			s.setUp(false)
 		}
-		if said := h.log.b.String() + h.take(); strings.Contains(said, token) {
+		if said := h.Logged() + h.Take(); strings.Contains(said, token) {
 			t.Errorf("the token was told: %s", said)
 		}
 	})
-	synctest.Wait()
+	h.Run(t, src)
 }
 
-func (h *harness) line(s string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.out.WriteString(s + "\n")
-}
-
-func (h *harness) report(o discovery.Observation) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.all = append(h.all, o)
-	h.out.WriteString(describe(o))
-}
-
-func (h *harness) take() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	s := h.out.String()
-	h.out.Reset()
-	return s
-}
-
-// describe writes an observation for a person to read and compare.
-func describe(o discovery.Observation) string {
-	var s strings.Builder
-	for i, id := range o.About {
-		if i > 0 {
-			s.WriteString(", ")
-		}
-		fmt.Fprintf(&s, "%s %s", id.Kind, id.Value)
-	}
-	if o.Gone {
-		s.WriteString(" gone\n")
-		return s.String()
-	}
-	fmt.Fprintf(&s, " %q", o.Name)
-	if o.Via.Value != "" {
-		fmt.Fprintf(&s, " via %s", o.Via.Value)
-	}
-	if o.Quiet {
-		s.WriteString(" quiet")
-	}
-	s.WriteString("\n")
-	for _, x := range o.Services {
-		fmt.Fprintf(&s, "  %s/%d %s\n", x.Proto, x.Port, x.Name)
-	}
-	if o.Services != nil && len(o.Services) == 0 {
-		s.WriteString("  no service\n")
-	}
-	for _, e := range o.Facts.Entries() {
-		if e.Known() {
-			fmt.Fprintf(&s, "  %s = %v (%s)\n", e.Name, e.Value, e.Proof)
-		} else {
-			fmt.Fprintf(&s, "  %s unknown: %s\n", e.Name, e.Why)
-		}
-	}
-	return s.String()
-}
-
-// server is a Home Assistant in memory. It is the source's transport, too.
+// server is a Home Assistant in memory.
 type server struct {
+	sourcetest.Host
 	mu      sync.Mutex
 	refuse  bool // the token
 	silent  bool // says nothing after the log-in
 	answers map[string]string
 	begins  map[string][]string // events with which a subscription begins
-	up      bool
-	conns   []net.Conn
 	subs    map[string][]subscription
 	got     []string // commands
 }
@@ -274,14 +132,10 @@ func (s *server) set(f func()) {
 }
 
 func (s *server) setUp(up bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.up = up
+	s.Handler = s
+	s.SetUp(up)
 	if !up {
-		for _, c := range s.conns {
-			_ = c.Close()
-		}
-		s.conns, s.subs = nil, map[string][]subscription{}
+		s.set(func() { s.subs = map[string][]subscription{} })
 	}
 }
 
@@ -315,35 +169,6 @@ func (s *server) check(t *testing.T) {
 		}
 	}
 }
-
-// RoundTrip implements http.RoundTripper by a connection in memory.
-func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
-	t := &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if !s.up {
-			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connect: connection refused")}
-		}
-		near, far := net.Pipe()
-		s.conns = append(s.conns, far)
-		go func() { _ = (&http.Server{Handler: s}).Serve(&oneListener{conn: far}) }()
-		return near, nil
-	}}
-	return t.RoundTrip(r)
-}
-
-// oneListener hands out one connection.
-type oneListener struct{ conn net.Conn }
-
-func (l *oneListener) Accept() (net.Conn, error) {
-	if c := l.conn; c != nil {
-		l.conn = nil
-		return c, nil
-	}
-	return nil, net.ErrClosed
-}
-func (l *oneListener) Close() error   { return nil }
-func (l *oneListener) Addr() net.Addr { return &net.TCPAddr{} }
 
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/api/websocket" {

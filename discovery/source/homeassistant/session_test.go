@@ -55,20 +55,20 @@ func TestNothingElseIsSent(t *testing.T) {
 
 func TestRefusedToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, h := newServer(), &harness{}
+		srv, h := newServer(), newHarness()
 		srv.setUp(true)
 		srv.set(func() { srv.refuse = true })
 		h.start(t, Config{URL: "http://192.0.2.1:8123", Token: token}, srv)
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		got := h.take()
+		got := h.Take()
 		if strings.Count(got, "health down Home Assistant does not accept the token") != 1 || strings.Count(got, "\n") != 1 {
 			t.Errorf("told %q", got)
 		}
 		srv.set(func() { srv.refuse = false })
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if got := h.take(); !strings.Contains(got, "health ok") {
+		if got := h.Take(); !strings.Contains(got, "health ok") {
 			t.Errorf("told %q after the token was accepted", got)
 		}
 	})
@@ -77,13 +77,13 @@ func TestRefusedToken(t *testing.T) {
 // TestSilence: a Home Assistant that goes without a word is noticed.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, h := newServer(), &harness{}
+		srv, h := newServer(), newHarness()
 		srv.setUp(true)
 		srv.set(func() { srv.silent = true })
 		h.start(t, Config{URL: "http://192.0.2.1:8123", Token: token}, srv)
 		time.Sleep(silentAfter + time.Second)
 		synctest.Wait()
-		if got := h.take(); !strings.Contains(got, "health down Home Assistant cannot be reached (it no longer answers)") {
+		if got := h.Take(); !strings.Contains(got, "health down Home Assistant cannot be reached (it no longer answers)") {
 			t.Errorf("told %q", got)
 		}
 	})
@@ -92,12 +92,12 @@ func TestSilence(t *testing.T) {
 // TestPing: one that has nothing to say is asked whether it is there, and is.
 func TestPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv, h := newServer(), &harness{}
+		srv, h := newServer(), newHarness()
 		srv.setUp(true)
 		h.start(t, Config{URL: "http://192.0.2.1:8123", Token: token}, srv)
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if got := h.take(); strings.Contains(got, "down") {
+		if got := h.Take(); strings.Contains(got, "down") {
 			t.Errorf("told %q", got)
 		}
 		srv.mu.Lock()
@@ -110,9 +110,9 @@ func TestPing(t *testing.T) {
 
 func TestNotSetUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &harness{}
+		h := newHarness()
 		h.start(t, Config{}, newServer())
-		if got := h.take(); !strings.HasPrefix(got, "health ok Not set up") {
+		if got := h.Take(); !strings.HasPrefix(got, "health ok Not set up") {
 			t.Errorf("told %q", got)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/source/sourcetest"
 )
 
 // seed adds the recorded payloads of topics. Large ones would only be minimised
@@ -50,7 +51,7 @@ func fuzzTopic(f *testing.F, topic string) {
 		play("bridge/devices", fmt.Appendf(nil, `[{"ieee_address":"0x%s","type":"Coordinator"},{"ieee_address":"0x000000000000000a","friendly_name":"a"}]`, stick))
 		before := len(b.members)
 		for _, o := range play(topic, payload) {
-			describe(o)
+			sourcetest.Describe(o)
 			if len(o.About) != 1 || o.About[0].Kind != discovery.ZigbeeID || len(o.About[0].Value) != 16 {
 				t.Errorf("observation about %v", o.About)
 			}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/source/sourcetest"
 )
 
 const (
@@ -66,7 +67,7 @@ func TestNothingFound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, Config{})
 		time.Sleep(time.Hour)
-		if d := cmp.Diff("health ok \n", h.take()); d != "" {
+		if d := cmp.Diff("health ok\n", h.Take()); d != "" {
 			t.Error(d)
 		}
 	})
@@ -75,8 +76,8 @@ func TestNothingFound(t *testing.T) {
 func TestFilters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, Config{BaseTopics: []string{"a/b/c"}})
-		h.broker.publish("a/b/c/bridge/info", infoShut, true)
-		h.broker.publish("a/b/c/bridge/devices", `[{"ieee_address":"0x`+stick+`","type":"Coordinator"},
+		h.broker.Publish("a/b/c/bridge/info", infoShut, true)
+		h.broker.Publish("a/b/c/bridge/devices", `[{"ieee_address":"0x`+stick+`","type":"Coordinator"},
 			{"ieee_address":"0x01","friendly_name":"hall/none"},
 			{"ieee_address":"0x0000000000000001","friendly_name":"hall/lamp"},
 			{"ieee_address":"0x0000000000000002","friendly_name":"hall/#"},
@@ -85,7 +86,7 @@ func TestFilters(t *testing.T) {
 		synctest.Wait()
 		want := []string{"+/+/bridge/info", "+/bridge/info", "a/b/c/+", "a/b/c/+/availability", "a/b/c/bridge/devices",
 			"a/b/c/bridge/event", "a/b/c/bridge/info", "a/b/c/bridge/state", "a/b/c/hall/lamp", "a/b/c/hall/lamp/availability"}
-		if d := cmp.Diff(want, h.broker.filters()); d != "" {
+		if d := cmp.Diff(want, h.broker.Filters()); d != "" {
 			t.Error(d)
 		}
 	})
@@ -96,29 +97,29 @@ func TestOpenWindow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, Config{})
 		began := time.Now()
-		h.broker.publish("zigbee2mqtt/bridge/state", "online", true)
-		h.broker.publish("zigbee2mqtt/bridge/info", infoShut, true)
+		h.broker.Publish("zigbee2mqtt/bridge/state", "online", true)
+		h.broker.Publish("zigbee2mqtt/bridge/info", infoShut, true)
 		for range 20 {
-			h.broker.publish("zigbee2mqtt/bridge/info", fmt.Sprintf(infoOpen, clock.Add(time.Since(began)+254*time.Second).UnixMilli()), false)
+			h.broker.Publish("zigbee2mqtt/bridge/info", fmt.Sprintf(infoOpen, clock.Add(time.Since(began)+254*time.Second).UnixMilli()), false)
 			synctest.Wait()
 			time.Sleep(240 * time.Second)
 		}
-		since, _ := last(h, stick, fact.ZigbeeJoinOpenSince)
+		since, _ := sourcetest.Last(h.World, stick, fact.ZigbeeJoinOpenSince)
 		if !since.Equal(clock) {
 			t.Errorf("open since %v, want %v", since, clock)
 		}
-		day, _ := last(h, stick, fact.ZigbeeJoinOpenDay)
+		day, _ := sourcetest.Last(h.World, stick, fact.ZigbeeJoinOpenDay)
 		if day < 4740 || day > 4800 {
 			t.Errorf("open for %d s in the last day, want the last minute's 4800", day)
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if open, known := last(h, stick, fact.ZigbeeJoinOpen); open || !known {
+		if open, known := sourcetest.Last(h.World, stick, fact.ZigbeeJoinOpen); open || !known {
 			t.Errorf("after permit_join_end: open %v, known %v", open, known)
 		}
 		time.Sleep(25 * time.Hour)
 		synctest.Wait()
-		if day, known := last(h, stick, fact.ZigbeeJoinOpenDay); day != 0 || !known {
+		if day, known := sourcetest.Last(h.World, stick, fact.ZigbeeJoinOpenDay); day != 0 || !known {
 			t.Errorf("a day later: open for %d s, known %v", day, known)
 		}
 	})
@@ -128,20 +129,20 @@ func TestOpenWindow(t *testing.T) {
 func TestAges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, Config{})
-		h.broker.publish("z/bridge/state", "online", true)
-		h.broker.publish("z/bridge/info", infoShut, true)
-		h.broker.publish("z/bridge/devices", `[{"ieee_address":"0x`+stick+`","type":"Coordinator"},
+		h.broker.Publish("z/bridge/state", "online", true)
+		h.broker.Publish("z/bridge/info", infoShut, true)
+		h.broker.Publish("z/bridge/devices", `[{"ieee_address":"0x`+stick+`","type":"Coordinator"},
 			{"ieee_address":"0x0000000000000001","friendly_name":"on","software_build_id":1.5},
 			{"ieee_address":"0x0000000000000002","friendly_name":"off"},
 			{"ieee_address":"0x0000000000000003","friendly_name":"not told"}]`, true)
-		h.broker.publish("z/on/availability", "online", true)
-		h.broker.publish("z/off/availability", "offline", true)
+		h.broker.Publish("z/on/availability", "online", true)
+		h.broker.Publish("z/off/availability", "offline", true)
 		synctest.Wait()
-		h.take()
+		h.Take()
 		time.Sleep(refresh)
 		synctest.Wait()
 		got := map[string]string{}
-		for line := range strings.Lines(h.take()) {
+		for line := range strings.Lines(h.Take()) {
 			if f := strings.Fields(line); f[0] == "zigbee" {
 				got[f[1]] = "alive"
 				if f[len(f)-1] == "quiet" {
@@ -153,7 +154,7 @@ func TestAges(t *testing.T) {
 		if d := cmp.Diff(want, got); d != "" {
 			t.Error(d)
 		}
-		if v, _ := last(h, "0000000000000001", fact.DeviceFirmware); v != "1.5" {
+		if v, _ := sourcetest.Last(h.World, "0000000000000001", fact.DeviceFirmware); v != "1.5" {
 			t.Errorf("firmware %q, want 1.5", v)
 		}
 	})
@@ -163,22 +164,22 @@ func TestAges(t *testing.T) {
 func TestTalkative(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, Config{})
-		h.broker.publish("z/bridge/state", "online", true)
-		h.broker.publish("z/bridge/info", infoShut, true)
-		h.broker.publish("z/bridge/devices", `[{"ieee_address":"0x`+stick+`","type":"Coordinator"},
+		h.broker.Publish("z/bridge/state", "online", true)
+		h.broker.Publish("z/bridge/info", infoShut, true)
+		h.broker.Publish("z/bridge/devices", `[{"ieee_address":"0x`+stick+`","type":"Coordinator"},
 			{"ieee_address":"0x0000000000000001","friendly_name":"meter"}]`, true)
 		synctest.Wait()
-		h.take()
+		h.Take()
 		for range 600 {
-			h.broker.publish("z/meter", `{"power":7}`, false)
+			h.broker.Publish("z/meter", `{"power":7}`, false)
 			time.Sleep(time.Second)
 		}
-		if n := strings.Count(h.take(), "zigbee 0000000000000001"); n != 10 {
+		if n := strings.Count(h.Take(), "zigbee 0000000000000001"); n != 10 {
 			t.Errorf("%d reports in ten minutes, want 10", n)
 		}
-		h.broker.publish("z/meter", fmt.Sprintf(`{"power":7,"last_seen":%d}`, clock.UnixMilli()), false)
+		h.broker.Publish("z/meter", fmt.Sprintf(`{"power":7,"last_seen":%d}`, clock.UnixMilli()), false)
 		synctest.Wait()
-		if s := h.take(); s != "" {
+		if s := h.Take(); s != "" {
 			t.Errorf("a state sent again from the cache was taken as a sign of life:\n%s", s)
 		}
 	})
@@ -205,13 +206,13 @@ func TestManyInstances(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, Config{})
 		for i := range 3 * maxBridges {
-			h.broker.publish(fmt.Sprintf("z%d/bridge/info", i), infoShut, true)
+			h.broker.Publish(fmt.Sprintf("z%d/bridge/info", i), infoShut, true)
 			synctest.Wait()
 		}
-		if n := len(h.broker.filters()); n > 2+5*maxBridges {
+		if n := len(h.broker.Filters()); n > 2+5*maxBridges {
 			t.Errorf("%d subscriptions", n)
 		}
-		if got := h.take(); !strings.Contains(got, "health degraded More than 16 Zigbee2MQTT instances") {
+		if got := h.Take(); !strings.Contains(got, "health degraded More than 16 Zigbee2MQTT instances") {
 			t.Errorf("health does not say it:\n%s", got)
 		}
 	})

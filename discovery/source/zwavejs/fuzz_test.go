@@ -9,6 +9,7 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/source/sourcetest"
 )
 
 // seed adds recorded frames. Large ones would only be minimised for minutes.
@@ -31,7 +32,7 @@ func seed(f *testing.F, kinds ...string) {
 func about(t *testing.T, observations []discovery.Observation) {
 	t.Helper()
 	for _, o := range observations {
-		describe(o)
+		sourcetest.Describe(o)
 		if len(o.About) != 1 || o.About[0].Kind != discovery.ZWaveID || len(strings.Trim(o.About[0].Value, "0123456789abcdef_")) > 0 {
 			t.Errorf("observation about %v", o.About)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/session"
 	"github.com/thingwarden/thingwarden/discovery/internal/wsjson"
+	"github.com/thingwarden/thingwarden/discovery/source/sourcetest"
 )
 
 const (
@@ -87,14 +88,14 @@ func TestNobodyThere(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := &harness{}
-				h.start(t, tt.cfg, &server{got: h.line})
+				h := newHarness()
+				h.start(t, tt.cfg, &server{got: h.Line})
 				time.Sleep(10 * time.Minute)
-				if d := cmp.Diff(tt.want, h.take()); d != "" {
+				if d := cmp.Diff(tt.want, h.Take()); d != "" {
 					t.Error(d)
 				}
 				// 6 attempts in the first minute or less, then one in 30 to 60 s.
-				if n, most := h.dials, len(tt.cfg.URLs)*(12+2*9); n > most || len(tt.cfg.URLs) > 0 && n < 10 {
+				if n, most := h.Dials(), len(tt.cfg.URLs)*(12+2*9); n > most || len(tt.cfg.URLs) > 0 && n < 10 {
 					t.Errorf("%d connections in ten minutes, want at most %d", n, most)
 				}
 			})
@@ -105,12 +106,12 @@ func TestNobodyThere(t *testing.T) {
 // TestAnotherProgram: port 3000 belongs to many a program.
 func TestAnotherProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &harness{}
-		srv := &server{got: h.line, version: `{"hello":"world"}`}
+		h := newHarness()
+		srv := &server{got: h.Line, version: `{"hello":"world"}`}
 		srv.setUp(true)
 		h.start(t, Config{URLs: []string{DefaultURL}}, srv)
 		time.Sleep(10 * time.Minute)
-		if d := cmp.Diff("health ok\n", h.take()); d != "" {
+		if d := cmp.Diff("health ok\n", h.Take()); d != "" {
 			t.Error(d)
 		}
 	})
@@ -118,13 +119,13 @@ func TestAnotherProgram(t *testing.T) {
 
 func TestRedirect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &harness{}
+		h := newHarness()
 		h.start(t, Config{URLs: []string{"ws://192.0.2.1:3000"}}, roundTrip(func(r *http.Request) (*http.Response, error) {
-			h.line("asked " + r.URL.Host)
+			h.Line("asked " + r.URL.Host)
 			return &http.Response{StatusCode: http.StatusFound, Header: http.Header{"Location": {"http://127.0.0.1/"}}, Body: http.NoBody, Request: r}, nil
 		}))
 		time.Sleep(time.Second)
-		got := h.take()
+		got := h.Take()
 		if n := strings.Count(got, "asked "); n == 0 || n != strings.Count(got, "asked 192.0.2.1:3000\n") {
 			t.Errorf("was sent on, or asked nothing:\n%s", got)
 		}
@@ -138,29 +139,29 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 // TestLost: a default server that was there once is missed.
 func TestLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &harness{}
-		srv := &server{got: h.line, version: aVersion, state: aState}
+		h := newHarness()
+		srv := &server{got: h.Line, version: aVersion, state: aState}
 		srv.setUp(true)
 		h.start(t, Config{URLs: []string{DefaultURL}}, srv)
 		time.Sleep(time.Hour)
-		if on, known := last(h, "00000007_2", fact.DeviceOnline); !on || !known {
+		if on, known := sourcetest.Last(h.World, "00000007_2", fact.DeviceOnline); !on || !known {
 			t.Fatalf("online %v, known %v", on, known)
 		}
-		h.take()
+		h.Take()
 		srv.setUp(false)
 		time.Sleep(10 * time.Minute)
-		if _, known := last(h, "00000007_2", fact.DeviceOnline); known {
+		if _, known := sourcetest.Last(h.World, "00000007_2", fact.DeviceOnline); known {
 			t.Error("a node is said to be online while the server is gone")
 		}
-		if got := h.take(); !strings.Contains(got, "health down Z-Wave JS at ws://127.0.0.1:3000 cannot be reached: the connection was lost.\n") {
+		if got := h.Take(); !strings.Contains(got, "health down Z-Wave JS at ws://127.0.0.1:3000 cannot be reached: the connection was lost.\n") {
 			t.Errorf("health does not say it:\n%s", got)
 		}
 		srv.setUp(true)
 		time.Sleep(session.MaxBackoff)
-		if on, known := last(h, "00000007_2", fact.DeviceOnline); !on || !known {
+		if on, known := sourcetest.Last(h.World, "00000007_2", fact.DeviceOnline); !on || !known {
 			t.Errorf("after its return: online %v, known %v", on, known)
 		}
-		if got := h.take(); !strings.HasPrefix(got, "server got") || !strings.Contains(got, "health ok\n") {
+		if got := h.Take(); !strings.HasPrefix(got, "server got") || !strings.Contains(got, "health ok\n") {
 			t.Errorf("health does not recover:\n%s", got)
 		}
 	})
@@ -169,15 +170,15 @@ func TestLost(t *testing.T) {
 // TestSilent: a server that is gone without closing the connection is noticed.
 func TestSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &harness{}
-		srv := &server{got: h.line, version: aVersion, state: aState}
+		h := newHarness()
+		srv := &server{got: h.Line, version: aVersion, state: aState}
 		srv.setUp(true)
 		h.start(t, Config{URLs: []string{DefaultURL}}, srv)
 		time.Sleep(time.Hour)
-		h.take()
-		srv.stall()
+		h.Take()
+		srv.Stall()
 		time.Sleep(pingEvery + wsjson.Timeout + time.Second)
-		if got := h.take(); !strings.Contains(got, "health down Z-Wave JS at ws://127.0.0.1:3000 cannot be reached: it no longer answers") {
+		if got := h.Take(); !strings.Contains(got, "health down Z-Wave JS at ws://127.0.0.1:3000 cannot be reached: it no longer answers") {
 			t.Errorf("not noticed:\n%s", got)
 		}
 	})
@@ -185,12 +186,12 @@ func TestSilent(t *testing.T) {
 
 func TestOldServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &harness{}
-		srv := &server{got: h.line, version: `{"type":"version","minSchemaVersion":0,"maxSchemaVersion":12}`, state: aState, old: true}
+		h := newHarness()
+		srv := &server{got: h.Line, version: `{"type":"version","minSchemaVersion":0,"maxSchemaVersion":12}`, state: aState, old: true}
 		srv.setUp(true)
 		h.start(t, Config{URLs: []string{DefaultURL}}, srv)
 		var sent []string
-		for line := range strings.Lines(h.take()) {
+		for line := range strings.Lines(h.Take()) {
 			if strings.HasPrefix(line, "server got") {
 				sent = append(sent, strings.TrimSpace(line))
 			}
@@ -209,12 +210,12 @@ func TestOldServer(t *testing.T) {
 // TestSameNetworkTwice: of two addresses of one server, one is enough.
 func TestSameNetworkTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &harness{}
-		srv := &server{got: h.line, version: aVersion, state: aState}
+		h := newHarness()
+		srv := &server{got: h.Line, version: aVersion, state: aState}
 		srv.setUp(true)
 		h.start(t, Config{URLs: []string{"ws://192.0.2.1:3000", "ws://192.0.2.2:3000"}}, srv)
 		time.Sleep(time.Second)
-		got := h.take()
+		got := h.Take()
 		if strings.Count(got, "zwave 00000007_2 ") != 1 || !strings.Contains(got, "health degraded") || !strings.Contains(got, "it is the network that") {
 			t.Errorf("got\n%s", got)
 		}
@@ -225,16 +226,16 @@ func TestSameNetworkTwice(t *testing.T) {
 // words that age are told again before they do.
 func TestTalkative(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := &harness{}
-		srv := &server{got: h.line, version: aVersion, state: aState}
+		h := newHarness()
+		srv := &server{got: h.Line, version: aVersion, state: aState}
 		srv.setUp(true)
 		h.start(t, Config{URLs: []string{DefaultURL}}, srv)
-		h.take()
+		h.Take()
 		for range 600 {
 			srv.send(`{"type":"event","event":{"source":"node","event":"value updated","nodeId":2,"args":{"commandClass":99,"newValue":"4711"}}}`)
 			time.Sleep(time.Second)
 		}
-		got := h.take()
+		got := h.Take()
 		if n := strings.Count(got, "zwave 00000007_2 "); n != 10 {
 			t.Errorf("%d reports in ten minutes, want 10", n)
 		}
@@ -242,7 +243,7 @@ func TestTalkative(t *testing.T) {
 			t.Error("a door code was kept")
 		}
 		time.Sleep(refresh)
-		if got := h.take(); strings.Count(got, "zwave 00000007_2 ") != 1 || strings.Contains(got, "quiet") {
+		if got := h.Take(); strings.Count(got, "zwave 00000007_2 ") != 1 || strings.Contains(got, "quiet") {
 			t.Errorf("after %v:\n%s", refresh, got)
 		}
 	})
