@@ -3,5 +3,6 @@ package fact
 // Words about addresses.
 var (
 	AddressDisputed  = word[[]string]("address.disputed", always, "Addresses that another MAC address had first and that the device claims by turns with it, each with that MAC address.")
+	AddressTaken     = word[[]string]("address.taken", always, "Addresses of the home's router that this device has taken from another one, which is still there, within the last hour.")
 	AddressConflicts = word[[]string]("address.conflicts", always, "Addresses of address.disputed that belong to another device, not to another interface of this one.")
 )

@@ -103,6 +103,53 @@ func TestConflicts(t *testing.T) {
 	h.want("rogue", map[string]any{"address.conflicts": fact.SourceDown})
 }
 
+// Threat T12: what may be by design is muted, and never for the router's address:
+// an attacker can give himself any name and any hardware address.
+func TestConflictsThatMayBe(t *testing.T) {
+	const routers, cameras = "192.0.2.1 00:00:5e:00:53:01", "192.0.2.20 00:00:5e:00:53:20"
+	disputed := func(list ...string) func(*fact.Evidence) {
+		return func(e *fact.Evidence) { fact.AddressDisputed.Set(e, list, "arp") }
+	}
+	name := func(h *routedHome, who, addr, by, name string) {
+		e := fact.New(by, h.now)
+		fact.DeviceHostname.Set(e, name, "")
+		h.inv.Observe(discovery.Observation{By: by, At: h.now, About: []discovery.Identifier{discovery.IP(netip.MustParseAddr(addr))}, Facts: e})
+	}
+	t.Run("one name by DHCP", func(t *testing.T) {
+		h := newRoutedHome(t)
+		for _, who := range []string{"camera", "rogue", "router"} {
+			h.hostname(who, "neighbours", "nas")
+		}
+		h.say("rogue", "neighbours", disputed(cameras, routers))
+		h.want("rogue", map[string]any{"address.conflicts": []string{"192.0.2.1"}})
+	})
+	t.Run("names heard from a disputed address", func(t *testing.T) {
+		h := newRoutedHome(t)
+		name(h, "camera", "192.0.2.20", "mdns", "nas.local")
+		// The rogue takes the camera's address: its packets are taken for the rogue's.
+		h.inv.Observe(discovery.Observation{By: "neighbours", At: h.now, About: []discovery.Identifier{h.mac("rogue"), discovery.IP(netip.MustParseAddr("192.0.2.20"))}})
+		h.say("rogue", "neighbours", disputed(cameras))
+		name(h, "rogue", "192.0.2.20", "mdns", "nas.local")
+		h.want("rogue", map[string]any{"address.conflicts": []string{"192.0.2.20"}})
+	})
+	for mac, want := range map[string]bool{"00:00:5e:00:01:07": true, "00:00:0c:9f:f1:23": true, "00:00:5e:00:53:01": false, "00:00:0c:9f:01:02": false} {
+		if isShared(mac) != want {
+			t.Errorf("isShared(%s) = %v", mac, !want)
+		}
+	}
+}
+
+// Who took the router's address once, while the router is there, is not believed
+// about others, nor is the router until that is over.
+func TestWhoTookTheRoutersAddressSaysNothingOfOthers(t *testing.T) {
+	h := newRoutedHome(t)
+	h.doors("router", cameraDoor)
+	h.say("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressTaken.Set(e, []string{"192.0.2.1"}, "arp") })
+	h.want("camera", map[string]any{})
+	h.say("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressTaken.Set(e, nil, "arp") })
+	h.want("camera", map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}})
+}
+
 // Threat T12: who takes the router's address from it, by turns, is not believed
 // about others.
 func TestWhoDisputesTheRoutersAddressSaysNothingOfOthers(t *testing.T) {

@@ -58,7 +58,8 @@ func (inv *Inventory) tell(ids []discovery.ID) (out []string) {
 
 // oneMachine reports whether two devices are interfaces of one machine: by
 // multicast DNS both have the same host name, which no two machines can
-// (RFC 6762 section 8.1). Names from elsewhere are shared by all of one model.
+// (RFC 6762 section 8.1). Names from elsewhere are shared by all of one model. What
+// was heard from a disputed address may be either one's, and counts for neither.
 func (inv *Inventory) oneMachine(a, b discovery.ID) bool {
 	if a == b {
 		return true
@@ -69,7 +70,8 @@ func (inv *Inventory) oneMachine(a, b discovery.ID) bool {
 			return ""
 		}
 		for by, c := range r.by {
-			if s, ok := fact.DeviceHostname.Get(c.facts); ok && inv.traits.Has(by, discovery.NamesMachines) {
+			s, ok := fact.DeviceHostname.Get(c.facts)
+			if ok && inv.traits.Has(by, discovery.NamesMachines) && !r.allDisputed(c.from) {
 				return strings.ToLower(s)
 			}
 		}

@@ -21,7 +21,7 @@ const staleAfter = 7 * 24 * time.Hour
 // router says: which doors from the Internet lead to them, and whether its IPv6
 // firewall guards them. Only a device by which the hub itself reaches the
 // Internet is believed about others, since any device can claim to be a router,
-// and not one that claims by turns with another to be it.
+// and none while two claim to be it.
 // What it returns differs from the evidence given; nothing, when all holds, and
 // nothing while no network is looked at, when nobody can tell who the router is.
 func (inv *Inventory) deriveRouter(evidence map[discovery.ID]*fact.Evidence, now time.Time) []discovery.Observation {
@@ -29,9 +29,10 @@ func (inv *Inventory) deriveRouter(evidence map[discovery.ID]*fact.Evidence, now
 		return nil
 	}
 	var routers []discovery.ID
+	contested := inv.routerContested(evidence)
 	said := map[discovery.ID]bool{} // devices of which something was derived before
 	for id, e := range evidence {
-		if gateway, _ := fact.WANGateway.Get(e); gateway && !disputes(e) {
+		if gateway, _ := fact.WANGateway.Get(e); gateway && !contested {
 			routers = append(routers, id)
 		}
 		if isDerived(e, fact.WANOpenPorts.Name()) || isDerived(e, fact.WANDoorsStale.Name()) || isDerived(e, fact.IPv6Unguarded.Name()) {

@@ -58,7 +58,8 @@ type contribution struct {
 	name     string
 	services []discovery.Service
 	facts    *fact.Evidence
-	restored bool // from an earlier run, and not told again
+	from     map[string]bool // addresses from which it was heard, where that is all that was known
+	restored bool            // from an earlier run, and not told again
 }
 
 // New returns an inventory with the hub's own device in it.

@@ -38,6 +38,7 @@ func (inv *Inventory) apply(r *record, o discovery.Observation, out *Outcome) {
 	changed = changed || r.by[o.By] == nil
 	c := r.contribution(o.By, o.At)
 	c.restored = false
+	c.heardFrom(o.About)
 	if name := fact.Clean(o.Name, discovery.MaxName); name != "" && name != c.name {
 		c.name, changed = name, true
 	}
@@ -49,6 +50,20 @@ func (inv *Inventory) apply(r *record, o discovery.Observation, out *Outcome) {
 	}
 	if changed {
 		out.Changed = append(out.Changed, r.id)
+	}
+}
+
+// heardFrom notes by which address an observation knows its device, unless it knows
+// more of it.
+func (c *contribution) heardFrom(about []discovery.Identifier) {
+	if len(about) != 1 || about[0].Strong() {
+		return
+	}
+	if c.from == nil {
+		c.from = map[string]bool{}
+	}
+	if len(c.from) < maxIDs {
+		c.from[about[0].Value] = true
 	}
 }
 

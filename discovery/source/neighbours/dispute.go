@@ -1,7 +1,6 @@
 package neighbours
 
 import (
-	"bytes"
 	"net/netip"
 	"slices"
 	"time"
@@ -27,17 +26,20 @@ type dispute struct {
 	last           hwaddr // whose turn it was
 	turns          int
 	from, at       time.Time // of the first turn and the last
+	router         bool      // the address is the home's way out: each turn counts
 }
 
 func (d *dispute) settled(now time.Time) bool {
-	if d.turns < disputeTurns {
+	if d.turns < disputeTurns && !d.router {
 		return now.Sub(d.from) >= disputeWithin
 	}
 	return now.Sub(d.at) >= disputeKept
 }
 
 // noteClaim notes that a neighbour said that an address is its own, by a packet or
-// in answer to the kernel.
+// in answer to the kernel. Who may do so by design, such as routers that share an
+// address, is for the inventory to judge: here nothing is left out, since whoever
+// attacks could make himself look like them (threat T12).
 func (t *neighbourTable) noteClaim(n *neighbour, addr netip.Addr, now time.Time) {
 	d := t.disputes[addr]
 	if d != nil && d.settled(now) {
@@ -47,11 +49,13 @@ func (t *neighbourTable) noteClaim(n *neighbour, addr netip.Addr, now time.Time)
 	switch {
 	case d == nil:
 		owner := t.owner[addr]
-		if owner == nil || owner == n || owner.state != present || oneRouter(owner.mac, n.mac) || t.sameName(owner, n) {
+		if owner == nil || owner == n || owner.state != present {
 			return
 		}
 		t.makeRoomForDispute()
-		t.disputes[addr] = &dispute{owner: owner.mac, claimer: n.mac, last: n.mac, turns: 1, from: now, at: now}
+		t.disputes[addr] = &dispute{owner: owner.mac, claimer: n.mac, last: n.mac, turns: 1, from: now, at: now,
+			router: slices.Contains(t.networks.Gateways, addr)}
+		n.changed = n.changed || t.disputes[addr].router
 		return
 	case n.mac == d.last || n.mac != d.owner && n.mac != d.claimer:
 		return
@@ -66,36 +70,20 @@ func (t *neighbourTable) noteClaim(n *neighbour, addr netip.Addr, now time.Time)
 	}
 }
 
-// sameName reports whether two neighbours are interfaces of one machine, as far
-// as the name tells with which both asked for an address.
-func (t *neighbourTable) sameName(a, b *neighbour) bool { return a.name != "" && a.name == b.name }
-
-// oneRouter reports whether one of two addresses is of those that several routers
-// share by design: VRRP (RFC 9568 section 7.3), HSRP (RFC 2281 section 5.1, and
-// its version 2) and GLBP.
-func oneRouter(a, b hwaddr) bool {
-	shared := func(m hwaddr) bool {
-		return slices.ContainsFunc([][]byte{
-			{0, 0, 0x5e, 0, 1}, {0, 0, 0x5e, 0, 2}, {0, 0, 0x0c, 0x07, 0xac}, {0, 0, 0x0c, 0x9f}, {0, 0x07, 0xb4},
-		}, func(prefix []byte) bool { return bytes.HasPrefix(m[:], prefix) })
-	}
-	return shared(a) || shared(b)
-}
-
 // settle ends a dispute.
 func (t *neighbourTable) settle(addr netip.Addr) {
 	if n := t.hosts[t.disputes[addr].claimer]; n != nil {
-		if _, told := n.disputed[addr]; told {
-			delete(n.disputed, addr)
-			n.changed = true
-		}
+		delete(n.disputed, addr)
+		n.changed = true
 	}
 	delete(t.disputes, addr)
 }
 
 func (t *neighbourTable) settleOld(now time.Time) {
 	for addr, d := range t.disputes {
-		if d.settled(now) {
+		owner := t.hosts[d.owner]
+		gone := d.turns < disputeTurns && (owner == nil || owner.state != present) // replaced
+		if d.settled(now) || gone {
 			t.settle(addr)
 		}
 	}
@@ -120,6 +108,18 @@ func (n *neighbour) disputes() []string {
 	out := []string{}
 	for addr, owner := range n.disputed {
 		out = append(out, inventory.Disputed(addr, owner.String()))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// taken returns what the word address.taken says of a neighbour.
+func (t *neighbourTable) taken(n *neighbour) []string {
+	out := []string{}
+	for addr, d := range t.disputes {
+		if d.router && d.claimer == n.mac {
+			out = append(out, addr.String())
+		}
 	}
 	slices.Sort(out)
 	return out

@@ -52,12 +52,12 @@ func TestDispute(t *testing.T) {
 			}
 		}, []string{ofA}},
 		{"by turns, but slowly", byTurns(31*time.Second, macA, macB, macA, macB, macA, macB), nil},
-		{"routers that share an address by design", byTurns(time.Second, vrrp, macB, vrrp, macB, vrrp), nil},
+		{"routers that share an address by design", byTurns(time.Second, vrrp, macB, vrrp, macB, vrrp), []string{addr + " " + vrrp.String()}},
 		{"two interfaces that asked for an address with one name", func(d *desk) {
 			d.hear(deskIf, sighting{mac: macA, name: "laptop", proof: "dhcp"}, d.now)
 			d.hear(deskIf, sighting{mac: macB, name: "laptop", proof: "dhcp"}, d.now)
 			byTurns(time.Second, macA, macB, macA, macB, macA)(d)
-		}, nil},
+		}, []string{ofA}},
 		{"the first owner is not there any more", func(d *desk) {
 			d.answers(macA, addr)
 			d.silence()
@@ -115,5 +115,42 @@ func TestFloodOfDisputes(t *testing.T) {
 	}
 	if len(d.disputes) > maxDisputes || !slices.Contains(d.hosts[macB].disputes(), "192.168.1.7 "+macA.String()) {
 		t.Errorf("%d disputes, told: %v", len(d.disputes), d.hosts[macB].disputes())
+	}
+}
+
+// Whoever takes the router's address from it has done so for an hour, unless the
+// router is gone.
+func TestRouterAddressTaken(t *testing.T) {
+	const addr = "192.168.1.7"
+	for _, tt := range []struct {
+		name string
+		do   func(d *desk)
+		want []string // of macB
+	}{
+		{"once is enough", func(d *desk) {}, []string{addr}},
+		{"for an hour", func(d *desk) {
+			for range 59 {
+				d.pass(time.Minute)
+				d.hear(deskIf, sighting{mac: macA, proof: "ipv6"}, d.now)
+			}
+		}, []string{addr}},
+		{"then over", func(d *desk) { d.pass(disputeKept) }, nil},
+		{"the router was replaced", func(d *desk) {
+			d.silence()
+			d.pass(time.Hour / 2)
+		}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDesk(false)
+			d.networks.Gateways = []netip.Addr{netip.MustParseAddr(addr)}
+			d.answers(macA, addr)
+			d.pass(time.Second)
+			d.answers(macB, addr)
+			tt.do(d)
+			d.pass(time.Second)
+			if diff := cmp.Diff(tt.want, d.taken(d.hosts[macB]), cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }

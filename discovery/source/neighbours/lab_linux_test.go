@@ -34,6 +34,7 @@ func TestSweepFindsHostsWithoutNetRaw(t *testing.T) {
 		t.Logf("%s after %v", h.Name, took)
 		want := []string{
 			`address.disputed=[]  "neighbour table: ` + h.IP().String() + ` lladdr ` + h.MAC().String() + ` reachable"`,
+			`address.taken=[]  "neighbour table: ` + h.IP().String() + ` lladdr ` + h.MAC().String() + ` reachable"`,
 			`device.ip_reachable=true  "neighbour table: ` + h.IP().String() + ` lladdr ` + h.MAC().String() + ` reachable"`,
 			`device.kind=lan  "neighbour table: ` + h.IP().String() + ` lladdr ` + h.MAC().String() + ` reachable"`,
 			`device.mac_random=false  "` + h.MAC().String() + `"`,

@@ -103,7 +103,7 @@ func (t *neighbourTable) tell(n *neighbour, now time.Time) {
 		return // tick comes back to it
 	}
 	n.changed, n.reported = false, now
-	t.report(n.observation(now))
+	t.report(n.observation(t.taken(n), now))
 }
 
 // learn takes in what a packet says of its sender.
@@ -119,7 +119,7 @@ func (n *neighbour) learn(s sighting) {
 	}
 }
 
-func (n *neighbour) observation(now time.Time) discovery.Observation {
+func (n *neighbour) observation(taken []string, now time.Time) discovery.Observation {
 	mac, _ := discovery.MAC(n.mac.hex())
 	e := fact.New(name, now)
 	o := discovery.Observation{About: []discovery.Identifier{mac}, Name: n.name, Facts: e, Quiet: n.state != present}
@@ -135,7 +135,9 @@ func (n *neighbour) observation(now time.Time) discovery.Observation {
 	n.setPresence(e, now)
 	if n.state == outOfSight {
 		fact.AddressDisputed.Unknown(e, fact.SourceDown)
+		fact.AddressTaken.Unknown(e, fact.SourceDown)
 	} else {
+		fact.AddressTaken.Set(e, taken, n.proof)
 		fact.AddressDisputed.Set(e, n.disputes(), n.proof)
 	}
 	if n.state != present {
