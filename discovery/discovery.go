@@ -12,6 +12,8 @@ package discovery
 
 import (
 	"cmp"
+	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"slices"
 	"strings"
@@ -38,6 +40,7 @@ const (
 	ZigbeeID  IDKind = "zigbee"     // IEEE address, 16 lower-case hex digits
 	ZWaveID   IDKind = "zwave"      // home id as 8 lower-case hex digits, "_", node id
 	MACID     IDKind = "mac"        // 12 lower-case hex digits
+	PartID    IDKind = "part"       // hardware address that several devices share, "_", number of one of them
 	MatterID  IDKind = "matter"     // compressed fabric id "_" node id, lower-case hex
 	IPID      IDKind = "ip"         // address whose owner the kernel or a connection has shown
 	ClaimedIP IDKind = "claimed-ip" // address that a packet claims; binds only an address that has no owner
@@ -117,6 +120,9 @@ type Observation struct {
 	Facts *fact.Evidence
 	// Gone withdraws everything that this source said about the device.
 	Gone bool
+	// Apart are addresses of the device at which others answer, which share its
+	// hardware address as those behind a Wi-Fi extender do.
+	Apart []Apart
 	// Quiet observations do not count as a sign of life of the device (an entry
 	// in a bridge's list is not one).
 	Quiet bool
@@ -124,6 +130,29 @@ type Observation struct {
 
 // MaxName is the longest name of a device, in runes.
 const MaxName = 64
+
+// Apart is a device that shares another's hardware address.
+type Apart struct {
+	ID    Identifier // made by Part
+	Addrs []netip.Addr
+}
+
+// Part returns the identifier of a device that shares a hardware address with
+// others and shows itself to be a certain product. Its number follows from the
+// product, so that another product at the same address is another device, to which
+// no trust and no acceptance passes.
+func Part(mac Identifier, product string) Identifier {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(product))
+	return Identifier{PartID, fmt.Sprintf("%s_%d", mac.Value, 1000+h.Sum32()%9000)}
+}
+
+// Shares returns the hardware address that a device shares with others, if its
+// identifier is that of such a part.
+func (i Identifier) Shares() (mac Identifier, ok bool) {
+	hex, _, ok := strings.Cut(i.Value, "_")
+	return Identifier{MACID, hex}, ok && i.Kind == PartID
+}
 
 // Device is what the inventory knows of a device's identity. Values are copies.
 type Device struct {

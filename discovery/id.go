@@ -29,7 +29,12 @@ func ParseID(s string) (Identifier, bool) {
 func parseOurs(kind IDKind, value string) (Identifier, bool) {
 	switch kind {
 	case MACID:
-		i, ok := MAC(value)
+		hex, number, part := strings.Cut(value, "_")
+		i, ok := MAC(hex)
+		if n, err := strconv.ParseUint(number, 10, 16); part {
+			ok = ok && err == nil && n >= 1000 && n <= 9999 && strconv.FormatUint(n, 10) == number
+			return ifValid(Identifier{PartID, value}, ok && i.Value == hex)
+		}
 		return ifValid(i, ok && i.Value == value)
 	case ZigbeeID:
 		i, ok := Zigbee(value)
@@ -77,8 +82,11 @@ func (i Identifier) ID() ID {
 		}
 	}, strings.ToLower(i.Value))
 	kind := i.Kind
-	if kind == ClaimedIP {
+	switch kind {
+	case ClaimedIP:
 		kind = IPID
+	case PartID:
+		kind = MACID
 	}
 	id := string(kind) + "_" + value
 	if len(id) > 40 {

@@ -129,13 +129,20 @@ func (inv *Inventory) Observe(o discovery.Observation) Outcome {
 	for _, i := range strong {
 		inv.bind(r, i)
 	}
+	parts, all := inv.partsOf(r, weak, o.At, &out)
 	for _, i := range weak {
-		inv.bindAddr(r, i, o.At, &out)
+		if inv.partAt(r, i) == nil {
+			inv.bindAddr(r, i, o.At, &out)
+		}
 	}
 	if len(weak) > 0 {
 		inv.dropOldAddrs(r, o.At, &out)
 	}
-	inv.apply(r, o, &out)
+	if !all || inv.traits.Has(o.By, discovery.Resolves) {
+		inv.apply(r, o, &out)
+	}
+	inv.tellParts(parts, o, &out)
+	inv.separate(r, o, &out)
 	return out
 }
 
@@ -148,7 +155,7 @@ func split(about []discovery.Identifier) (strong, weak []discovery.Identifier) {
 			weak = append(weak, i)
 		}
 	}
-	order := []discovery.IDKind{discovery.ZigbeeID, discovery.ZWaveID, discovery.MACID, discovery.MatterID}
+	order := []discovery.IDKind{discovery.ZigbeeID, discovery.ZWaveID, discovery.PartID, discovery.MACID, discovery.MatterID}
 	slices.SortStableFunc(strong, func(a, b discovery.Identifier) int {
 		return cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind))
 	})
@@ -254,6 +261,9 @@ func (inv *Inventory) bindAddr(r *record, i discovery.Identifier, at time.Time, 
 			r.ids[key] = false
 			out.Changed = append(out.Changed, r.id)
 		}
+		return
+	case taken && inv.share(r, inv.records[old]):
+		inv.move(inv.records[old], r, key, claimed && inv.records[old].ids[key], at, out)
 		return
 	case taken && claimed && !inv.records[old].ids[key]:
 		return

@@ -27,6 +27,7 @@ type pass struct {
 	ran      []string
 	cut      []string          // probes that met the limit of silent ports
 	problems map[string]string // by probe that ran; "" if it did well
+	held     []held
 }
 
 // newPass is called with the lock held.
@@ -92,6 +93,7 @@ func (w *pass) run(ctx context.Context) {
 	if len(w.targets) == 0 {
 		return
 	}
+	defer w.tellHeld(ctx)
 	for again := true; again; {
 		again = false
 		for _, probe := range w.allowed {
@@ -139,6 +141,17 @@ func (w *pass) one(ctx context.Context, probe *Probe) {
 	if asked {
 		w.prober.noteAsked(w.device.ID)
 	}
+	o := w.merged(probe, looks)
+	if !w.holds() {
+		w.report(probe, o)
+		return
+	}
+	w.learn(o.Facts)
+	w.held = append(w.held, held{probe, looks})
+}
+
+// merged is what a probe learned at some addresses, as one.
+func (w *pass) merged(probe *Probe, looks []look) discovery.Observation {
 	o := discovery.Observation{About: w.targets[0].About(), Facts: looks[0].facts, Services: looks[0].services, Name: looks[0].name}
 	if len(looks) > 1 {
 		o.Facts = w.targets[0].Evidence()
@@ -149,7 +162,7 @@ func (w *pass) one(ctx context.Context, probe *Probe) {
 		}
 	}
 	o.Facts.Finish(probe.Name)
-	w.report(probe, o)
+	return o
 }
 
 // sent is how much has been sent in this pass.
@@ -202,16 +215,21 @@ func (w *pass) report(probe *Probe, o discovery.Observation) {
 	o.By, o.At, o.Facts = probe.Name, w.prober.opt.Now(), o.Facts.Clone()
 	o.Quiet = o.Quiet || !slices.ContainsFunc(w.targets, func(t *Target) bool { return t.answered })
 	if w.isOurs(o) {
-		for _, e := range o.Facts.Entries() {
-			if old, _ := w.evidence.Entry(e.Name); e.Known() || !old.Known() {
-				w.evidence.Put(e)
-			}
-		}
-		for _, by := range o.Facts.FinishedBy() {
-			w.evidence.Finish(by)
-		}
+		w.learn(o.Facts)
 	}
 	w.prober.opt.Report(o)
+}
+
+// learn takes in what further probes of this pass shall know.
+func (w *pass) learn(facts *fact.Evidence) {
+	for _, e := range facts.Entries() {
+		if old, _ := w.evidence.Entry(e.Name); e.Known() || !old.Known() {
+			w.evidence.Put(e)
+		}
+	}
+	for _, by := range facts.FinishedBy() {
+		w.evidence.Finish(by)
+	}
 }
 
 // isOurs reports whether an observation is about the device of the pass.

@@ -138,7 +138,7 @@ func (t *Target) About() []discovery.Identifier {
 	if t.device.ID == discovery.Hub {
 		return nil
 	}
-	order := []discovery.IDKind{discovery.ZigbeeID, discovery.ZWaveID, discovery.MACID, discovery.MatterID, discovery.IPID, discovery.ClaimedIP}
+	order := []discovery.IDKind{discovery.ZigbeeID, discovery.ZWaveID, discovery.PartID, discovery.MACID, discovery.MatterID, discovery.IPID, discovery.ClaimedIP}
 	ids := slices.SortedStableFunc(slices.Values(t.device.IDs), func(a, b discovery.Identifier) int {
 		// Of several of a kind, the one that gave the device its name.
 		named := func(i discovery.Identifier) int {

@@ -40,7 +40,8 @@ type things struct {
 	all    []*thing
 	byID   map[discovery.Identifier]*thing
 	byAddr map[netip.Addr]*thing
-	byRow  map[string]*thing // by id of an entry of the device registry
+	byRow  map[string]*thing             // by id of an entry of the device registry
+	shared map[discovery.Identifier]bool // MAC addresses that are not one device's
 }
 
 // things returns the devices of the home as they are told now.
@@ -50,6 +51,7 @@ func (h *home) things() *things {
 	rows := slices.SortedStableFunc(slices.Values(h.devices), func(a, b device) int {
 		return cmp.Or(compareBool(a.named, b.named), compareBool(a.model != "", b.model != ""), cmp.Compare(a.id, b.id))
 	})
+	t.shared = sharedMACs(rows)
 	for _, d := range rows {
 		// We have no update entity: who has one is somebody else's device too.
 		if !d.own || len(h.updatesOf[d.id]) > 0 {
@@ -99,8 +101,40 @@ func compareBool(a, b bool) int {
 	}
 }
 
+// sharedMACs returns the MAC addresses of which several entries are reached at
+// different addresses: that of an extender stands in the entries of the devices
+// behind it.
+func sharedMACs(rows []device) map[discovery.Identifier]bool {
+	at, shared := map[discovery.Identifier]netip.Addr{}, map[discovery.Identifier]bool{}
+	for _, d := range rows {
+		for _, i := range d.ids {
+			if i.Kind != discovery.MACID || !d.addr.IsValid() {
+				continue
+			}
+			if a, had := at[i]; had && a != d.addr {
+				shared[i] = true
+			}
+			at[i] = d.addr
+		}
+	}
+	return shared
+}
+
+// parts returns the identifiers of an entry with its own ones in place of MAC
+// addresses that are not its alone.
+func (t *things) parts(d device) (ids []discovery.Identifier, apart bool) {
+	for _, i := range d.ids {
+		if t.shared[i] && d.addr.IsValid() {
+			i, apart = discovery.Part(i, d.id), true
+		}
+		ids = append(ids, i)
+	}
+	return ids, apart
+}
+
 func (t *things) addRow(d device) {
-	ids := slices.DeleteFunc(slices.Clone(d.ids), t.hasAddress)
+	ids, apart := t.parts(d)
+	ids = slices.DeleteFunc(ids, t.hasAddress)
 	if len(ids) == 0 {
 		return
 	}
@@ -118,6 +152,10 @@ func (t *things) addRow(d device) {
 			t.byID[i] = x
 			x.ids = append(x.ids, i)
 		}
+	}
+	if apart && t.byAddr[d.addr] == nil {
+		t.byAddr[d.addr] = x
+		x.addrs = append(x.addrs, d.addr)
 	}
 	x.rows = append(x.rows, d)
 	t.byRow[d.id] = x
@@ -248,10 +286,14 @@ func (x *thing) tellKind(ev *fact.Evidence) {
 			kind = "zwave"
 		case discovery.MatterID:
 			kind = "matter"
-		case discovery.MACID, discovery.IPID, discovery.ClaimedIP:
-			proof = discovery.FormatMAC(x.ids[0].Value)
-			fact.DeviceMACRandom.Set(ev, oui.Random(x.ids[0].Value), proof)
-			if vendor, ok := oui.Vendor(x.ids[0].Value); ok {
+		case discovery.MACID, discovery.PartID, discovery.IPID, discovery.ClaimedIP:
+			hex := x.ids[0].Value
+			if mac, shared := x.ids[0].Shares(); shared {
+				hex = mac.Value
+			}
+			proof = discovery.FormatMAC(hex)
+			fact.DeviceMACRandom.Set(ev, oui.Random(hex), proof)
+			if vendor, ok := oui.Vendor(hex); ok {
 				fact.DeviceMACVendor.Set(ev, vendor, proof)
 			}
 		}
