@@ -15,6 +15,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/web"
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
 // The components of health that stand for the page at its own address and in Home
@@ -40,6 +41,13 @@ func (a *Agent) startPage(ctx context.Context, g *errgroup.Group) {
 		Snapshot: a.Snapshot, Do: a.Do, Progress: a.Progress, PasswordFile: PagePasswordFile(cfg), Token: cfg.Web.Token,
 		Hosts: cfg.Web.Names(), Log: a.log.With("part", webHealth),
 	})
+	clear := cfg.Web.Listen != "" && !cfg.Web.Loopback() && cfg.Web.CertFile == ""
+	e := fact.New(webHealth, a.now())
+	fact.HubPageClear.Set(e, clear, "web.listen: "+cfg.Web.Listen)
+	g.Go(func() error { a.report(ctx, webHealth, discovery.Observation{Facts: e}); return nil })
+	if clear {
+		a.log.Warn("the page is served to the network without encryption: who listens there can read the password; set web.cert_file and web.key_file", "listen", cfg.Web.Listen)
+	}
 	if cfg.Web.Listen != "" {
 		g.Go(func() error { a.keepServing(ctx, webHealth, func() error { return a.serveOwn(ctx, page) }); return nil })
 	}
@@ -85,9 +93,6 @@ func (a *Agent) serveOwn(ctx context.Context, page *web.Page) error {
 	scheme := "http"
 	if cfg.Web.CertFile != "" {
 		scheme = "https"
-	}
-	if scheme == "http" && !cfg.Web.Loopback() {
-		a.log.Warn("the page is served to the network without encryption: whoever listens there can read the password; set web.cert_file and web.key_file", "listen", cfg.Web.Listen)
 	}
 	a.notice(fmt.Sprintf("The page is at %s. Changes need the password in %s.", cmp.Or(cfg.Web.URL, scheme+"://"+l.Addr().String()+"/"), file))
 	a.mail.setHealth(webHealth, discovery.OK, "")

@@ -143,14 +143,14 @@ func (d Device) lost() (points int, known bool) {
 	known = d.Checked > 0
 	for _, f := range d.Findings {
 		if f.Problem() {
-			points, known = points+cost(f.Severity), true
+			points, known = points+Cost(f.Severity), true
 		}
 	}
 	return points, known
 }
 
-// cost is what a finding costs in points.
-func cost(s policy.Severity) int {
+// Cost is how many points a problem of a severity costs.
+func Cost(s policy.Severity) int {
 	switch s {
 	case policy.Critical:
 		return 40

@@ -14,19 +14,34 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
-// done is what is said after an action; empty for none.
-func done(action string) string {
-	switch report.Action(action) {
-	case report.Trust:
+// done is what is said after a command; empty for none.
+func done(action, value string) string {
+	off := value == report.Off
+	switch a := report.Action(action); {
+	case a == report.Trust:
 		return "Trusted."
-	case report.Untrust:
+	case a == report.Untrust:
 		return "No longer trusted."
-	case report.Accept:
+	case a == report.Accept:
 		return "Accepted. It stays listed, and costs no points."
-	case report.Unaccept:
+	case a == report.Unaccept:
 		return "No longer accepted."
-	case report.Recheck:
+	case a == report.Recheck:
 		return "Checking now. New results show here as they come."
+	case a == report.Name || a == report.Class || a == report.Room:
+		return "Saved."
+	case a == report.ListenOnly && off:
+		return "It will be asked again from the next check on."
+	case a == report.ListenOnly:
+		return "From now on it is only listened to."
+	case a == report.Mute && off:
+		return "No longer muted."
+	case a == report.Mute:
+		return "Muted: still checked and listed here, with no news of it and no entities."
+	case a == report.Forget:
+		return "Forgotten until it is seen again."
+	case a == report.Unhide:
+		return "It shows in Home Assistant again."
 	default:
 		return ""
 	}
@@ -63,14 +78,21 @@ func (p *Page) decide(w http.ResponseWriter, r *http.Request, v visitor) {
 		}
 	}
 	back, query, _ := strings.Cut(backTo(r), "?")
-	values, _ := url.ParseQuery(query)
-	values.Set("done", string(commands[0].Action))
+	values, _ := url.ParseQuery(query) // fits place
+	what := string(commands[0].Action)
+	if commands[0].Value == report.Off {
+		what += "." + report.Off
+	}
+	values.Set("done", what)
+	if commands[0].Action == report.Forget {
+		back = "devices" // its own page is gone
+	}
 	seeOther(w, back+"?"+values.Encode())
 }
 
 // commandsOf reads the commands of a form: one a device.
 func commandsOf(form url.Values, now time.Time) ([]report.Command, error) {
-	c := report.Command{Action: report.Action(form.Get("action")), Policy: form.Get("policy"), Reason: strings.TrimSpace(form.Get("reason"))}
+	c := report.Command{Action: report.Action(form.Get("action")), Policy: form.Get("policy"), Reason: strings.TrimSpace(form.Get("reason")), Value: strings.TrimSpace(form.Get("value"))}
 	if date := form.Get("until"); date != "" {
 		day, err := time.ParseInLocation(time.DateOnly, date, time.Local)
 		if err != nil {

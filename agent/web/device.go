@@ -25,6 +25,9 @@ type detail struct {
 	New      bool
 	Trusted  bool
 	Unsure   bool
+	Muted    bool
+	Listened bool // only listened to
+	Hidden   bool
 	IsHub    bool
 	LastSeen stamp
 	Own      string // address of the device's own page
@@ -35,8 +38,17 @@ type detail struct {
 	Accepted []finding
 	Past     []finding // fixed, or not known any more
 	Open     []unchecked
+	Made     []made
+	Classes  []option
+	Name     string // the owner's own
 	Rows     [][2]string
 	Facts    []known
+}
+
+// made is a check that came out one way or the other.
+type made struct {
+	Title, Policy, Proof string
+	Failed               bool
 }
 
 type known struct {
@@ -49,9 +61,12 @@ func viewDevice(f frame, d report.Device) detail {
 	x := f.row(d)
 	v := detail{
 		frame: f, Device: x.deviceRef, What: x.What, Room: x.Room, Score: x.Score, Away: x.Away, New: x.New, Trusted: x.Trusted, Unsure: x.Unsure,
-		IsHub: d.ID == discovery.Hub, LastSeen: x.LastSeen, Own: ownPage(d), Checked: d.Checked, Rows: f.rows(d), Facts: f.facts(d),
+		Muted: d.Muted, Listened: d.ListenOnly, Hidden: d.Hidden, IsHub: d.ID == discovery.Hub, LastSeen: x.LastSeen, Own: ownPage(d), Checked: d.Checked, Rows: f.rows(d), Facts: f.facts(d),
 	}
-	v.Title = x.Title
+	v.Title, v.Made, v.Classes = x.Title, checksMade(d), classes(d.Class)
+	if d.Owned {
+		v.Name = fact.Clean(d.Name, maxName)
+	}
 	for _, y := range d.Findings {
 		z := f.finding(d, y)
 		switch {
@@ -74,6 +89,28 @@ func viewDevice(f frame, d report.Device) detail {
 		v.Open = append(v.Open, u)
 	}
 	return v
+}
+
+// checksMade are the checks of a device that could be made.
+func checksMade(d report.Device) (out []made) {
+	for _, x := range d.Verdicts {
+		if x.Result != policy.Pass && x.Result != policy.Fail {
+			continue
+		}
+		m := made{Title: fact.Clean(x.Policy.Title, 200), Policy: fact.Clean(x.Policy.ID, maxInfo), Failed: x.Result == policy.Fail}
+		m.Proof = report.Evidence(policy.Finding{Proof: x.Proof})
+		out = append(out, m)
+	}
+	slices.SortStableFunc(out, func(a, b made) int { return boolFirst(a.Failed, b.Failed) })
+	return out
+}
+
+// classes are all that the owner can choose from.
+func classes(chosen string) (out []option) {
+	for _, c := range fact.Lookup(fact.DeviceClass.Name()).Values {
+		out = append(out, option{c, className(c), c == chosen})
+	}
+	return out
 }
 
 // ownPage is the address of the page that a device itself offers; empty if it is not

@@ -24,6 +24,7 @@ type deviceList struct {
 	Classes, Rooms []option
 	Sorts          []option
 	AnyRoom        bool
+	Untrusted      bool // at least one
 }
 
 // option is one of a list to choose from.
@@ -44,6 +45,8 @@ type row struct {
 	New        bool
 	Trusted    bool
 	Unsure     bool // not confirmed yet
+	Muted      bool
+	Listened   bool // only listened to
 	device     report.Device
 }
 
@@ -55,16 +58,17 @@ func (p *Page) showDevices(w http.ResponseWriter, r *http.Request, v visitor) {
 	for _, d := range f.snapshot.Devices {
 		classes[d.Class], rooms[roomOf(d)] = true, true
 		x := f.row(d)
+		view.Untrusted = view.Untrusted || !d.Trusted && d.ID != discovery.Hub
 		view.Total++
 		if x.matches(view.Query) && fits(q.Get("class"), d.Class) && fits(q.Get("room"), x.Room) && x.shownFor(q.Get("show")) {
 			view.Rows = append(view.Rows, x)
 		}
 	}
 	sortRows(view.Rows, q.Get("sort"))
-	view.Classes = options(classes, q.Get("class"))
-	view.Rooms = options(rooms, q.Get("room"))
+	view.Classes = options(classes, q.Get("class"), className)
+	view.Rooms = options(rooms, q.Get("room"), func(s string) string { return s })
 	view.AnyRoom = len(view.Rooms) > 0
-	view.Show = choices(q.Get("show"), "", "All", "todo", "With something to do", "new", "New", "untrusted", "Not trusted", "away", "Away", "accepted", "With accepted risks")
+	view.Show = choices(q.Get("show"), "", "All", "todo", "With something to do", "new", "New", "untrusted", "Not trusted", "away", "Away", "muted", "Muted", "listened", "Only listened to", "accepted", "With accepted risks")
 	view.Sorts = choices(q.Get("sort"), "", "Worst first", "name", "Name", "seen", "Last seen", "first", "Newest first", "address", "Address", "room", "Room")
 	p.draw(w, r, http.StatusOK, "devices.html", view)
 }
@@ -72,7 +76,7 @@ func (p *Page) showDevices(w http.ResponseWriter, r *http.Request, v visitor) {
 func (f frame) row(d report.Device) row {
 	x := row{
 		deviceRef: f.ref(d), What: what(d), Room: roomOf(d), Score: deviceGauge(d), LastSeen: f.stamp(d.LastSeen),
-		Away: !d.Online, New: waits(d), Trusted: d.Trusted, Unsure: d.Provisional, device: d,
+		Away: !d.Online, New: waits(d), Trusted: d.Trusted, Unsure: d.Provisional, Muted: d.Muted, Listened: d.ListenOnly, device: d,
 	}
 	if d.Online && f.now.Sub(d.LastSeen) < 5*time.Minute {
 		x.LastSeen.Ago = "now"
@@ -114,6 +118,10 @@ func (x row) shownFor(show string) bool {
 		return !x.Trusted && x.device.ID != discovery.Hub
 	case "away":
 		return x.Away
+	case "muted":
+		return x.device.Muted
+	case "listened":
+		return x.device.ListenOnly
 	case "accepted":
 		return x.Score.Accepted > 0
 	default:
@@ -167,10 +175,10 @@ func boolFirst(a, b bool) int {
 	}
 }
 
-func options(have map[string]bool, chosen string) (out []option) {
+func options(have map[string]bool, chosen string, name func(string) string) (out []option) {
 	for _, x := range slices.Sorted(maps.Keys(have)) {
 		if x != "" {
-			out = append(out, option{x, capital(x), x == chosen})
+			out = append(out, option{x, name(x), x == chosen})
 		}
 	}
 	return out

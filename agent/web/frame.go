@@ -62,7 +62,7 @@ func (p *Page) frame(r *http.Request, v visitor, here, title string) frame {
 	}
 	f.Version, f.At, f.Blind = fact.Clean(s.Version, maxInfo), f.stamp(s.At), fact.Clean(s.Blind, 1000)
 	f.Reads, f.Changes, f.LoggedIn = v.reads, v.changes, v.session != ""
-	f.Token, f.Back, f.Notice = p.sessions.token(v), hereOf(r), done(r.URL.Query().Get("done"))
+	f.Token, f.Back, f.Notice = p.sessions.token(v), hereOf(r), notice(r.URL.Query().Get("done"))
 	if !v.reads {
 		f.Version, f.Blind, f.snapshot = "", "", &report.Snapshot{}
 		return f
@@ -76,6 +76,12 @@ func (p *Page) frame(r *http.Request, v visitor, here, title string) frame {
 		f.Tabs[i].Here = f.Tabs[i].Path == here && title != "Not done"
 	}
 	return f
+}
+
+// notice says what was done, as "done" of a query names it.
+func notice(query string) string {
+	action, value, _ := strings.Cut(query, ".")
+	return done(action, value)
 }
 
 // hereOf is the page that was asked for, as "back" names it.
@@ -253,15 +259,14 @@ func deviceGauge(d report.Device) gauge {
 // why explains a device's score: 100 less the points of what is open.
 func why(n map[policy.Severity]int, accepted int) string {
 	var parts []string
-	for sev, points := range map[policy.Severity]int{policy.Critical: 40, policy.High: 20, policy.Medium: 8, policy.Low: 2} {
+	for sev := policy.Critical; sev > policy.Info; sev-- {
 		if n[sev] > 0 {
-			parts = append(parts, fmt.Sprintf("%d for %s", n[sev]*points, count(n[sev], sev.String())))
+			parts = append(parts, fmt.Sprintf("%d for %s", n[sev]*report.Cost(sev), count(n[sev], sev.String())))
 		}
 	}
 	text := "100: nothing to fix was found in what was checked."
 	if len(parts) > 0 {
-		slices.SortFunc(parts, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
-		text = "100 less " + strings.Join(parts, ", ") + " (never below 0)."
+		text = "100 less " + strings.Join(parts, ", ") + ", and never below 0."
 	}
 	if accepted > 0 {
 		text += " What you accepted costs no points."

@@ -30,6 +30,7 @@ type overview struct {
 	Since     stamp // of the last visit
 	Unwatched []component
 	Unchecked int
+	Hidden    int // devices that the owner deleted in Home Assistant
 	Accepted  []finding
 	Accepts   int // how many there are, if not all are listed
 	Pass      *progress
@@ -72,7 +73,7 @@ func (p *Page) showOverview(w http.ResponseWriter, r *http.Request, v visitor) {
 	counts := s.Counts()
 	view := overview{
 		frame: f, Headline: headline(s, counts), Score: homeGauge(s, counts), LastScan: f.stamp(s.LastScan),
-		Accepted: f.findings(func(x policy.Finding) bool { return x.Status == policy.Accepted }), Unchecked: summarise(s).unchecked,
+		Accepted: f.findings(func(x policy.Finding) bool { return x.Status == policy.Accepted }), Unchecked: summarise(s).unchecked, Hidden: s.Hidden(),
 	}
 	if n := len(view.Accepted); n > acceptedThings {
 		view.Accepted, view.Accepts = view.Accepted[:acceptedThings], n
@@ -157,14 +158,7 @@ func (f frame) changes(since time.Time) []change {
 // headline is the most important thing to know, in one sentence. What was not
 // looked at is never called well, and no more what was accepted.
 func headline(s *report.Snapshot, counts map[policy.Severity]int) string {
-	accepted := 0
-	for _, d := range s.Devices {
-		for _, f := range d.Findings {
-			if f.Status == policy.Accepted {
-				accepted++
-			}
-		}
-	}
+	accepted := s.Accepted()
 	rest := counts[policy.Medium] + counts[policy.Low]
 	switch {
 	case counts[policy.Critical] > 0:
@@ -187,16 +181,13 @@ func headline(s *report.Snapshot, counts map[policy.Severity]int) string {
 }
 
 func homeGauge(s *report.Snapshot, counts map[policy.Severity]int) gauge {
-	worst, accepted := policy.Severity(0), 0
+	worst := policy.Severity(0)
 	for sev, n := range counts {
 		if n > 0 && sev > policy.Info {
 			worst = max(worst, sev)
 		}
 	}
-	for _, d := range s.Devices {
-		accepted += deviceGauge(d).Accepted
-	}
-	return gaugeOf(s.Score(), worst, accepted)
+	return gaugeOf(s.Score(), worst, s.Accepted())
 }
 
 const (

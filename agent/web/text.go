@@ -106,14 +106,23 @@ func kindOf(kind string) string {
 
 // what says what sort of device it is, as far as known: "Camera · ExampleCam C1".
 func what(d report.Device) string {
-	sort := cmp.Or(capital(d.Class), kindOf(d.Kind))
+	sort := cmp.Or(className(d.Class), kindOf(d.Kind))
 	product := strings.TrimSpace(fact.Clean(cmp.Or(d.Maker, d.Manufacturer), maxInfo) + " " + fact.Clean(d.Model, maxInfo))
 	return strings.Trim(sort+" · "+product, " ·")
 }
 
-func capital(s string) string {
-	if s = fact.Clean(s, maxInfo); s == "" {
+// className is a class of device for people.
+func className(s string) string {
+	s = fact.Clean(s, maxInfo)
+	switch s {
+	case "":
 		return ""
+	case "tv", "ups":
+		return strings.ToUpper(s)
+	case "accesspoint":
+		return "Access point"
+	case "networkswitch":
+		return "Network switch"
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
 }
@@ -142,16 +151,29 @@ func iconOf(d report.Device) string {
 	if d.ID == discovery.Hub {
 		return "hub"
 	}
-	for icon, classes := range map[string]string{
-		"camera": "camera doorbell", "computer": "computer storage recorder", "light": "light", "lock": "lock keypad garage", "media": "media console",
-		"phone": "phone", "plug": "plug switch remote", "printer": "printer", "router": "router bridge hub", "sensor": "sensor alarm siren",
-		"climate": "thermostat valve", "appliance": "appliance medical car cover",
-	} {
-		for class := range strings.FieldsSeq(classes) {
-			if class == d.Class {
-				return icon
-			}
-		}
+	switch d.Class {
+	case "camera", "doorbell":
+		return "camera"
+	case "computer", "storage", "recorder":
+		return "computer"
+	case "light", "printer", "phone":
+		return d.Class
+	case "lock", "keypad", "garage":
+		return "lock"
+	case "media", "console", "tv":
+		return "media"
+	case "tablet":
+		return "phone"
+	case "plug", "switch", "remote", "charger":
+		return "plug"
+	case "router", "bridge", "hub", "accesspoint", "networkswitch":
+		return "router"
+	case "sensor", "alarm", "siren", "speaker":
+		return "sensor"
+	case "thermostat", "valve", "inverter":
+		return "climate"
+	case "appliance", "medical", "vacuum", "ups", "cover":
+		return "appliance"
 	}
 	if d.Kind == "zigbee" || d.Kind == "zwave" {
 		return "radio"

@@ -9,5 +9,6 @@ var (
 	HomeUntrusted     = word[int64]("home.untrusted_devices", always, "Number of devices that came after the learning period and that the owner has not called trusted.")
 	HomeRadioDevices  = word[int64]("home.radio_devices", always, "Number of devices in the Zigbee and Z-Wave networks of the home.")
 	HomeIPDevices     = word[int64]("home.ip_devices", always, "Number of devices of the home that are reached by Wi-Fi or Ethernet.")
+	HubPageClear      = word[bool]("hub.page_clear", always, "The hub serves its own page to the home network without encryption.")
 	HomeIPThings      = word[int64]("home.ip_things", always, "Number of simple things among home.ip_devices: lights, plugs, switches, remotes, sensors, sirens, covers, thermostats, valves.")
 )
