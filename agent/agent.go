@@ -86,6 +86,8 @@ type Agent struct {
 	owned     atomic.Pointer[map[netip.Addr]discovery.Identifier] // owners of addresses
 	resolving *rate.Limiter                                       // of questions for hardware addresses
 	share     share                                               // of datagrams
+	clock     *clock
+	clockTold bool // owned by watchSight
 }
 
 // New loads policies and state. Every error of the configuration and of the
@@ -116,6 +118,7 @@ func New(o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.setClock(st)
 	a.prober = prober.New(a.proberOptions())
 	if st != nil {
 		a.prober.Restore(st.Fragile)
@@ -141,6 +144,16 @@ func New(o Options) (*Agent, error) {
 	a.loop.apply(home.Tick{}, now)
 	a.newest.Store(h.Snapshot(now))
 	return a, nil
+}
+
+// setClock has the agent go by a clock that knows until when an earlier run was.
+func (a *Agent) setClock(st *home.State) {
+	var saved time.Time
+	if st != nil {
+		saved = st.SavedAt
+	}
+	a.clock = newClock(machineClock(), buildTime(), saved)
+	a.now = a.clock.now
 }
 
 // open reads what an earlier run left; in a scan it does not write.

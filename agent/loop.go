@@ -131,7 +131,7 @@ func (l *loop) handle(in input, now time.Time) {
 func (l *loop) apply(in home.Input, now time.Time) home.Effects {
 	e := l.home.Apply(in, now)
 	l.due = l.due || e.Snapshot
-	l.touched = l.touched || e.Snapshot
+	l.touched = l.touched || e.Snapshot || e.Learning
 	l.dirty = l.dirty || e.Decisions
 	if e.Owners != nil {
 		l.a.owned.Store(&e.Owners)

@@ -91,6 +91,7 @@ func (a *Agent) watchSight(ctx context.Context) {
 			a.log.Debug("networks", "looked", a.networks().Looked, "skipped", len(a.networks().Skipped))
 		}
 		_ = a.send(ctx, input{Input: a.sight()}) // fails only when all ends
+		a.checkClock()
 		select {
 		case <-ctx.Done():
 			return

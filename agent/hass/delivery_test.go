@@ -32,7 +32,6 @@ func (h *told) options(o *Options) {
 		defer h.mu.Unlock()
 		h.status, h.problem = s, problem
 	}
-	o.ReadWithin = 500 * time.Millisecond
 }
 
 func (h *told) health() (discovery.Status, string) {
@@ -67,7 +66,10 @@ func TestDeliveryIsVerified(t *testing.T) {
 			m := brokertest.StartMosquittoWith(t, false, "acl_file "+acl+"\n"+tt.conf)
 			b := server{config: broker.Config{URL: m.URL(), Username: brokertest.Username, Password: brokertest.Password}}
 			h := &told{now: noon}
-			a := startAgent(t, b, Memory{}, h.options)
+			a := startAgent(t, b, Memory{}, func(o *Options) {
+				h.options(o)
+				o.ReadWithin = 3 * time.Second // of which two must pass within a minute
+			})
 			s := snapshot()
 			s.Events = nil
 			began := time.Now()

@@ -214,6 +214,13 @@ func (a accepted) SetAcceptance(device, policyID string, x policy.Acceptance) {
 }
 
 func (a accepted) EndAcceptance(device, policyID string) {
-	delete(a.c.dec.Devices[discovery.ID(device)].Accepted, policyID)
+	k := a.c.dec.Devices[discovery.ID(device)]
+	if x := k.Accepted[policyID]; !x.Until.IsZero() && !a.c.at.Before(x.Until) {
+		if k.Ended == nil {
+			k.Ended = map[string]policy.Acceptance{}
+		}
+		k.Ended[policyID] = x
+	}
+	delete(k.Accepted, policyID)
 	a.c.out.Decisions = true
 }

@@ -24,9 +24,14 @@ type Decisions struct {
 	Version int `json:"version"`
 	// Install is a random id of this installation, part of the MQTT client id.
 	Install string `json:"install"`
-	// LearningFrom is when the learning period began.
-	LearningFrom time.Time               `json:"learning_from"`
-	Devices      map[discovery.ID]*Known `json:"devices"`
+	// LearningFrom is when the learning period began, by the clock of then.
+	LearningFrom time.Time `json:"learning_from"`
+	// Learned is set once the learning period is over.
+	Learned bool `json:"learned,omitempty"`
+	// Old is set when the file was written by 0.1.0, which counted the learning period
+	// from LearningFrom.
+	Old     bool                    `json:"-"`
+	Devices map[discovery.ID]*Known `json:"devices"`
 	// Hidden are devices that the owner deleted in Home Assistant.
 	Hidden map[discovery.ID]time.Time `json:"hidden,omitempty"`
 }
@@ -38,6 +43,9 @@ type Known struct {
 	Trusted   bool                         `json:"trusted,omitempty"`
 	Gone      bool                         `json:"gone,omitempty"`
 	Accepted  map[string]policy.Acceptance `json:"accepted,omitempty"` // by policy
+	// Ended are acceptances whose date has passed: should that have been a wrong clock,
+	// they hold again.
+	Ended map[string]policy.Acceptance `json:"ended,omitempty"`
 	// What the owner says of the device; it ranks above all that is learned.
 	Name       string `json:"name,omitempty"`
 	Class      string `json:"class,omitempty"`
@@ -51,6 +59,7 @@ func (k *Known) accept(policyID string, a policy.Acceptance) {
 		k.Accepted = map[string]policy.Acceptance{}
 	}
 	k.Accepted[policyID] = a
+	delete(k.Ended, policyID)
 }
 
 // decided reports whether the owner decided anything about the device.
@@ -105,7 +114,7 @@ func ParseDecisions(b []byte) (*Decisions, error) {
 	if head.Version < 1 || d.Install == "" || d.LearningFrom.IsZero() {
 		return nil, errors.New("is damaged: version, install or learning_from is missing")
 	}
-	d.Version = decisionsVersion
+	d.Version, d.Old = decisionsVersion, head.Version == 1
 	if d.Devices == nil {
 		d.Devices = map[discovery.ID]*Known{}
 	}
@@ -158,7 +167,7 @@ func (d *Decisions) clone() *Decisions {
 	out.Devices = make(map[discovery.ID]*Known, len(d.Devices))
 	for id, k := range d.Devices {
 		c := *k
-		c.Accepted = maps.Clone(k.Accepted)
+		c.Accepted, c.Ended = maps.Clone(k.Accepted), maps.Clone(k.Ended)
 		out.Devices[id] = &c
 	}
 	return &out

@@ -48,20 +48,23 @@ type Home struct {
 	traits  inventory.Traits
 	started time.Time
 
-	inv      *inventory.Inventory
-	ledger   *policy.Ledger
-	dec      *Decisions
-	evidence map[discovery.ID]*fact.Evidence
-	shown    map[discovery.ID]report.Device
-	sent     map[discovery.ID]report.Sent
-	health   map[string]report.Component
-	failing  map[string]map[discovery.ID]bool // by policy: devices on which it can't be evaluated
-	awayFrom map[discovery.ID]time.Time
-	dirty    map[discovery.ID]bool
-	again    map[discovery.ID]time.Time
-	next     time.Time // of the inventory
-	sight    Sight
-	moved    bool // addresses may have other owners
+	inv        *inventory.Inventory
+	ledger     *policy.Ledger
+	dec        *Decisions
+	evidence   map[discovery.ID]*fact.Evidence
+	shown      map[discovery.ID]report.Device
+	sent       map[discovery.ID]report.Sent
+	health     map[string]report.Component
+	failing    map[string]map[discovery.ID]bool // by policy: devices on which it can't be evaluated
+	awayFrom   map[discovery.ID]time.Time
+	dirty      map[discovery.ID]bool
+	again      map[discovery.ID]time.Time
+	next       time.Time // of the inventory
+	sight      Sight
+	at         time.Time     // of the input that is being applied
+	ticked     time.Time     // the last tick
+	learnedFor time.Duration // until then
+	moved      bool          // addresses may have other owners
 
 	events    []report.Event
 	seq       uint64
@@ -99,13 +102,16 @@ func New(o Options, now time.Time) *Home {
 		sent: map[discovery.ID]report.Sent{}, health: map[string]report.Component{},
 		awayFrom: map[discovery.ID]time.Time{}, dirty: map[discovery.ID]bool{}, again: map[discovery.ID]time.Time{},
 		overflow: map[discovery.ID]bool{}, nameless: map[discovery.ID]time.Time{}, failing: map[string]map[discovery.ID]bool{},
-		next: now, out: Effects{Snapshot: true},
+		next: now, ticked: now, out: Effects{Snapshot: true},
 	}
 	c.ledger = policy.NewLedger(o.Policies, accepted{c})
 	c.traits[product.By] = discovery.SourceKind{Rank: discovery.RankRecognised}
 	c.inv = inventory.New(o.Networks, o.Sources, c.keep, now)
 	if o.State != nil {
 		c.restore(o.State)
+	}
+	if past := now.Sub(c.dec.LearningFrom); c.dec.Old && past > c.learnedFor {
+		c.learnedFor = past
 	}
 	for _, id := range c.inv.IDs() {
 		c.dirty[id] = true
@@ -192,7 +198,7 @@ func (c *Home) appeared(id discovery.ID, now time.Time) {
 	}
 	k := c.dec.device(id, now)
 	c.out.Decisions = true
-	if !c.o.Watch || now.Before(c.dec.LearningFrom.Add(c.o.Learning)) {
+	if !c.o.Watch || c.learns(now) {
 		return
 	}
 	k.Appeared = true
@@ -271,6 +277,8 @@ func (c *Home) sourceDown(name string) {
 // tick does what is due by time alone, and returns when it wants to be called
 // next.
 func (c *Home) tick(now time.Time) time.Time {
+	c.at = now
+	c.learn(now)
 	if !c.next.IsZero() && !now.Before(c.next) {
 		out, next := c.inv.Tick(now)
 		expired, expiry := c.inv.Expire(now)

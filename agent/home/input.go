@@ -49,6 +49,7 @@ type Effects struct {
 	Snapshot  bool  // a new snapshot is due
 	Decisions bool  // the decisions differ from those that were there before
 	Event     bool  // there is a new event
+	Learning  bool  // the learning period is on: how long it has been is to be saved
 	Renamed   []Renaming
 	Gone      []discovery.ID
 	Judged    []Judged
@@ -76,6 +77,7 @@ type Judged struct {
 // Apply takes in one input. What it returns is all that has to be done because
 // of it; devices that changed are judged at the next Tick.
 func (c *Home) Apply(in Input, now time.Time) Effects {
+	c.at = now
 	err := in.apply(c, now)
 	out := c.out
 	out.Err = err

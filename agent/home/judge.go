@@ -62,6 +62,7 @@ func (c *Home) judgeDevice(id discovery.ID, now time.Time) {
 	said, _ := ev.Entry(fact.DeviceOnline.Name())
 	told = told && said.Why != fact.Restored
 	there := told && online || !told && c.heardSince(d)
+	c.revive(id, now)
 	verdicts, again := c.set.Evaluate(ev, now)
 	changes, again2 := c.ledger.Update(string(id), verdicts, away, now)
 	for _, ch := range changes {
@@ -75,6 +76,20 @@ func (c *Home) judgeDevice(id discovery.ID, now time.Time) {
 	}
 	c.shown[id] = c.device(d, ev, verdicts, away, now)
 	c.out.Snapshot = true
+}
+
+// revive brings back acceptances that ended while the clock was wrong.
+func (c *Home) revive(id discovery.ID, now time.Time) {
+	k := c.dec.Devices[id]
+	if k == nil {
+		return
+	}
+	for name, a := range k.Ended {
+		if now.Before(a.Until) {
+			k.accept(name, a)
+			c.out.Decisions = true
+		}
+	}
 }
 
 // addOwn sets the words that the agent itself knows.

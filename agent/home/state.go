@@ -27,7 +27,9 @@ type State struct {
 	Crowd     []discovery.ID          `json:"crowd,omitempty"` // devices that are only counted
 	Fragile   []discovery.ID          `json:"fragile,omitempty"`
 	LastScan  time.Time               `json:"last_scan,omitzero"`
-	Publisher map[string][]byte       `json:"publisher,omitempty"` // what each publisher remembers
+	// LearnedFor is for how long devices have been learned, in seconds of running.
+	LearnedFor int64             `json:"learned_for,omitempty"`
+	Publisher  map[string][]byte `json:"publisher,omitempty"` // what each publisher remembers
 }
 
 // State returns what can be learned again.
@@ -36,11 +38,13 @@ func (c *Home) State(now time.Time) *State {
 		Version: StateVersion, SavedAt: now.UTC().Round(0), Seq: c.seq, Devices: c.inv.Save(), Ledger: c.ledger.Snapshot(),
 		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten),
 		Crowd: slices.Sorted(maps.Keys(c.overflow)), LastScan: c.lastScan.UTC().Round(0),
+		LearnedFor: int64(c.learnedFor.Seconds()),
 	}
 }
 
 func (c *Home) restore(st *State) {
 	c.seq, c.lastScan = st.Seq, st.LastScan
+	c.learnedFor = time.Duration(st.LearnedFor) * time.Second
 	c.inv.Restore(st.Devices)
 	c.ledger.Restore(st.Ledger)
 	c.events = slices.Clone(st.Events)
