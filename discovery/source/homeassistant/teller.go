@@ -8,6 +8,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/delta"
 )
 
 const (
@@ -27,24 +28,14 @@ type teller struct {
 	home   home
 
 	live     bool // a session goes on, or has just ended
-	told     map[string]told
+	told     delta.Memory
 	networks []netip.Prefix // told last
 	repeatAt time.Time
 	forgetAt time.Time
 }
 
-// told is what was last reported of a thing.
-type told struct {
-	about    []discovery.Identifier
-	via      discovery.Identifier
-	name     string
-	services []discovery.Service
-	words    []fact.Entry
-	at       time.Time
-}
-
 func newTeller(env discovery.Env, report func(discovery.Observation)) *teller {
-	return &teller{env: env, report: report, told: map[string]told{}}
+	return &teller{env: env, report: report}
 }
 
 // begin starts a new session, in which all is told again.
@@ -52,15 +43,7 @@ func (t *teller) begin(now time.Time) {
 	t.live = true
 	t.home.begin(now)
 	t.forgetAt, t.repeatAt = now.Add(forgetEvery), now.Add(repeatEvery)
-	t.again()
-}
-
-// again has all be told again, as if it were new.
-func (t *teller) again() {
-	for key, old := range t.told {
-		old.at = time.Time{}
-		t.told[key] = old
-	}
+	t.told.AllAgain()
 }
 
 // due reports whether time alone makes it needed to tell something.
@@ -72,7 +55,7 @@ func (t *teller) due(now time.Time) bool {
 	}
 	if !now.Before(t.repeatAt) {
 		t.repeatAt = now.Add(repeatEvery)
-		t.again()
+		t.told.AllAgain()
 		changed = true
 	}
 	return changed
@@ -100,7 +83,7 @@ func (t *teller) tell(ctx context.Context, now time.Time) {
 			return
 		}
 		if o := all.observation(x, networks, t.env.Now()); len(o.About) > 0 {
-			t.tellOne(x.key(), o, now)
+			t.told.Report(x.key(), o, presentEvery, now, t.report)
 		}
 	}
 	clear(t.home.heard)
@@ -110,24 +93,25 @@ func (t *teller) tell(ctx context.Context, now time.Time) {
 // by now stands for another one.
 func (t *teller) withdraw(ctx context.Context, all *things, next map[string]bool) {
 	weak := false
-	for key, old := range t.told {
+	for _, key := range t.told.Keys() {
 		if next[key] {
 			continue
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		delete(t.told, key)
-		if slices.ContainsFunc(old.about, all.knows) {
+		old, _ := t.told.Told(key)
+		t.told.Forget(key)
+		if slices.ContainsFunc(old.About, all.knows) {
 			continue
 		}
-		t.report(discovery.Observation{About: old.about, Gone: true, Quiet: true})
-		weak = weak || !old.about[0].Strong()
+		t.report(discovery.Observation{About: old.About, Gone: true, Quiet: true})
+		weak = weak || !old.About[0].Strong()
 	}
 	if weak {
 		// The address may be that of a device of which more was told by its MAC, and
 		// that went with it.
-		t.again()
+		t.told.AllAgain()
 	}
 }
 
@@ -140,38 +124,6 @@ func (t *things) knows(i discovery.Identifier) bool {
 	return err == nil && t.byAddr[a] != nil
 }
 
-func (t *teller) tellOne(key string, o discovery.Observation, now time.Time) {
-	old, known := t.told[key]
-	next := told{about: o.About, via: o.Via, name: o.Name, services: o.Services, words: o.Facts.Entries(), at: now}
-	switch {
-	case !known || old.at.IsZero() || !next.same(old):
-	case !o.Quiet && now.Sub(old.at) >= presentEvery:
-		old.at = now
-		t.told[key] = old
-		t.report(discovery.Observation{About: o.About})
-		return
-	default:
-		return
-	}
-	for _, n := range old.words {
-		if _, still := o.Facts.Entry(n.Name); !still {
-			o.Facts.MarkUnknown(n.Name, fact.NotTold)
-		}
-	}
-	if o.Services == nil && old.services != nil {
-		o.Services = []discovery.Service{}
-	}
-	t.told[key] = next
-	t.report(o)
-}
-
-func (t told) same(old told) bool {
-	return t.name == old.name && t.via == old.via && slices.Equal(t.about, old.about) && slices.Equal(t.services, old.services) &&
-		slices.EqualFunc(t.words, old.words, func(a, b fact.Entry) bool {
-			return a.Name == b.Name && a.Proof == b.Proof && a.Why == b.Why && fact.EqualValue(a.Value, b.Value)
-		})
-}
-
 // passing are the words that nobody keeps true while Home Assistant is away.
 var passing = []string{fact.DeviceUpdate.Name(), fact.MDNSServices.Name(), fact.UPnPLocations.Name(), fact.IGDLocation.Name()}
 
@@ -181,23 +133,19 @@ func (t *teller) lost(ctx context.Context) {
 		return
 	}
 	t.live = false
-	keys := make([]string, 0, len(t.told))
-	for key := range t.told {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
+	for _, key := range t.told.Keys() {
 		if ctx.Err() != nil {
 			return
 		}
 		ev := fact.New(Name, t.env.Now())
-		for _, n := range t.told[key].words {
+		old, _ := t.told.Told(key)
+		for _, n := range old.Words {
 			if slices.Contains(passing, n.Name) {
 				ev.MarkUnknown(n.Name, fact.SourceDown)
 			}
 		}
 		if len(ev.Entries()) > 0 {
-			t.report(discovery.Observation{About: t.told[key].about, Facts: ev, Quiet: true})
+			t.report(discovery.Observation{About: old.About, Facts: ev, Quiet: true})
 		}
 	}
 }

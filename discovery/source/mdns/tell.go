@@ -2,11 +2,11 @@ package mdns
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/delta"
 )
 
 // maxSiblings is as many addresses as a machine has in a home.
@@ -14,9 +14,7 @@ const maxSiblings = 8
 
 // told is what was last reported of a host.
 type told struct {
-	name     string
-	services []discovery.Service
-	words    []fact.Entry
+	delta.Told
 	hosts    []string // names of the host
 	finished bool
 }
@@ -34,11 +32,12 @@ func (b *browser) tell(h *host, now time.Time) {
 	v := h.view(now, b.env.Now())
 	h.foreign = v.foreign
 	h.wakeUnlessZero(v.again)
-	next := told{v.name, v.services, v.facts.Entries(), v.hosts, v.facts.Finished(name)}
-	lost := next.lacks(h.told)
-	for _, n := range lost {
-		v.facts.MarkUnknown(n.Name, fact.NotTold)
+	o := discovery.Observation{
+		About: h.about(), Name: v.name, Services: v.services, Facts: v.facts,
+		Quiet: now.Sub(h.last) > 2*time.Second,
 	}
+	next := told{delta.Of(o, now), v.hosts, v.facts.Finished(name)}
+	next.About = nil // is always the same
 	switch {
 	case h.force || h.toldAt.IsZero() || now.Sub(h.toldAt) >= repeatEvery || !next.same(h.told):
 	case now.Sub(h.toldAt) >= presentEvery && now.Sub(h.last) < time.Second:
@@ -48,17 +47,11 @@ func (b *browser) tell(h *host, now time.Time) {
 	default:
 		return
 	}
-	o := discovery.Observation{
-		About: h.about(), Name: v.name, Services: v.services, Facts: v.facts,
-		Quiet: now.Sub(h.last) > 2*time.Second,
-	}
-	if o.Services == nil && h.told.services != nil {
-		o.Services = []discovery.Service{}
-	}
+	lost := h.told.TakeBack(&o)
 	if h.hub() {
 		o.Name = "" // it has one
 	}
-	shrank := len(lost) > 0 || len(next.services) < len(h.told.services)
+	shrank := lost || len(next.Services) < len(h.told.Services)
 	h.told, h.toldAt, h.force = next, now, false
 	b.report(o)
 	if shrank {
@@ -74,22 +67,8 @@ func (h *host) about() []discovery.Identifier {
 	return []discovery.Identifier{discovery.IP(h.sender())}
 }
 
-// lacks returns the words that were known and no longer are.
-func (t told) lacks(old told) (lost []fact.Entry) {
-	for _, n := range old.words {
-		i, _ := slices.BinarySearchFunc(t.words, n.Name, func(e fact.Entry, name string) int { return strings.Compare(e.Name, name) })
-		if i == len(t.words) || t.words[i].Name != n.Name {
-			lost = append(lost, n)
-		}
-	}
-	return lost
-}
-
 func (t told) same(old told) bool {
-	return t.name == old.name && t.finished == old.finished && slices.Equal(t.services, old.services) &&
-		slices.Equal(t.hosts, old.hosts) && slices.EqualFunc(t.words, old.words, func(a, b fact.Entry) bool {
-		return a.Name == b.Name && a.Proof == b.Proof && fact.EqualValue(a.Value, b.Value)
-	})
+	return t.finished == old.finished && slices.Equal(t.hosts, old.hosts) && t.Same(old.Told)
 }
 
 // withdraw takes back everything that was said of a host. If the same machine
@@ -111,14 +90,14 @@ func (b *browser) withdraw(h *host, now time.Time) {
 // unsay makes the words that were said of a host unknown. Its services stay if
 // it is we who see it no more.
 func (b *browser) unsay(h *host, why fact.Why, now time.Time) {
-	if len(h.told.words) == 0 {
+	if len(h.told.Words) == 0 {
 		return
 	}
 	o := discovery.Observation{About: h.about(), Facts: fact.New(name, b.env.Now()), Quiet: true}
-	for _, n := range h.told.words {
+	for _, n := range h.told.Words {
 		o.Facts.MarkUnknown(n.Name, why)
 	}
-	if why != fact.SourceDown && h.told.services != nil {
+	if why != fact.SourceDown && h.told.Services != nil {
 		o.Services = []discovery.Service{}
 	}
 	b.report(o)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/delta"
 )
 
 const (
@@ -24,15 +25,15 @@ const (
 // home is all the instances on the broker, and what was told of their devices.
 // It is pure: messages and time in, observations out.
 type home struct {
-	bridges []*bridge // in the order in which they were found
-	told    map[discovery.Identifier]string
+	bridges []*bridge    // in the order in which they were found
+	told    delta.Memory // by IEEE address
 	refresh time.Time
 	up      bool // the broker is there
 	tooMany bool
 }
 
 func newHome(now time.Time) *home {
-	return &home{told: map[discovery.Identifier]string{}, up: true, refresh: now.Add(refresh)}
+	return &home{up: true, refresh: now.Add(refresh)}
 }
 
 // life says whether an observation is a sign of life of its device.
@@ -101,7 +102,7 @@ func (h *home) message(b *bridge, m discovery.Message, now time.Time) []discover
 func (h *home) tick(now time.Time) []discovery.Observation {
 	if !now.Before(h.refresh) {
 		h.refresh = now.Add(refresh)
-		clear(h.told)
+		h.told.AllAgain()
 		return h.observe(h.all(), ifOnline, now)
 	}
 	var ids []discovery.Identifier
@@ -133,7 +134,10 @@ func (h *home) next(now time.Time) time.Time {
 }
 
 func (h *home) all() []discovery.Identifier {
-	ids := slices.Collect(maps.Keys(h.told))
+	var ids []discovery.Identifier
+	for _, ieee := range h.told.Keys() {
+		ids = append(ids, discovery.Identifier{Kind: discovery.ZigbeeID, Value: ieee})
+	}
 	for _, b := range h.bridges {
 		ids = append(ids, b.coordinators()...)
 		ids = slices.AppendSeq(ids, maps.Keys(b.members))
@@ -177,32 +181,20 @@ func (h *home) observe(ids []discovery.Identifier, life life, now time.Time) []d
 	for _, id := range slices.Compact(ids) {
 		b := h.owner(id)
 		if b == nil {
-			if _, was := h.told[id]; was {
-				delete(h.told, id)
+			if _, was := h.told.Told(id.Value); was {
+				h.told.Forget(id.Value)
 				out = append(out, discovery.Observation{About: []discovery.Identifier{id}, Gone: true})
 			}
 			continue
 		}
 		o := b.observation(id, h.up, now)
-		s := signature(o)
 		online, known := fact.DeviceOnline.Get(o.Facts)
 		o.Quiet = life == quiet || known && !online || life == ifOnline && !known
-		if last, was := h.told[id]; was && last == s && o.Quiet {
-			continue
+		if h.told.Changed(id.Value, o, now) || !o.Quiet {
+			out = append(out, o)
 		}
-		h.told[id] = s
-		out = append(out, o)
 	}
 	return out
-}
-
-func signature(o discovery.Observation) string {
-	var s strings.Builder
-	fmt.Fprintf(&s, "%s|%s", o.Name, o.Via.Value)
-	for _, e := range o.Facts.Entries() {
-		fmt.Fprintf(&s, "|%s=%v %s %s", e.Name, e.Value, e.Why, e.Proof)
-	}
-	return s.String()
 }
 
 // health says how the source is, in one sentence.

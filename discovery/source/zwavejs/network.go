@@ -10,6 +10,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/delta"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
 	"github.com/thingwarden/thingwarden/discovery/internal/wsjson"
 )
@@ -46,12 +47,12 @@ type network struct {
 	proof     string // of inclusion
 	nodes     map[int64]node
 	heard     map[int64]time.Time
-	told      map[discovery.Identifier]string
+	told      delta.Memory // by identifier
 	refresh   time.Time
 }
 
 func newNetwork(u *url.URL) *network {
-	return &network{url: u, name: redact(u.String()), nodes: map[int64]node{}, heard: map[int64]time.Time{}, told: map[discovery.Identifier]string{}}
+	return &network{url: u, name: redact(u.String()), nodes: map[int64]node{}, heard: map[int64]time.Time{}}
 }
 
 // got is what came of a frame.
@@ -111,7 +112,7 @@ func (n *network) tick(now time.Time) []discovery.Observation {
 		return nil
 	}
 	n.refresh = now.Add(refresh)
-	clear(n.told)
+	n.told.AllAgain()
 	return n.observe(true, now)
 }
 
@@ -238,7 +239,7 @@ func (n *network) id(node int64) discovery.Identifier {
 // alive tells of a node that was heard, and of all else that changed.
 func (n *network) alive(node int64, now time.Time) []discovery.Observation {
 	n.heard[node] = now
-	delete(n.told, n.id(node))
+	n.told.Again(n.id(node).Value)
 	out := n.observe(false, now)
 	for i := range out {
 		if out[i].About[0] == n.id(node) {
@@ -252,34 +253,22 @@ func (n *network) alive(node int64, now time.Time) []discovery.Observation {
 // told. With life they are signs of life of the nodes that the server can hear.
 func (n *network) observe(life bool, now time.Time) []discovery.Observation {
 	var out []discovery.Observation
-	listed := map[discovery.Identifier]bool{}
+	listed := map[string]bool{}
 	for _, num := range slices.Sorted(maps.Keys(n.nodes)) {
 		id := n.id(num)
-		listed[id] = true
+		listed[id.Value] = true
 		o := n.observation(n.nodes[num], now)
 		online, known := fact.DeviceOnline.Get(o.Facts)
 		o.Quiet = !life || !known || !online
-		s := signature(o)
-		if n.told[id] == s {
-			continue
+		if n.told.Changed(id.Value, o, now) {
+			out = append(out, o)
 		}
-		n.told[id] = s
-		out = append(out, o)
 	}
-	for _, id := range slices.SortedFunc(maps.Keys(n.told), func(a, b discovery.Identifier) int { return strings.Compare(a.Value, b.Value) }) {
+	for _, id := range n.told.Keys() {
 		if !listed[id] {
-			delete(n.told, id)
-			out = append(out, discovery.Observation{About: []discovery.Identifier{id}, Gone: true})
+			n.told.Forget(id)
+			out = append(out, discovery.Observation{About: []discovery.Identifier{{Kind: discovery.ZWaveID, Value: id}}, Gone: true})
 		}
 	}
 	return out
-}
-
-func signature(o discovery.Observation) string {
-	var s strings.Builder
-	s.WriteString(o.Name)
-	for _, e := range o.Facts.Entries() {
-		fmt.Fprintf(&s, "|%s=%v %s %s", e.Name, e.Value, e.Why, e.Proof)
-	}
-	return s.String()
 }
