@@ -34,6 +34,7 @@ const plugState = `
   device.model = P1 (_hap._tcp md=P1)
   homekit.paired = false (_hap._tcp sf=1: Plug)
   mdns.services = [_hap._tcp] (udp/5353 SRV)
+  mdns.txt = [ci=7 md=P1] (_hap._tcp)
 `
 
 func TestAnnouncementIsReportedAtOnce(t *testing.T) {
@@ -85,6 +86,7 @@ func TestGoodbye(t *testing.T) {
   device.model unknown: not-told
   homekit.paired unknown: not-told
   mdns.services = [_http._tcp] (udp/5353 SRV)
+  mdns.txt unknown: not-told
 `)
 		a.say("10.0.0.5", plug(120, "1")...)
 		a.pass(time.Second / 2)
