@@ -73,6 +73,7 @@ type Agent struct {
 	log       *slog.Logger
 	now       func() time.Time
 	set       *policy.Set
+	cards     *product.Cards
 	store     *store.Store // nil in a scan
 	networks  func() discovery.Networks
 	routed    *routed
@@ -104,8 +105,7 @@ func New(o Options) (*Agent, error) {
 		return nil, err
 	}
 	a.set = set
-	cards, err := product.Load()
-	if err != nil {
+	if a.cards, err = product.Load(); err != nil {
 		return nil, err
 	}
 	if a.networks == nil {
@@ -125,7 +125,7 @@ func New(o Options) (*Agent, error) {
 	}
 	now := a.now()
 	h := home.New(home.Options{
-		Site: o.Config.Site, Version: o.Version, Policies: set, Cards: cards, Pending: a.prober.Pending, Watch: o.Mode == ModeRun,
+		Site: o.Config.Site, Version: o.Version, Policies: set, Cards: a.cards, Pending: a.prober.Pending, Watch: o.Mode == ModeRun,
 		Learning: o.Config.LearningPeriod, Networks: a.networks, Sources: a.kinds,
 		Decisions: dec, State: st,
 	}, now)

@@ -54,7 +54,7 @@ func ownerDevices(c config.Config) []discovery.OwnerDevice {
 func (a *Agent) proberOptions() prober.Options {
 	c := a.opt.Config
 	return prober.Options{
-		Probes: gentlestFirst(builtin.Probes), Touch: c.Touch, DeviceTouch: a.deviceTouch, NeverProbe: a.neverProbe,
+		Probes: gentlestFirst(builtin.Probes), Touch: c.Touch, DeviceTouch: a.deviceTouch, NeverProbe: a.neverProbe, Recognise: a.cards.Recognise,
 		PerDevice: c.Network.ConnectionsPerSecond.Device, PerHouse: c.Network.ConnectionsPerSecond.House,
 		Dial: a.opt.Dial, DialUDP: a.opt.DialUDP, Networks: a.networks, Now: a.now,
 		Report: func(o discovery.Observation) {

@@ -230,6 +230,20 @@ func (w *pass) learn(facts *fact.Evidence) {
 	for _, by := range facts.FinishedBy() {
 		w.evidence.Finish(by)
 	}
+	w.recognise()
+}
+
+// recognise adds to the evidence of the pass what it shows the device to be. What
+// others say comes first, and what was recognised before gives way.
+func (w *pass) recognise() {
+	if w.prober.opt.Recognise == nil {
+		return
+	}
+	for _, n := range w.prober.opt.Recognise(w.evidence).Entries() {
+		if old, _ := w.evidence.Entry(n.Name); !old.Known() || old.By == n.By || old.Likely && !n.Likely {
+			w.evidence.Put(n)
+		}
+	}
 }
 
 // isOurs reports whether an observation is about the device of the pass.

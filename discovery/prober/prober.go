@@ -46,6 +46,9 @@ type Options struct {
 	// NeverProbe says which devices are only listened to, beside medical and
 	// alarm devices, which always are; may be nil.
 	NeverProbe func(discovery.Device, *fact.Evidence) bool
+	// Recognise returns what the evidence shows the device to be, so that the
+	// probes of a pass see what those before them have shown; may be nil.
+	Recognise func(*fact.Evidence) *fact.Evidence
 	// Outside names the probes with Outside set that the owner switched on.
 	Outside map[string]bool
 	// PerDevice and PerHouse are new connections a second; 0 in either means
