@@ -7,6 +7,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 	"github.com/thingwarden/thingwarden/discovery/source/mdns"
 	"github.com/thingwarden/thingwarden/discovery/source/neighbours"
+	"github.com/thingwarden/thingwarden/discovery/source/reversedns"
 	"github.com/thingwarden/thingwarden/discovery/source/ssdp"
 	"github.com/thingwarden/thingwarden/discovery/source/static"
 	"github.com/thingwarden/thingwarden/discovery/source/zigbee2mqtt"
@@ -18,6 +19,7 @@ var Sources = []discovery.SourceKind{
 	homeassistant.Kind,
 	mdns.Kind,
 	neighbours.Kind,
+	reversedns.Kind,
 	ssdp.Kind,
 	static.Kind,
 	zigbee2mqtt.Kind,
