@@ -39,6 +39,10 @@ func (p *problems) err() error { return errors.Join(p.all...) }
 type parser struct {
 	*problems
 	file string
+
+	reading     Line // what signs() fills
+	strong      bool // it has a sign that is not weak
+	signReaders map[string]func(*yaml.Node, string)
 }
 
 func (p *parser) at(line int, key, format string, args ...any) {
@@ -223,33 +227,42 @@ func (p *parser) truth(n *yaml.Node, key string) bool {
 	return n.Value == "true"
 }
 
-func (p *parser) line(n *yaml.Node, key string, shown bool) (l Line) {
-	strong := false
-	read := map[string]func(*yaml.Node, string){
-		"seen": func(n *yaml.Node, key string) { l.Seen = p.text(n, key, validSeen) },
-	}
-	for word, w := range signWords {
-		read[word] = func(n *yaml.Node, key string) {
-			pat, err := newPattern(p.text(n, key, nil))
-			if err != nil {
-				p.at(n.Line, key, "%v", err)
-			}
-			l.Signs = append(l.Signs, Sign{word, pat})
-			strong = strong || !w.weak
-		}
-	}
+func (p *parser) line(n *yaml.Node, key string, shown bool) Line {
+	p.reading, p.strong = Line{}, false
 	required := []string{}
 	if shown {
 		required = append(required, "seen")
 	}
-	p.mapping(n, key, required, read)
+	p.mapping(n, key, required, p.signs())
 	switch {
-	case len(l.Signs) == 0:
+	case len(p.reading.Signs) == 0:
 		p.at(n.Line, key, "has no sign")
-	case shown && !strong:
+	case shown && !p.strong:
 		p.at(n.Line, key, "names of hosts, makers of network chips and lists of DHCP options prove no product: put the line under likely")
 	}
-	return l
+	return p.reading
+}
+
+// signs returns the readers of a line's keys, which fill p.reading. They are made
+// once a card: it has hundreds of lines.
+func (p *parser) signs() map[string]func(*yaml.Node, string) {
+	if p.signReaders != nil {
+		return p.signReaders
+	}
+	p.signReaders = map[string]func(*yaml.Node, string){
+		"seen": func(n *yaml.Node, key string) { p.reading.Seen = p.text(n, key, validSeen) },
+	}
+	for word, w := range signWords {
+		p.signReaders[word] = func(n *yaml.Node, key string) {
+			pat, err := newPattern(p.text(n, key, nil))
+			if err != nil {
+				p.at(n.Line, key, "%v", err)
+			}
+			p.reading.Signs = append(p.reading.Signs, Sign{word, pat})
+			p.strong = p.strong || !w.weak
+		}
+	}
+	return p.signReaders
 }
 
 func (p *parser) remedies(n *yaml.Node, key string) map[string][]string {

@@ -58,7 +58,7 @@ var names = []struct{ typ, key string }{
 // spelling of many makers; no serial numbers, and no names that an owner gave.
 var kinds = []string{
 	"am", "app", "arch", "board", "brand", "ci", "devicetype", "dt", "ff", "gen", "hw", "integrator", "manufacturer", "md", "mdl", "mf",
-	"mfg", "model", "modelid", "modelname", "os", "platform", "product", "product_name", "product_type", "project_name",
+	"mfg", "model", "model_number", "modelid", "modelname", "os", "platform", "product", "product_name", "product_type", "project_name",
 	"project_version", "rpmd", "systype", "ty", "usb_mdl", "usb_mfg", "vendor", "ver", "version", "vp",
 }
 
