@@ -130,6 +130,9 @@ func New(o Options) (*Agent, error) {
 		Decisions: dec, State: st,
 	}, now)
 	a.loop = newLoop(a, h)
+	if st != nil {
+		a.loop.history.day = st.SavedAt.UTC().Format(time.DateOnly)
+	}
 	if a.store != nil {
 		a.loop.apply(home.Health{Name: stateHealth, Status: discovery.OK}, now)
 	}
@@ -289,7 +292,7 @@ func (a *Agent) notice(line string) {
 }
 
 // show makes the newest snapshot and hands it to everyone who shows it.
-func (a *Agent) show(h *home.Home, now time.Time) {
+func (a *Agent) show(h *home.Home, now time.Time) *report.Snapshot {
 	if last := a.prober.LastPass(); !last.IsZero() {
 		a.loop.apply(home.PassEnded(last), now)
 	}
@@ -299,6 +302,7 @@ func (a *Agent) show(h *home.Home, now time.Time) {
 	if a.opt.OnSnapshot != nil {
 		a.opt.OnSnapshot(s)
 	}
+	return s
 }
 
 // passOn passes on to the prober and the kernel what changed.

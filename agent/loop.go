@@ -49,6 +49,7 @@ type input struct {
 // saved is the outcome of writing decisions or state.
 type saved struct {
 	decisions bool
+	history   bool
 	err       error
 }
 
@@ -71,9 +72,10 @@ type loop struct {
 	decAt   time.Time // from when on decisions are saved that nobody waits for
 	eventAt time.Time // of the first event that is not saved; zero if all are
 	early   *rate.Limiter
-	unsaved bool   // the last save failed
-	touched bool   // something changed since the state was saved
-	due     bool   // a new snapshot is
+	unsaved bool // the last save failed
+	touched bool // something changed since the state was saved
+	due     bool // a new snapshot is
+	history history
 	dirty   bool   // decisions may differ from the file
 	written []byte // the decisions that were written last
 	final   bool   // the last snapshot was shown
@@ -136,7 +138,8 @@ func (l *loop) apply(in home.Input, now time.Time) home.Effects {
 	if e.Owners != nil {
 		l.a.owned.Store(&e.Owners)
 	}
-	if e.Event && l.eventAt.IsZero() {
+	l.history.addEvents(e.News)
+	if len(e.News) > 0 && l.eventAt.IsZero() {
 		l.eventAt = now
 	}
 	l.a.passOn(e)
@@ -161,6 +164,9 @@ func (l *loop) settle() time.Duration {
 	if l.touched && !l.writing && l.a.store != nil {
 		next = earliest(next, l.stateDue(now))
 	}
+	if !l.writing && l.a.store != nil {
+		next = earliest(next, l.history.due())
+	}
 	if l.dirty && !l.writing {
 		next = earliest(next, l.decAt)
 	}
@@ -183,7 +189,7 @@ func (l *loop) lastLook() {
 
 func (l *loop) show(now time.Time) {
 	l.due = false
-	l.a.show(l.home, now)
+	l.history.addScores(l.a.show(l.home, now))
 	l.due = false // what show has the home told of is in the snapshot
 }
 
@@ -208,6 +214,10 @@ func (l *loop) save(now time.Time) {
 		if !bytes.Equal(b, l.written) || l.unsaved {
 			l.write(store.DecisionsFile, b, err)
 		}
+	case len(l.history.lines) > 0 && !now.Before(l.history.due()):
+		l.writing = true
+		lines := l.history.take(now)
+		go func() { l.saved <- saved{history: true, err: l.a.store.AppendHistory(lines)} }()
 	case l.touched && !now.Before(l.stateDue(now)):
 		if now.Sub(l.stateAt) < stateEvery {
 			l.early.AllowN(now, 1)
@@ -298,6 +308,10 @@ func (l *loop) write(name string, b []byte, err error) {
 func (l *loop) wrote(s saved) {
 	l.writing = false
 	switch {
+	case s.history:
+		if s.err != nil {
+			l.a.log.Warn("history not saved", "err", s.err)
+		}
 	case s.err != nil:
 		if !l.unsaved {
 			l.a.log.Error("state not saved", "err", s.err)
@@ -339,6 +353,9 @@ func (l *loop) finish() error {
 	l.answer(err)
 	if err != nil {
 		return err
+	}
+	if err := l.a.store.AppendHistory(l.history.take(now)); err != nil {
+		l.a.log.Warn("history not saved", "err", err)
 	}
 	st, err := json.Marshal(l.a.saveState(l.home, now))
 	if err != nil {

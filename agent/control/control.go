@@ -99,6 +99,12 @@ func handler(api API) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(b) // fails only when the asker has gone
 	})
+	// For programs, in the form of `scan --format json`.
+	mux.HandleFunc("GET /scan.json", func(w http.ResponseWriter, _ *http.Request) {
+		s := api.Snapshot()
+		w.Header().Set("Content-Type", "application/json")
+		_ = report.WriteJSON(w, s, s.LastScan, s.At) // fails only when the asker has gone
+	})
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(api.Snapshot().Health)

@@ -2,9 +2,11 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -211,4 +213,19 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("decoded and can't be encoded again: %v", err)
 		}
 	})
+}
+
+func TestScanJSONForPrograms(t *testing.T) {
+	dir := serve(t, nil)
+	b, err := NewClient(dir).ask(t.Context(), http.MethodGet, "scan.json", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Version string
+		Devices []struct{ ID string }
+	}
+	if err := json.Unmarshal(b, &got); err != nil || got.Version != "1" || len(got.Devices) != 2 || got.Devices[1].ID != "mac_aabbccddeeff" {
+		t.Errorf("%v: %s", err, b)
+	}
 }

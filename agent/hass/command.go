@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/thingwarden/thingwarden/agent/report"
@@ -94,6 +95,25 @@ func (n names) parseControl(topic string, payload []byte) (report.Command, error
 	return c, nil
 }
 
+// seldom logs at most once a minute, with how many there were since: whoever may
+// write to our topics must not fill the log. It is safe for concurrent use.
+type seldom struct {
+	last atomic.Int64 // when it was logged, in nanoseconds since 1970
+	left atomic.Int64 // how many were not
+}
+
+func (s *seldom) warn(o Options, text string, args ...any) {
+	now, last := o.Now().UnixNano(), s.last.Load()
+	if last != 0 && now-last < int64(time.Minute) || !s.last.CompareAndSwap(last, now) {
+		s.left.Add(1)
+		return
+	}
+	if n := s.left.Swap(0); n > 0 {
+		args = append(args, "others_since", n)
+	}
+	o.Log.Warn(text, args...)
+}
+
 type answer struct {
 	Request string `json:"request"`
 	OK      bool   `json:"ok"`
@@ -116,7 +136,7 @@ func (p *Publisher) listen() (cancel func()) {
 			select {
 			case p.jobs <- parse(m):
 			default:
-				p.o.Log.Warn("a command was dropped: too many wait", "topic", m.Topic)
+				p.refused.warn(p.o, "a command was dropped: too many wait", "topic", m.Topic)
 			}
 		}
 	}
@@ -163,7 +183,7 @@ func (p *Publisher) carryOut(ctx context.Context, j job) {
 	a := answer{Request: j.request, OK: err == nil}
 	if err != nil {
 		a.Error = fact.Clean(err.Error(), 500)
-		p.o.Log.Warn("a command was refused", "error", a.Error, "action", string(j.command.Action), "device", string(j.command.Device))
+		p.refused.warn(p.o, "a command was refused", "error", a.Error, "action", string(j.command.Action), "device", string(j.command.Device))
 	}
 	if err := p.session.Publish(ctx, discovery.Message{Topic: p.n.result(), Payload: encode(a)}); err != nil && ctx.Err() == nil {
 		p.o.Log.Warn("the answer to a command was not sent", "error", err)

@@ -1,6 +1,8 @@
 package hass
 
 import (
+	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -109,4 +111,19 @@ func FuzzParseControl(f *testing.F) {
 			t.Fatalf("taken: %+v", c)
 		}
 	})
+}
+
+func TestRefusalsAreLoggedOnceAMinute(t *testing.T) {
+	var log bytes.Buffer
+	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	o := Options{Log: slog.New(slog.NewTextHandler(&log, nil)), Now: func() time.Time { return now }}
+	var s seldom
+	for range 1000 {
+		s.warn(o, "refused")
+	}
+	now = now.Add(time.Minute)
+	s.warn(o, "refused")
+	if got := strings.Count(log.String(), "\n"); got != 2 || !strings.Contains(log.String(), "others_since=999") {
+		t.Errorf("%d lines:\n%s", got, log.String())
+	}
 }

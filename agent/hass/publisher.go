@@ -29,6 +29,7 @@ type Publisher struct {
 	inbox    chan func() // what the session's subscribers bring, to be done by Run
 	links    chan bool   // the broker came or went
 	ended    chan struct{}
+	refused  seldom // commands
 
 	// Only the goroutine of Run uses what follows.
 	want       *report.Snapshot

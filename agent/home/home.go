@@ -256,7 +256,8 @@ func (c *Home) event(kind string, id discovery.ID, policyID string, now time.Tim
 		c.events = slices.Delete(c.events, 0, n)
 	}
 	c.events = append(c.events, report.Event{Seq: c.seq, At: now.UTC().Round(0), Type: kind, Device: id, Policy: policyID})
-	c.out.Snapshot, c.out.Event = true, true
+	c.out.Snapshot = true
+	c.out.News = append(c.out.News, c.events[len(c.events)-1])
 }
 
 func (c *Home) setHealth(name string, status discovery.Status, problem string) {

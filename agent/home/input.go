@@ -48,8 +48,8 @@ type Effects struct {
 	Err       error // why a command was refused; nothing has changed then
 	Snapshot  bool  // a new snapshot is due
 	Decisions bool  // the decisions differ from those that were there before
-	Event     bool  // there is a new event
-	Learning  bool  // the learning period is on: how long it has been is to be saved
+	News      []report.Event
+	Learning  bool // the learning period is on: how long it has been is to be saved
 	Renamed   []Renaming
 	Gone      []discovery.ID
 	Judged    []Judged

@@ -12,5 +12,11 @@ func lockFile(f *os.File) error {
 		0, 1, 0, new(windows.Overlapped))
 }
 
+// noFollow is no flag here: making a symbolic link takes a privilege.
+const noFollow = 0
+
+// checkDir does nothing: the state folder is the user's own.
+func checkDir(string) error { return nil }
+
 // syncDir does nothing: Windows has no such call, and its rename is in the journal.
 func syncDir(string) error { return nil }

@@ -34,7 +34,10 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the state folder %q: %w", dir, err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err := checkDir(dir); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR|noFollow, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening the lock of the state folder %q: %w", dir, err)
 	}
@@ -52,6 +55,18 @@ func (s *Store) sweep() {
 	left, _ := filepath.Glob(filepath.Join(s.dir, ".*.tmp-*"))
 	for _, name := range left {
 		os.Remove(name)
+	}
+}
+
+// keepUnusable is how many unusable files are kept, the newest.
+const keepUnusable = 3
+
+// thin removes old unusable files, so that with one more there are as many as kept.
+func (s *Store) thin(path string) {
+	aside, _ := filepath.Glob(path + ".unusable-*") // sorted, and thus by time
+	for len(aside) >= keepUnusable {
+		os.Remove(aside[0])
+		aside = aside[1:]
 	}
 }
 
@@ -85,6 +100,7 @@ func (s *Store) ReadState(now time.Time) (st *home.State, notice string, err err
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		return st, "", nil
 	}
+	s.thin(path)
 	aside := fmt.Sprintf("%s.unusable-%s", path, now.UTC().Format("20060102T150405Z"))
 	if rerr := os.Rename(path, aside); rerr != nil {
 		return nil, "", fmt.Errorf("setting %s aside: %w", path, rerr)
