@@ -47,6 +47,7 @@ type house struct {
 	hosts    []netip.Addr // addresses that answer; ports without a server refuse
 	tcp      map[netip.AddrPort]func(net.Conn)
 	gateways []netip.Addr
+	asked    map[netip.Addr][]byte // what a device answers to a question by multicast DNS
 }
 
 // heard is something that happens some time after the start.
@@ -157,6 +158,23 @@ func (h *house) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	return ours, nil
 }
 
+// dialUDP leads to multicast DNS and to nothing else.
+func (h *house) dialUDP(_ context.Context, to netip.AddrPort) (net.Conn, error) {
+	answer := h.asked[to.Addr()]
+	if answer == nil || to.Port() != 5353 {
+		return nil, &net.OpError{Op: "read", Net: "udp", Err: syscall.ECONNREFUSED}
+	}
+	ours, theirs := net.Pipe()
+	go func() {
+		defer theirs.Close()
+		b := make([]byte, 1500)
+		if n, err := theirs.Read(b); err == nil && n > 2 {
+			_, _ = theirs.Write(append(slices.Clone(b[:2]), answer[2:]...))
+		}
+	}()
+	return ours, nil
+}
+
 // scan lets the agent look at the home for a while and returns what it found.
 func (h *house) scan(t *testing.T, length time.Duration) *report.Snapshot {
 	t.Helper()
@@ -175,7 +193,7 @@ func (h *house) scan(t *testing.T, length time.Duration) *report.Snapshot {
 					play(ctx, h.ssdp, func(x heard[[]byte]) { hear(x.from, x.what) })
 				}),
 			},
-			Dial: h.dial,
+			Dial: h.dial, DialUDP: h.dialUDP,
 			Networks: func() discovery.Networks {
 				return discovery.Networks{Looked: []discovery.Network{fieldNet, fieldLink}, Gateways: h.gateways}
 			},
@@ -406,6 +424,7 @@ func TestField(t *testing.T) {
 			return mappingNotUnderstood(t, "<NewEnabled>1</NewEnabled>", "")
 		}},
 		{"C4 a router that lists the asker's own mappings only", "", ownMappingsOnly},
+		{"F3 a forged announcement", "", forgedAnnouncement},
 		{"E1 ESPHome that takes a key from whoever comes first", "", esphomeWithoutKey},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -542,6 +561,7 @@ func homeKitCamera(t *testing.T, name string) (c complaints) {
 	h := &house{}
 	h.confirm(0, cameraMAC, "10.77.0.11")
 	h.mdns = []heard[[]byte]{{time.Second, addr("10.77.0.11"), readHex(t, name)}}
+	h.asked = map[netip.Addr][]byte{addr("10.77.0.11"): readHex(t, name)}
 	s := h.scan(t, time.Minute)
 	d := s.Device(cameraID)
 	if d == nil {
@@ -676,5 +696,20 @@ func esphomeWithoutKey(t *testing.T) (c complaints) {
 		}
 	})
 	c.must(h.scan(t, time.Minute), cameraID, "esphome-api-plain", "control-plain", "not-set-up")
+	return c
+}
+
+// forgedAnnouncement says in the name of a camera that it waits for HomeKit; asked
+// itself, the camera says nothing (threat T12).
+func forgedAnnouncement(t *testing.T) (c complaints) {
+	h := &house{}
+	h.confirm(0, cameraMAC, "10.77.0.11")
+	h.mdns = []heard[[]byte]{{time.Second, addr("10.77.0.11"), readHex(t, "mdns-same-without-nsec.hex")}}
+	s := h.scan(t, time.Minute)
+	c.mustNot(s, cameraID, "homekit-unpaired")
+	c.mustNot(s, cameraID, "not-set-up")
+	if !notChecked(s, cameraID, "homekit-unpaired") && !notChecked(s, cameraID, "not-set-up") {
+		c.errorf("it counts as checked")
+	}
 	return c
 }

@@ -95,6 +95,9 @@ func (h *Home) DialUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 		return nil, ctx.Err()
 	}
 	answer := d.udp[to.Port()]
+	if answer == nil && to.Port() == mdnsPort && len(d.services) > 0 {
+		answer = d.answerMDNS
+	}
 	if answer == nil {
 		return nil, refused("udp", to)
 	}
@@ -110,6 +113,19 @@ func (h *Home) DialUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 			}
 		}
 	}), nil
+}
+
+const mdnsPort = 5353
+
+// answerMDNS answers a question that comes from an ephemeral port by unicast, with
+// all that it announces (RFC 6762 section 6.7).
+func (d *device) answerMDNS(question []byte) []byte {
+	b, err := d.announcement(d.services)
+	if err != nil || len(question) < 2 {
+		return nil
+	}
+	copy(b, question[:2])
+	return b
 }
 
 func refused(network string, to netip.AddrPort) error {

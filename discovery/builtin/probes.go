@@ -10,6 +10,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/protocol/homekit"
 	"github.com/thingwarden/thingwarden/discovery/protocol/http"
 	"github.com/thingwarden/thingwarden/discovery/protocol/igd"
+	"github.com/thingwarden/thingwarden/discovery/protocol/matter"
 	"github.com/thingwarden/thingwarden/discovery/protocol/mqtt"
 	"github.com/thingwarden/thingwarden/discovery/protocol/natpmp"
 	"github.com/thingwarden/thingwarden/discovery/protocol/rtsp"
@@ -23,6 +24,7 @@ var Probes = []*prober.Probe{
 	homekit.Probe,
 	http.Probe,
 	igd.Probe,
+	matter.Probe,
 	mqtt.Probe,
 	natpmp.Probe,
 	rtsp.Probe,

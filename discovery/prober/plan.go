@@ -96,6 +96,10 @@ func (p *Prober) where(s *subject, probe *Probe) string {
 		}
 		values = append(values, fmt.Sprintf("%q", n.Value))
 	}
+	for _, word := range probe.Follows {
+		n, _ := s.evidence.Entry(word)
+		values = append(values, fmt.Sprint(n.Value))
+	}
 	return fmt.Sprint(Addresses(s.device, p.opt.Networks()), values)
 }
 

@@ -51,6 +51,9 @@ type Probe struct {
 	// Needs are words whose value tells Run where to ask: another value makes the
 	// probe due at once, but not more often than once a minute. May be nil.
 	Needs []string
+	// Follows are words that tell that there may be something new: a change makes the
+	// probe due as one of Needs does, and it runs without them as well. May be nil.
+	Follows []string
 	// Located means that Run asks where a word says, by Target.At: it runs once for
 	// the device. Other probes run at each of its addresses.
 	Located bool

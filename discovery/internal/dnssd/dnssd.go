@@ -68,7 +68,8 @@ func Services(all []Instance) []discovery.Service {
 
 // setHomeKit reads the status flags: bit 0 set means that no controller is
 // paired (HomeKit Accessory Protocol, non-commercial version, table 6-8). One
-// unpaired accessory among several on the host is enough.
+// unpaired accessory among several on the host is enough. Whether that counts
+// depends on how it was heard.
 func setHomeKit(ev *fact.Evidence, all []Instance) {
 	paired, proof := true, ""
 	for _, i := range all {
@@ -84,7 +85,7 @@ func setHomeKit(ev *fact.Evidence, all []Instance) {
 		}
 	}
 	if proof != "" {
-		fact.HomeKitPaired.Set(ev, paired, proof)
+		fact.HomeKitAnnounced.Set(ev, paired, proof)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
-
+	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
 	"github.com/thingwarden/thingwarden/discovery/prober/probertest"
 )
 
@@ -77,7 +77,7 @@ func TestReadServices(t *testing.T) {
 		{"empty", nil, "no answer"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			found, ok := readServices(tt.in, askedID, "_hap._tcp", netip.MustParseAddr("192.0.2.10"))
+			found, ok := dnssd.ReadServices(tt.in, askedID, "_hap._tcp", netip.MustParseAddr("192.0.2.10"))
 			var got []string
 			for _, i := range found {
 				got = append(got, fmt.Sprintf("%q %s %d %s", i.Name, i.Type, i.Port, i.TXT["md"]))
@@ -109,7 +109,7 @@ func TestHomeKitApplies(t *testing.T) {
 		want bool
 	}{
 		{"told by another", at, services("_hap._tcp"), true},
-		{"heard by ourselves", heard, services("_hap._tcp"), false},
+		{"heard by ourselves", heard, services("_hap._tcp"), true},
 		{"another service", at, services("_http._tcp"), false},
 		{"announces nothing", at, fact.New("x", time.Now()), false},
 		{"no address", discovery.Device{}, services("_hap._tcp"), false},
@@ -124,8 +124,8 @@ func FuzzReadServices(f *testing.F) {
 	f.Add(reply(f, plugReply...))
 	f.Add(reply(f, "x._http._tcp.local. 10 IN SRV 0 0 80 plug.local."))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		found, _ := readServices(b, askedID, "_hap._tcp", netip.MustParseAddr("192.0.2.10"))
-		if len(found) > maxRecords {
+		found, _ := dnssd.ReadServices(b, askedID, "_hap._tcp", netip.MustParseAddr("192.0.2.10"))
+		if len(found) > 256 {
 			t.Errorf("%d services", len(found))
 		}
 		for _, i := range found {

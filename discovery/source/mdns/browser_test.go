@@ -32,7 +32,7 @@ const plugState = `
   device.hostname = plug (plug.local)
   device.kind = lan (udp/5353)
   device.model = P1 (_hap._tcp md=P1)
-  homekit.paired = false (_hap._tcp sf=1: Plug)
+  homekit.announced_paired = false (_hap._tcp sf=1: Plug)
   mdns.services = [_hap._tcp] (udp/5353 SRV)
   mdns.txt = [ci=7 md=P1] (_hap._tcp)
 `
@@ -73,7 +73,7 @@ func TestGoodbye(t *testing.T) {
 			`!Plug._http._tcp.local. 120 IN TXT ""`)...)
 		a.say("10.0.0.5", plug(0, "1")[:3]...)
 		a.pass(900 * time.Millisecond)
-		if !strings.Contains(a.state(), "homekit.paired = false") {
+		if !strings.Contains(a.state(), "homekit.announced_paired = false") {
 			t.Errorf("facts went before the second that RFC 6762 section 10.1 gives:\n%s", a.state())
 		}
 		a.pass(120 * time.Millisecond)
@@ -84,13 +84,13 @@ func TestGoodbye(t *testing.T) {
   device.hostname = plug (plug.local)
   device.kind = lan (udp/5353)
   device.model unknown: not-told
-  homekit.paired unknown: not-told
+  homekit.announced_paired unknown: not-told
   mdns.services = [_http._tcp] (udp/5353 SRV)
   mdns.txt unknown: not-told
 `)
 		a.say("10.0.0.5", plug(120, "1")...)
 		a.pass(time.Second / 2)
-		if !strings.Contains(a.state(), "homekit.paired = false") {
+		if !strings.Contains(a.state(), "homekit.announced_paired = false") {
 			t.Errorf("facts do not come back:\n%s", a.state())
 		}
 		a.say("10.0.0.5", append(plug(0, "1"),
@@ -256,7 +256,7 @@ func TestHealth(t *testing.T) {
 		if len(a.health) != 3 || !strings.HasPrefix(a.health[2], "degraded No home network") {
 			t.Errorf("health = %q, want degraded without a network", a.health)
 		}
-		if !strings.Contains(a.state(), "homekit.paired unknown: source-down") {
+		if !strings.Contains(a.state(), "homekit.announced_paired unknown: source-down") {
 			t.Errorf("words of a lost network:\n%s", a.state())
 		}
 	})
@@ -296,7 +296,7 @@ func TestBothFamiliesOfOneHost(t *testing.T) {
 			t.Error("the device was withdrawn while its IPv4 address speaks")
 		}
 		last := a.seen[len(a.seen)-1]
-		if paired, ok := fact.HomeKitPaired.Get(last.Facts); !ok || paired || last.About[0].Value != "10.0.0.5" {
+		if paired, ok := fact.HomeKitAnnounced.Get(last.Facts); !ok || paired || last.About[0].Value != "10.0.0.5" {
 			t.Errorf("last observation = %+v, want what the IPv4 address says again", last)
 		}
 	})

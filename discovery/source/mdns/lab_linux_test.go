@@ -231,7 +231,7 @@ func TestLabIPv6Only(t *testing.T) {
 		ids := []string{h.LinkLocal().String() + "%lan0", h.IP6().String()} // Avahi takes either to send from
 		lab.WaitFor(t, 20*time.Second, "the facts of "+h.Name, func() bool {
 			return slices.ContainsFunc(ids, func(id string) bool {
-				paired, ok := fact.HomeKitPaired.Get(f.evidence(id))
+				paired, ok := fact.HomeKitAnnounced.Get(f.evidence(id))
 				return ok && !paired
 			})
 		})
@@ -324,7 +324,7 @@ func TestLabHostileHost(t *testing.T) {
 	victim.Avahi(t, "victim", lab.AvahiService{Name: "Plug", Type: "_hap._tcp", Port: 8080, TXT: []string{"sf=0", "md=Good"}})
 	id := victim.IP().String()
 	lab.WaitFor(t, 20*time.Second, "the victim's facts", func() bool {
-		paired, _ := fact.HomeKitPaired.Get(f.evidence(id))
+		paired, _ := fact.HomeKitAnnounced.Get(f.evidence(id))
 		return paired
 	})
 	evil := l.Host("evil")
@@ -337,10 +337,10 @@ func TestLabHostileHost(t *testing.T) {
 		defer f.mu.Unlock()
 		return slices.ContainsFunc(f.health, func(s string) bool { return strings.Contains(s, "The device at "+evil.IP().String()) })
 	})
-	if paired, ok := fact.HomeKitPaired.Get(f.evidence(id)); !ok || !paired {
+	if paired, ok := fact.HomeKitAnnounced.Get(f.evidence(id)); !ok || !paired {
 		t.Errorf("the victim's facts changed: paired = %v, %v", paired, ok)
 	}
-	if _, ok := fact.HomeKitPaired.Get(f.evidence(evil.IP().String())); ok {
+	if _, ok := fact.HomeKitAnnounced.Get(f.evidence(evil.IP().String())); ok {
 		t.Error("another host's facts count for the impostor")
 	}
 }

@@ -75,7 +75,7 @@ func (h *homeOf) said(mac string) string {
 	e := h.inv.Evidence(dev, time.Now())
 	types, _ := fact.MDNSServices.Get(e)
 	out := strings.Join(types, " ")
-	if paired, known := fact.HomeKitPaired.Get(e); known && !paired {
+	if paired, known := fact.HomeKitAnnounced.Get(e); known && !paired {
 		out += " unpaired"
 	}
 	return out

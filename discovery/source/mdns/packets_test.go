@@ -135,7 +135,7 @@ func TestRecordedBytes(t *testing.T) {
 			synctest.Wait()
 		}
 		a.pass(20 * time.Millisecond)
-		for _, want := range []string{`10.77.0.1 "`, "udp/5540 _matterc._udp", "matter.window_open = true (_matterc._udp CM=1)", `10.77.0.2 ""`} {
+		for _, want := range []string{`10.77.0.1 "`, "udp/5540 _matterc._udp", "matter.announced_open = true (_matterc._udp CM=1)", `10.77.0.2 ""`} {
 			if !strings.Contains(a.state(), want) {
 				t.Errorf("no %q in\n%s", want, a.state())
 			}

@@ -200,7 +200,7 @@ func (h *host) setMatter(v *view, all []dnssd.Instance, now time.Time) {
 		v.again = earliest(v.again, end)
 	}
 	if window != "" || settled {
-		fact.MatterWindowOpen.Set(v.facts, window != "", cmp.Or(window, "no _matterc._udp with CM=1 or 2"))
+		fact.MatterAnnounced.Set(v.facts, window != "", cmp.Or(window, "no _matterc._udp with CM=1 or 2"))
 	}
 	if len(fabrics) > 0 || joining && settled {
 		proof := fmt.Sprintf("_matter._tcp: %d", len(fabrics))
