@@ -105,6 +105,9 @@ func New(o Options) (*Agent, error) {
 		return nil, err
 	}
 	a.set = set
+	for _, w := range set.Warnings() {
+		a.log.Warn(w)
+	}
 	if a.cards, err = product.Load(); err != nil {
 		return nil, err
 	}

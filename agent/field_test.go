@@ -494,9 +494,9 @@ func behindAnExtender(t *testing.T) (c complaints) {
 	for _, d := range s.Devices {
 		for _, f := range findings(s, d.ID) {
 			switch f {
-			case "rtsp-open":
+			case "camera-open":
 				rtsp = d.ID
-			case "shelly-no-auth", "control-open":
+			case "control-open":
 				shelly = d.ID
 			}
 		}
@@ -593,7 +593,7 @@ func permissionNeeded(t *testing.T) (c complaints) {
 	s := withRouter(readIGD(t, "igd-fritz.json")).scan(t, time.Minute)
 	d := s.Device(routerID)
 	for _, f := range d.Findings {
-		if f.Policy.ID == "igd-upnp-on" && f.Policy.Confidence == policy.Sure {
+		if f.Policy.ID == "igd-upnp-on" && f.Confidence() == policy.Sure {
 			c.errorf("igd-upnp-on is sure, want likely at most")
 		}
 	}
@@ -675,7 +675,7 @@ func registryOfRepeater(t *testing.T) (c complaints) {
 	s := h.scan(t, 2*time.Minute)
 	open := map[string]bool{}
 	for _, d := range s.Devices {
-		if slices.Contains(findings(s, d.ID), "rtsp-open") {
+		if slices.Contains(findings(s, d.ID), "camera-open") {
 			open[d.Model] = true
 		}
 	}

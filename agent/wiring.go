@@ -10,6 +10,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/prober"
+	"github.com/thingwarden/thingwarden/discovery/product"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -21,7 +22,12 @@ func LoadPolicies(cfg config.Config) (*policy.Set, error) {
 	for _, dir := range cfg.Policies.Packs {
 		packs = append(packs, policy.DirPack(dir))
 	}
+	cards, err := product.Load()
+	if err != nil {
+		return nil, fmt.Errorf("loading product cards: %w", err)
+	}
 	set, err := policy.Load(policy.Options{
+		Steps:     cards.Remedies(),
 		Disable:   cfg.Policies.Disable,
 		DisableAt: func(i int) string { return cfg.Place(fmt.Sprintf("policies.disable[%d]", i)) },
 	}, packs...)

@@ -9,6 +9,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/prober"
+	"github.com/thingwarden/thingwarden/discovery/product"
 )
 
 func TestTelnetIsAskedBeforeTheSilentPortsRunOut(t *testing.T) {
@@ -39,5 +40,25 @@ func TestUnknownPolicyIsToldWithItsPlace(t *testing.T) {
 	want := file + `:4: policies.disable[1]: unknown policy "telnet-opn": did you mean "telnet-open"?`
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %s in it", err, want)
+	}
+}
+
+// Cards give first steps for policies that there are: a mistyped id would never be
+// read.
+func TestRemediesOfCardsHaveAPolicy(t *testing.T) {
+	set, err := LoadPolicies(config.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cards, err := product.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, card := range cards.All() {
+		for id := range card.Remedies {
+			if p := set.Policy(id); p == nil || p.ID != id {
+				t.Errorf("%s/card.yaml: remedies: there is no policy %q", card.Folder, id)
+			}
+		}
 	}
 }

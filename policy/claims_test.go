@@ -20,12 +20,12 @@ func TestClaimsHideNothing(t *testing.T) {
 		want string
 		seen map[string]any
 	}{
-		{"web-admin-open", map[string]any{"http.open": true, "http.settings_open": true}},
+		{"settings-open", map[string]any{"http.open": true, "http.settings_open": true}},
 		{"http-basic-clear", map[string]any{"http.open": true, "http.basic_clear": true}},
 		{"telnet-open", map[string]any{"device.ip_reachable": true, "telnet.open": true}},
-		{"shelly-open-ap", map[string]any{"device.product": "shelly", "wifi.access_point_open": true}},
-		{"esphome-web-open", map[string]any{"device.product": "esphome", "http.controls_open": true}},
-		{"wan-port-mapping", map[string]any{"wan.open_ports": []string{"tcp 23 to 23, for good"}}},
+		{"setup-network-open", map[string]any{"wifi.access_point_open": true}},
+		{"settings-open", map[string]any{"http.controls_open": true}},
+		{"wan-port-mapping", map[string]any{"wan.open_ports": []string{"tcp/23>23"}}},
 		{"tls-shared-key", map[string]any{"http.tls": true, "tls.key_shared_with": []string{"00:00:5e:00:53:01"}}},
 		{"device-identity-conflict", map[string]any{"address.conflicts": []string{"192.0.2.1"}}},
 	} {

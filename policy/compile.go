@@ -53,6 +53,7 @@ func newCompiler() (*compiler, error) {
 	c := &compiler{patterns: map[string]*cel.AttributePatternType{nowName: cel.AttributePattern(nowName)}}
 	opts := []cel.EnvOption{
 		cel.Variable(nowName, cel.TimestampType),
+		sentences(),
 		cel.Macros(cel.GlobalMacro("known", 1, expandKnown), cel.GlobalMacro(operators.Has, 1, refuseHas)),
 		cel.ParserRecursionLimit(maxDepth),
 		cel.ParserExpressionSizeLimit(maxExpr),
@@ -62,11 +63,17 @@ func newCompiler() (*compiler, error) {
 			cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals(), cel.ValidateRegexLiterals(),
 			cel.ValidateHomogeneousAggregateLiterals(), cel.ValidateComprehensionNestingLimit(2)),
 	}
-	for _, w := range fact.Words() {
-		asked := knownPrefix + w.Name
-		opts = append(opts, cel.VariableWithDoc(w.Name, celTypes[w.Type], w.Doc), cel.Variable(asked, cel.BoolType))
-		c.patterns[w.Name] = cel.AttributePattern(w.Name)
+	declare := func(name string, w *fact.Word) {
+		asked := knownPrefix + name
+		opts = append(opts, cel.VariableWithDoc(name, celTypes[w.Type], w.Doc), cel.Variable(asked, cel.BoolType))
+		c.patterns[name] = cel.AttributePattern(name)
 		c.patterns[asked] = cel.AttributePattern(asked)
+	}
+	for _, w := range fact.Words() {
+		declare(w.Name, w)
+	}
+	for _, old := range fact.Renamed() {
+		declare(old, fact.Lookup(old))
 	}
 	env, err := cel.NewEnv(opts...)
 	if err != nil {
@@ -126,6 +133,9 @@ func (p *parser) compile(c *compiler) {
 		}
 		r.cases = append(r.cases, e)
 	}
+	if p.nodes.evidence != nil {
+		r.says = p.textExpr(c, p.nodes.evidence, "evidence")
+	}
 	if len(p.all) > 0 {
 		return // what is missing may only have not been understood
 	}
@@ -150,8 +160,24 @@ func (p *parser) compile(c *compiler) {
 	}
 }
 
-// expr compiles one expression; nil when something is wrong with it.
+// expr compiles an expression that is true or false; nil when something is wrong
+// with it.
 func (p *parser) expr(c *compiler, n *yaml.Node, key string) *expr {
+	e := p.compiled(c, n, key, cel.BoolType, "want an expression that is true or false, this one is of type %s")
+	if e != nil && !e.now && len(e.known) == 0 {
+		o := (&judgement{vars: &vars{patterns: c.patterns}}).eval(e)
+		e.blank = &o
+	}
+	return e
+}
+
+// textExpr compiles an expression that gives text.
+func (p *parser) textExpr(c *compiler, n *yaml.Node, key string) *expr {
+	return p.compiled(c, n, key, cel.StringType, "want an expression that gives text, this one is of type %s")
+}
+
+// compiled compiles an expression of the given type; nil when something is wrong.
+func (p *parser) compiled(c *compiler, n *yaml.Node, key string, want *cel.Type, otherwise string) *expr {
 	if n.Kind != yaml.ScalarNode || strings.TrimSpace(n.Value) == "" {
 		return nil // reported already
 	}
@@ -162,8 +188,8 @@ func (p *parser) expr(c *compiler, n *yaml.Node, key string) *expr {
 		}
 		return nil
 	}
-	if t := checked.OutputType(); !t.IsExactType(cel.BoolType) {
-		p.add(n, key, "want an expression that is true or false, this one is of type %s", t)
+	if t := checked.OutputType(); !t.IsExactType(want) {
+		p.add(n, key, otherwise, t)
 		return nil
 	}
 	if !p.checkLists(n, key, checked.NativeRep()) {
@@ -193,10 +219,6 @@ func (p *parser) expr(c *compiler, n *yaml.Node, key string) *expr {
 	slices.Sort(e.words)
 	slices.Sort(e.known)
 	e.words, e.known = slices.Compact(e.words), slices.Compact(e.known)
-	if !e.now && len(e.known) == 0 {
-		o := (&judgement{vars: &vars{patterns: c.patterns}}).eval(e)
-		e.blank = &o
-	}
 	return e
 }
 
@@ -359,6 +381,14 @@ func (v *vars) ResolveName(name string) (any, bool) {
 
 // Parent says that there is nothing behind these variables.
 func (v *vars) Parent() cel.Activation { return nil }
+
+// likely reports whether one of the words is only likely.
+func (v *vars) likely(words []string) bool {
+	return slices.ContainsFunc(words, func(w string) bool {
+		n, _ := v.ev.Entry(w)
+		return n.Known() && n.Likely
+	})
+}
 
 func (v *vars) has(word string) bool {
 	n, _ := v.ev.Entry(word)

@@ -19,7 +19,13 @@ type Set struct {
 	rules    []*rule // sorted by id
 	byID     map[string]*rule
 	patterns map[string]*cel.AttributePatternType
+	steps    Steps
+	warnings []string
 }
+
+// Warnings are what the owner should change, though it is understood: names of
+// version 0.1.0. The slice is the caller's.
+func (s *Set) Warnings() []string { return slices.Clone(s.warnings) }
 
 // rule is a policy with its programs.
 type rule struct {
@@ -27,6 +33,7 @@ type rule struct {
 	when    *expr // nil: always
 	require *expr
 	cases   []*expr // of the severity; nil: always
+	says    *expr   // the evidence as a sentence; nil: none
 	idNode  *yaml.Node
 }
 
@@ -48,9 +55,9 @@ func (s *Set) Policies() []*Policy {
 	return out
 }
 
-// Policy returns the policy of that id, or nil.
+// Policy returns the policy of that id, or of the id that replaced it, or nil.
 func (s *Set) Policy(id string) *Policy {
-	if r := s.byID[id]; r != nil {
+	if r := s.byID[s.Current(id)]; r != nil {
 		return r.policy
 	}
 	return nil
@@ -70,6 +77,9 @@ func (s *Set) Policy(id string) *Policy {
 //     thanks to known(...) and something of `after` has not finished, and when
 //     an expression fails (then Err says why);
 //   - else Pass or Fail as `require` says.
+//
+// Its confidence is Likely when it would be another one if what is only likely
+// were unknown; its severity is then no higher than what is sure gives.
 func (s *Set) Evaluate(ev *fact.Evidence, now time.Time) (vs []Verdict, again time.Time) {
 	v := &vars{ev: ev, now: now, patterns: s.patterns}
 	vs = make([]Verdict, len(s.rules))
@@ -94,6 +104,18 @@ func (r *rule) judge(v *vars) (Verdict, time.Time) {
 			out = Verdict{Policy: r.policy, Result: Unknown, Missing: s.Missing}
 		}
 	}
+	if out.Result == Pass || out.Result == Fail {
+		out.Confidence = r.policy.Confidence
+		if v.likely(r.policy.Words) {
+			sure := judgement{rule: r, vars: v, sure: true}
+			if sure.run().Result != out.Result {
+				out.Confidence = Likely
+			}
+		}
+	}
+	if out.Result == Fail {
+		j.texts(&out)
+	}
 	for _, w := range r.policy.Words {
 		if n, ok := v.ev.Entry(w); ok && n.Known() {
 			out.Proof = append(out.Proof, n)
@@ -108,6 +130,8 @@ type judgement struct {
 	vars *vars
 	// pending makes known(...) of an unknown word unknown instead of false.
 	pending bool
+	// sure makes likely words unknown.
+	sure bool
 	// again is when time alone can change it; zero is never.
 	again time.Time
 }
@@ -146,9 +170,24 @@ func (j *judgement) run() Verdict {
 		out.Result = Pass
 	default:
 		out.Result = Fail
-		out.Severity, out.Err = j.severity()
+		out.Severity, out.Texts.Case, out.Err = j.severity()
 	}
 	return out
+}
+
+// texts fills in what a failed verdict says. An expression that fails leaves the
+// proof to speak.
+func (j *judgement) texts(out *Verdict) {
+	if n, ok := j.vars.ev.Entry(fact.DeviceProduct.Name()); ok && n.Known() {
+		out.Texts.Product, _ = n.Value.(string)
+	}
+	if e := j.rule.says; e != nil {
+		if o := j.program(e, j.unknown(e)); o.err != nil {
+			out.Err = failure("evidence", o.err)
+		} else {
+			out.Texts.Evidence = fact.Clean(o.text, maxEvidence)
+		}
+	}
 }
 
 // failed is the verdict of an expression that could not be evaluated.
@@ -165,12 +204,25 @@ func failure(key string, err error) string {
 	return fact.Clean(key+": "+err.Error(), fact.MaxText)
 }
 
-func (j *judgement) severity() (Severity, string) {
+// severity returns the severity of a fail and the index, plus one, of the case
+// that gave it. What is only likely may lower it, never raise it.
+func (j *judgement) severity() (Severity, int, string) {
+	then, at, failed := j.firstCase()
+	if !j.sure && j.vars.likely(j.rule.policy.Words) {
+		sure := judgement{rule: j.rule, vars: j.vars, sure: true}
+		if s, i, _ := sure.firstCase(); s < then {
+			return s, i, failed
+		}
+	}
+	return then, at, failed
+}
+
+func (j *judgement) firstCase() (Severity, int, string) {
 	failed := ""
 	for i, e := range j.rule.cases {
 		then := j.rule.policy.Severity[i].Then
 		if e == nil {
-			return then, failed
+			return then, i + 1, failed
 		}
 		o := j.eval(e)
 		if o.err != nil {
@@ -178,10 +230,10 @@ func (j *judgement) severity() (Severity, string) {
 			continue
 		}
 		if o.value && len(o.missing) == 0 {
-			return then, failed
+			return then, i + 1, failed
 		}
 	}
-	return 0, failed // the loader sees to it that the last case has no `if`
+	return 0, 0, failed // the loader sees to it that the last case has no `if`
 }
 
 func (j *judgement) lookedFor(word string) bool {
@@ -203,24 +255,37 @@ func (j *judgement) missing(words []string) []Missing {
 // outcome is the value of an expression, or the words it lacks, or an error.
 type outcome struct {
 	value   bool
+	text    string   // of an expression that gives text
 	missing []string // sorted
 	err     error
 }
 
-func (j *judgement) eval(e *expr) outcome {
-	var unknown []*cel.AttributePatternType
+// known reports whether the word counts as known here.
+func (j *judgement) known(word string) bool {
+	n, _ := j.vars.ev.Entry(word)
+	return n.Known() && !(j.sure && n.Likely)
+}
+
+// unknown are the variables of the words that an expression lacks.
+func (j *judgement) unknown(e *expr) (patterns []*cel.AttributePatternType) {
 	for _, w := range e.words {
-		if !j.vars.has(w) {
-			unknown = append(unknown, j.vars.patterns[w])
+		if !j.known(w) {
+			patterns = append(patterns, j.vars.patterns[w])
 		}
 	}
+	return patterns
+}
+
+func (j *judgement) eval(e *expr) outcome {
+	unknown := j.unknown(e)
 	blank := len(unknown) == len(e.words)
 	if blank && e.blank != nil {
 		return *e.blank
 	}
-	if j.pending {
+	if j.pending || j.sure {
 		for _, w := range e.known {
-			if !j.vars.has(w) {
+			// A word that is only likely may also be unknown.
+			if j.pending && !j.vars.has(w) || j.sure && j.vars.has(w) && !j.known(w) {
 				unknown = append(unknown, j.vars.patterns[knownPrefix+w])
 			}
 		}
@@ -260,10 +325,12 @@ func (j *judgement) program(e *expr, unknown []*cel.AttributePatternType) (o out
 	switch x := out.(type) {
 	case types.Bool:
 		return outcome{value: bool(x)}
+	case types.String:
+		return outcome{text: string(x)}
 	case *types.Unknown:
 		return outcome{missing: lacking(x)}
 	default:
-		return outcome{err: fmt.Errorf("the result is %s, not true or false", out.Type())}
+		return outcome{err: fmt.Errorf("the result is %s, neither true or false nor text", out.Type())}
 	}
 }
 

@@ -40,13 +40,17 @@ func (p *parser) example(n *yaml.Node, key string) Example {
 		at := join(key, k)
 		switch k {
 		case "facts":
-			p.facts(v, at, x.Facts)
+			x.Likely = p.facts(v, at, x.Facts)
 		case "finished":
 			x.Known = p.list(v, at, validName)
 		case "now":
 			x.Now = p.time(v, at)
 		case "severity":
 			x.Severity = p.severityName(v, at)
+		case "confidence":
+			x.Confidence = p.confidence(v, at)
+		case "evidence":
+			x.Says = p.text(v, at, maxEvidence)
 		case "want":
 			x.Want = Result(v.Value)
 			if !slices.Contains([]Result{Pass, Fail, Unknown, NotApplicable}, x.Want) {
@@ -57,13 +61,20 @@ func (p *parser) example(n *yaml.Node, key string) Example {
 	if x.Severity != 0 && x.Want != Fail {
 		p.add(n, join(key, "severity"), "only a fail has a severity")
 	}
+	if x.Says != "" && x.Want != Fail {
+		p.add(n, join(key, "evidence"), "only a fail has evidence")
+	}
+	if x.Confidence != "" && x.Want != Fail && x.Want != Pass {
+		p.add(n, join(key, "confidence"), "only a pass or a fail has a confidence")
+	}
 	return x
 }
 
-func (p *parser) facts(n *yaml.Node, key string, into map[string]any) {
+// facts reads words and their values, and returns those that are only likely.
+func (p *parser) facts(n *yaml.Node, key string, into map[string]any) (likely []string) {
 	if n.Kind != yaml.MappingNode {
 		p.add(n, key, "want words and their values, got %s", kindOf(n))
-		return
+		return nil
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
@@ -77,8 +88,16 @@ func (p *parser) facts(n *yaml.Node, key string, into map[string]any) {
 			p.add(k, at, "the word is there twice")
 			continue
 		}
+		if v.Kind == yaml.MappingNode && len(v.Content) == 2 && v.Content[0].Value == "likely" {
+			likely = append(likely, w.Name)
+			v, at = v.Content[1], join(at, "likely")
+			if v.Tag == "!!null" {
+				p.add(v, at, "want a value")
+			}
+		}
 		into[w.Name] = p.value(v, at, w)
 	}
+	return likely
 }
 
 // value reads a word's value; nil stands for "looked for in vain".
@@ -157,7 +176,7 @@ func (x Example) Evidence() *fact.Evidence {
 			ev.MarkUnknown(name, fact.NoAnswer)
 			continue
 		}
-		ev.Put(fact.Entry{Name: name, Value: v, By: "example", At: x.Now})
+		ev.Put(fact.Entry{Name: name, Value: v, By: "example", At: x.Now, Likely: slices.Contains(x.Likely, name)})
 	}
 	for _, by := range x.Known {
 		ev.Finish(by)
@@ -180,6 +199,10 @@ func (p *parser) runExamples(c *compiler) {
 			p.add(p.nodes.example[i], key, "the policy failed: %s", v.Err)
 		case x.Severity != 0 && v.Severity != x.Severity:
 			p.add(p.nodes.example[i], key, "want severity %s, got %s", x.Severity, v.Severity)
+		case x.Confidence != "" && v.Confidence != x.Confidence:
+			p.add(p.nodes.example[i], key, "want confidence %s, got %s", x.Confidence, v.Confidence)
+		case x.Says != "" && v.Texts.Evidence != x.Says:
+			p.add(p.nodes.example[i], key, "want evidence %q, got %q", x.Says, v.Texts.Evidence)
 		}
 	}
 	for _, r := range []Result{Pass, Fail, Unknown, NotApplicable} {

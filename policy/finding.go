@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery/fact"
@@ -35,7 +36,26 @@ type Finding struct {
 	Proof      []fact.Entry // of the last verdict that failed
 	Acceptance *Acceptance  // nil unless the owner accepted it
 	Missing    []Missing    // while Stale or Lapsed
+	Seen       Seen
 }
+
+// Seen is what a verdict says of a device beyond its policy. Each text is "" where
+// the policy's own stands.
+type Seen struct {
+	Confidence Confidence // of the verdict; "" is the policy's
+	Evidence   string     // as a sentence; "" leaves the proof to speak
+	Summary    string     // of this case of the severity
+	Remedy     string     // for this product
+}
+
+// Confidence says how sure the finding is.
+func (f Finding) Confidence() Confidence { return cmp.Or(f.Seen.Confidence, f.Policy.Confidence) }
+
+// Summary says what is wrong and what can happen.
+func (f Finding) Summary() string { return cmp.Or(f.Seen.Summary, f.Policy.Summary) }
+
+// Remedy is what to do, one step a line.
+func (f Finding) Remedy() string { return cmp.Or(f.Seen.Remedy, f.Policy.Remedy) }
 
 // Problem reports whether the finding counts as one now: open, stale or away.
 func (f Finding) Problem() bool {

@@ -27,6 +27,7 @@ type Ledger struct {
 	set      *Set
 	records  map[string]map[string]Record
 	accepted Acceptances
+	atOnce   bool
 }
 
 // Acceptances is where the owner's decisions on findings stand, by device and policy.
@@ -47,13 +48,21 @@ type Record struct {
 	Changed  time.Time    `json:"changed,omitzero"`
 	Failing  time.Time    `json:"failing,omitzero"` // since when a fail waits to settle; zero if none does
 	Proof    []fact.Entry `json:"proof,omitempty"`
-	Missing  []Missing    `json:"missing,omitempty"`
+	// Confidence and Texts are those of the last verdict that failed; files of
+	// 0.1.0 have none.
+	Confidence Confidence `json:"confidence,omitempty"`
+	Texts      Texts      `json:"texts,omitzero"`
+	Missing    []Missing  `json:"missing,omitempty"`
 }
 
 // NewLedger returns an empty ledger for the policies of s and what is accepted.
 func NewLedger(s *Set, accepted Acceptances) *Ledger {
 	return &Ledger{set: s, records: map[string]map[string]Record{}, accepted: accepted}
 }
+
+// SettleAtOnce makes a finding of what fails without waiting for Policy.Settle: a
+// scan is over before, and reports what is open now.
+func (l *Ledger) SettleAtOnce() { l.atOnce = true }
 
 // Update takes the verdicts on a device at now. Away says that the device is not
 // there at present: its findings then change only if a verdict says that they
@@ -65,7 +74,7 @@ func NewLedger(s *Set, accepted Acceptances) *Ledger {
 func (l *Ledger) Update(device string, vs []Verdict, away bool, now time.Time) (changes []Change, again time.Time) {
 	for _, v := range vs {
 		id := v.Policy.ID
-		s := step{Record: l.records[device][id], away: away, now: now}
+		s := step{Record: l.records[device][id], away: away, atOnce: l.atOnce, now: now}
 		a, was := l.accepted.Acceptance(device, id)
 		if was {
 			s.accepted = &a
@@ -106,7 +115,7 @@ func put[V any](m map[string]map[string]V, device, id string, v V, keep bool) {
 // Settling reports whether a policy fails on a device and has to go on failing
 // before that is a finding.
 func (l *Ledger) Settling(device, policy string) bool {
-	return !l.records[device][policy].Failing.IsZero()
+	return !l.records[device][l.set.Current(policy)].Failing.IsZero()
 }
 
 // Findings returns the findings of a device, worst first, then by policy id. The
@@ -120,6 +129,7 @@ func (l *Ledger) Findings(device string) []Finding {
 		}
 		r = r.clone()
 		f := Finding{Policy: p, Status: r.Status, Severity: r.Severity, Since: r.Since, Changed: r.Changed, Proof: r.Proof, Missing: r.Missing}
+		f.Seen = l.set.seen(p, r)
 		if a, ok := l.accepted.Acceptance(device, id); ok {
 			f.Acceptance = &a
 		}
@@ -142,6 +152,7 @@ func (l *Ledger) Cover(device, policy string, a Acceptance) (Acceptance, error) 
 	case !a.Until.IsZero() && !a.Until.After(a.At):
 		return a, fmt.Errorf("accepting a finding until %s: that is over", a.Until.Format(time.RFC3339))
 	}
+	policy = l.set.Current(policy)
 	a.Severity, a.Items = 0, nil
 	if r := l.records[device][policy]; r.acceptable() {
 		a.cover(r.Severity, r.Proof)
@@ -163,6 +174,7 @@ func (l *Ledger) Accept(device, policy string, a Acceptance) ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
+	policy = l.set.Current(policy)
 	var changes []Change
 	if r := l.records[device][policy]; r.acceptable() {
 		if r.Status != Accepted {
@@ -182,6 +194,7 @@ func (l *Ledger) Unaccept(device, policy string, now time.Time) ([]Change, error
 	if l.set.Policy(policy) == nil {
 		return nil, l.unknown(policy)
 	}
+	policy = l.set.Current(policy)
 	if _, ok := l.accepted.Acceptance(device, policy); !ok {
 		return nil, fmt.Errorf("%q is not accepted on %q", policy, device)
 	}
@@ -234,13 +247,21 @@ func (l *Ledger) Snapshot() LedgerState {
 
 // Restore replaces the ledger's state. Records whose status
 // this version does not know, and proofs by words it does not know, are dropped.
+// Records under an id of version 0.1.0 become those of the policy of today.
 func (l *Ledger) Restore(s LedgerState) {
 	clear(l.records)
 	for device, records := range s {
 		for id, r := range records {
 			r = r.clone()
 			r.Proof = slices.DeleteFunc(r.Proof, func(n fact.Entry) bool { return !n.Known() || fact.Lookup(n.Name) == nil })
-			put(l.records, device, id, r, r.valid())
+			if !r.valid() {
+				continue
+			}
+			id = l.set.Current(id)
+			if other, has := l.records[device][id]; has {
+				r = r.join(other)
+			}
+			put(l.records, device, id, r, true)
 		}
 	}
 }

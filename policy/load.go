@@ -33,7 +33,14 @@ type Options struct {
 	Disable []string
 	// DisableAt says where the id of that index stands, for the error; may be nil.
 	DisableAt func(i int) string
+	// Steps are remedies for single products.
+	Steps Steps
 }
+
+// Steps are the first steps of a remedy on a product, by value of device.product
+// and policy id. The last step of the policy's own remedy, to check again, follows
+// them.
+type Steps map[string]map[string][]string
 
 // Builtin returns the packs that come with the program.
 func Builtin() []Pack {
@@ -77,32 +84,43 @@ func Load(opt Options, packs ...Pack) (*Set, error) {
 	}
 	var errs []error
 	byID := map[string]*rule{}
+	var warnings []string
 	for _, p := range packs {
 		rules, err := loadPack(c, p)
 		if err != nil {
 			errs = append(errs, err)
 		}
 		for _, r := range rules {
-			byID[r.policy.ID] = r
+			if w := override(byID, r); w != "" {
+				warnings = append(warnings, w)
+			}
 		}
 	}
 	ids := sortedKeys(byID)
 	if len(errs) == 0 { // else a policy that is known may look unknown
 		for i, id := range opt.Disable {
-			if !slices.Contains(ids, id) {
-				at := "disable"
-				if opt.DisableAt != nil {
-					at = opt.DisableAt(i)
-				}
+			at := "disable"
+			if opt.DisableAt != nil {
+				at = opt.DisableAt(i)
+			}
+			// Ids that became one may both stand here.
+			now := id
+			if !slices.Contains(ids, id) && renamed[id] != "" {
+				now = renamed[id]
+				warnings = append(warnings, fmt.Sprintf("%s: policy %q is part of %q now, which is disabled whole", at, id, now))
+			}
+			if !slices.Contains(ids, now) {
 				errs = append(errs, fmt.Errorf("%s: unknown policy %q%s", at, id, didYouMean(id, ids)))
 			}
-			delete(byID, id)
+			delete(byID, now)
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return newSet(c, byID), nil
+	s := newSet(c, byID)
+	s.steps, s.warnings = opt.Steps, warnings
+	return s, nil
 }
 
 func loadPack(c *compiler, p Pack) ([]*rule, error) {

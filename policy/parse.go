@@ -30,9 +30,9 @@ type parser struct {
 	source []string // lines of the file, to place messages
 	rule   *rule
 	nodes  struct {
-		when, require, after, examples *yaml.Node
-		cases                          []*yaml.Node
-		example                        []*yaml.Node
+		when, require, after, evidence, examples *yaml.Node
+		cases                                    []*yaml.Node
+		example                                  []*yaml.Node
 	}
 }
 
@@ -160,7 +160,7 @@ func (p *parser) policy(root *yaml.Node) {
 		case "severity":
 			pol.Severity = p.severity(v)
 		case "confidence":
-			pol.Confidence = p.confidence(v)
+			pol.Confidence = p.confidence(v, key)
 		case "rules":
 			pol.Rules = p.rules(v)
 		case "when":
@@ -171,6 +171,8 @@ func (p *parser) policy(root *yaml.Node) {
 			pol.After, p.nodes.after = p.list(v, key, validName), v
 		case "settle":
 			pol.Settle = p.settle(v)
+		case "evidence":
+			pol.Evidence, p.nodes.evidence = p.expression(v, key), v
 		case "summary":
 			pol.Summary = p.text(v, key, maxSummary)
 		case "remedy":
@@ -256,10 +258,15 @@ func (p *parser) severity(n *yaml.Node) []Case {
 		var c Case
 		var cond *yaml.Node
 		p.mapping(item, key, caseProperties, func(k string, v *yaml.Node) {
-			if k == "if" {
-				c.If, cond = p.expression(v, join(key, k)), v
-			} else {
-				c.Then = p.severityName(v, join(key, k))
+			switch at := join(key, k); k {
+			case "if":
+				c.If, cond = p.expression(v, at), v
+			case "then":
+				c.Then = p.severityName(v, at)
+			case "summary":
+				c.Summary = p.text(v, at, maxSummary)
+			case "remedy":
+				c.Remedy = p.text(v, at, maxRemedy)
 			}
 		})
 		p.nodes.cases = append(p.nodes.cases, cond)
@@ -271,7 +278,7 @@ func (p *parser) severity(n *yaml.Node) []Case {
 	return cases
 }
 
-var caseProperties = []property{{name: "if", required: true}, {name: "then", required: true}}
+var caseProperties = []property{{name: "if", required: true}, {name: "then", required: true}, {name: "summary"}, {name: "remedy"}}
 
 func (p *parser) severityName(n *yaml.Node, key string) Severity {
 	if n.Kind != yaml.ScalarNode {
@@ -285,10 +292,10 @@ func (p *parser) severityName(n *yaml.Node, key string) Severity {
 	return s
 }
 
-func (p *parser) confidence(n *yaml.Node) Confidence {
+func (p *parser) confidence(n *yaml.Node, key string) Confidence {
 	c := Confidence(n.Value)
 	if n.Kind != yaml.ScalarNode || (c != Sure && c != Likely) {
-		p.add(n, "confidence", "want sure or likely, got %s", shown(n))
+		p.add(n, key, "want sure or likely, got %s", shown(n))
 	}
 	return c
 }

@@ -58,28 +58,35 @@ type Policy struct {
 	Require    string
 	After      []string // sources and probes that must have finished
 	Settle     time.Duration
+	Evidence   string // CEL: what was seen, as a sentence; "" for none
 	Summary    string
-	Remedy     string
+	Remedy     string // steps, one a line, the last of which is to check again
 	Refs       []string
 	Examples   []Example
 	Pack       string   // name of the pack
 	File       string   // for messages
-	Words      []string // that When, Require and Severity read, sorted
+	Words      []string // that When, Require and Severity read, sorted; Evidence may read more
 }
 
 // Case is one line of a severity that depends on the evidence.
 type Case struct {
 	If   string // empty: always
 	Then Severity
+	// Summary and Remedy take the place of the policy's where the case holds; ""
+	// leaves them.
+	Summary, Remedy string
 }
 
 // Example is evidence with the result that the policy must give.
 type Example struct {
-	Facts    map[string]any // nil: looked for, and not learned
-	Known    []string       // names to be taken as finished ("after")
-	Now      time.Time
-	Want     Result
-	Severity Severity // of a fail; 0 if not said
+	Facts      map[string]any // nil: looked for, and not learned
+	Likely     []string       // the words of Facts that are only likely
+	Known      []string       // names to be taken as finished ("after")
+	Now        time.Time
+	Want       Result
+	Severity   Severity   // of a fail; 0 if not said
+	Confidence Confidence // of a pass or fail; "" if not said
+	Says       string     // the evidence of a fail; "" if not said
 }
 
 // Missing is a word that a verdict lacks, and why it is unknown.
@@ -92,10 +99,25 @@ type Missing struct {
 type Verdict struct {
 	Policy   *Policy
 	Result   Result
-	Severity Severity     // of a fail, else 0
-	Missing  []Missing    // of an unknown, sorted by word; also of a NotApplicable whose When lacks them
-	Proof    []fact.Entry // the known words that the policy read, sorted by name
-	Err      string       // of an expression that failed; shows in health
+	Severity Severity // of a fail, else 0
+	// Confidence is the policy's, or Likely when the result rests on a likely
+	// entry; "" unless it is Pass or Fail.
+	Confidence Confidence
+	Texts      Texts        // of a fail
+	Missing    []Missing    // of an unknown, sorted by word; also of a NotApplicable whose When lacks them
+	Proof      []fact.Entry // the known words that the policy read, sorted by name
+	Err        string       // of an expression that failed; shows in health
+}
+
+// Texts are what a failed verdict says of a device.
+type Texts struct {
+	// Evidence is what was seen, as a sentence; "" where the policy has none, or
+	// lacks a word for it.
+	Evidence string `json:"evidence,omitempty"`
+	// Case is the index of the severity case that held, plus one; 0 is none.
+	Case int `json:"case,omitempty"`
+	// Product is the value of device.product, whose own steps are shown; "" if unknown.
+	Product string `json:"product,omitempty"`
 }
 
 // restored reports whether the verdict rests on a word that nobody has confirmed

@@ -43,7 +43,7 @@ func object(ps []property) map[string]any {
 func factsSchema() map[string]any {
 	props := map[string]any{}
 	for _, w := range fact.Words() {
-		one := map[string]any{"description": w.Doc}
+		one := map[string]any{}
 		switch {
 		case w.Values != nil:
 			values := []any{nil}
@@ -56,7 +56,8 @@ func factsSchema() map[string]any {
 		default:
 			one["type"] = []string{schemaTypes[w.Type], "null"}
 		}
-		props[w.Name] = one
+		likely := map[string]any{"type": "object", "additionalProperties": false, "required": []string{"likely"}, "properties": map[string]any{"likely": one}}
+		props[w.Name] = map[string]any{"description": w.Doc, "anyOf": []any{one, likely}}
 	}
 	return map[string]any{"type": "object", "additionalProperties": false, "properties": props}
 }

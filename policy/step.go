@@ -13,6 +13,7 @@ type step struct {
 	accepted *Acceptance // nil: none
 	covers   bool        // accepted was filled in
 	away     bool
+	atOnce   bool // nothing need last
 	restored bool // the verdict rests on what was told before a restart
 	now      time.Time
 
@@ -48,25 +49,25 @@ func (s *step) fail(v Verdict) {
 		if s.Failing.IsZero() {
 			s.Failing = s.now
 		}
-		if s.now.Before(s.Failing.Add(v.Policy.Settle)) {
+		if !s.atOnce && s.now.Before(s.Failing.Add(v.Policy.Settle)) {
 			s.at(s.Failing.Add(v.Policy.Settle))
 			return
 		}
 		s.Since, s.Failing = s.Failing, time.Time{}
-		s.Severity, s.Proof = v.Severity, v.Proof
+		s.seen(v)
 		if s.covered() {
 			s.to(Accepted, FindingAccepted)
 			return
 		}
 		s.to(s.present(), FindingOpened)
 	case Accepted:
-		s.Severity, s.Proof = v.Severity, v.Proof
+		s.seen(v)
 		if !s.covered() {
 			s.to(s.present(), FindingExpired)
 		}
 	default:
 		worse := v.Severity > s.Severity
-		s.Severity, s.Proof = v.Severity, v.Proof
+		s.seen(v)
 		switch {
 		case s.covered(): // accepted while this ledger was not looking
 			s.to(Accepted, FindingAccepted)
@@ -76,6 +77,11 @@ func (s *step) fail(v Verdict) {
 			s.to(s.present())
 		}
 	}
+}
+
+// seen keeps what a failed verdict says.
+func (s *step) seen(v Verdict) {
+	s.Severity, s.Proof, s.Confidence, s.Texts = v.Severity, v.Proof, v.Confidence, v.Texts
 }
 
 // unknown takes a verdict that says nothing of the finding, for want of words.
@@ -204,7 +210,7 @@ func items(proof []fact.Entry) []string {
 	for _, n := range proof {
 		list, _ := n.Value.([]string)
 		for _, x := range list {
-			out = append(out, n.Name+"="+x)
+			out = append(out, item(n.Name, x))
 		}
 	}
 	slices.Sort(out)

@@ -117,7 +117,7 @@ func (a *app) decide(ctx context.Context, cmd report.Command, device string) err
 	}
 	cmd.Device = d.ID
 	if cmd.Policy != "" {
-		if err := knownPolicy(cfg, cmd.Policy); err != nil {
+		if cmd.Policy, err = a.knownPolicy(cfg, cmd.Policy); err != nil {
 			return err
 		}
 	}
@@ -139,15 +139,26 @@ func (a *app) decide(ctx context.Context, cmd report.Command, device string) err
 	return nil
 }
 
-func knownPolicy(cfg config.Config, id string) error {
+// knownPolicy returns the id of today of a policy.
+func (a *app) knownPolicy(cfg config.Config, id string) (string, error) {
 	set, err := agent.LoadPolicies(cfg)
 	if err != nil {
-		return err
+		return "", err
 	}
-	if set.Policy(id) == nil {
-		return fmt.Errorf("there is no policy %s; `thingwarden policy list` lists all", quote(id, columns))
+	return a.currentPolicy(set, id)
+}
+
+// currentPolicy returns the id of today of a policy, and says so where that is
+// another one.
+func (a *app) currentPolicy(set *policy.Set, id string) (string, error) {
+	p := set.Policy(id)
+	if p == nil {
+		return "", fmt.Errorf("there is no policy %s; `thingwarden policy list` lists all", quote(id, columns))
 	}
-	return nil
+	if p.ID != id {
+		fmt.Fprint(a.err, paragraph("", fmt.Sprintf("warning: policy %s is called %s now", quote(id, columns), p.ID)))
+	}
+	return p.ID, nil
 }
 
 // done says what a command did.

@@ -36,8 +36,10 @@ func (a *app) explain(ctx context.Context, device, id string) error {
 	if err != nil {
 		return err
 	}
-	if id != "" && set.Policy(id) == nil {
-		return fmt.Errorf("there is no policy %s; `thingwarden policy list` lists all", quote(id, columns))
+	if id != "" {
+		if id, err = a.currentPolicy(set, id); err != nil {
+			return err
+		}
 	}
 	s, running, err := a.home(ctx, cfg)
 	if err != nil {
@@ -229,7 +231,11 @@ func (e *explanation) policy(p *policy.Policy) {
 			}
 		}
 	}
-	fmt.Fprint(e.w, steps("  What to do: ", p.Remedy))
+	remedy := p.Remedy
+	if i := slices.IndexFunc(e.d.Findings, func(f policy.Finding) bool { return f.Policy.ID == p.ID }); i >= 0 {
+		remedy = e.d.Findings[i].Remedy()
+	}
+	fmt.Fprint(e.w, steps("  What to do: ", remedy))
 	if len(p.Refs) > 0 {
 		fmt.Fprint(e.w, paragraph("  See: ", strings.Join(p.Refs, ", ")))
 	}

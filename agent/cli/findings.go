@@ -45,7 +45,7 @@ func worst(s *report.Snapshot) policy.Severity {
 // title is what is wrong, and how sure that is.
 func title(f policy.Finding) string {
 	t := f.Policy.Title
-	if f.Policy.Confidence == policy.Likely {
+	if f.Confidence() == policy.Likely {
 		t += " (likely)"
 	}
 	if more := state(f); more != "" {

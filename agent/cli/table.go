@@ -94,18 +94,19 @@ func writeAdvice(w screen, all []row) {
 	byPolicy := map[string][]row{}
 	var order []string
 	for _, r := range all {
-		id := r.finding.Policy.ID
-		if byPolicy[id] == nil {
-			order = append(order, id)
+		// One remedy once: products have steps of their own.
+		key := r.finding.Policy.ID + "\n" + r.finding.Summary() + "\n" + r.finding.Remedy()
+		if byPolicy[key] == nil {
+			order = append(order, key)
 		}
-		byPolicy[id] = append(byPolicy[id], r)
+		byPolicy[key] = append(byPolicy[key], r)
 	}
 	fmt.Fprintf(w, "\n%s\n", w.heading("WHAT TO DO"))
-	for _, id := range order {
-		group := byPolicy[id]
+	for _, key := range order {
+		group := byPolicy[key]
 		p := group[0].finding.Policy
-		fmt.Fprint(w, paragraph("", fmt.Sprintf("%s (%s)", p.Title, id)))
-		fmt.Fprint(w, paragraph("  ", p.Summary))
+		fmt.Fprint(w, paragraph("", fmt.Sprintf("%s (%s)", p.Title, p.ID)))
+		fmt.Fprint(w, paragraph("  ", group[0].finding.Summary()))
 		for i, r := range group {
 			if i == seenMost {
 				fmt.Fprintf(w, "  Seen:  and on %s more\n", count(len(group)-seenMost, "device"))
@@ -117,7 +118,7 @@ func writeAdvice(w screen, all []row) {
 			}
 			fmt.Fprint(w, paragraph("  Seen:  ", seen))
 		}
-		fmt.Fprint(w, steps("  To do: ", p.Remedy), "\n")
+		fmt.Fprint(w, steps("  To do: ", group[0].finding.Remedy()), "\n")
 	}
 }
 

@@ -35,17 +35,17 @@ const (
 func firstFindings() map[discovery.ID][]string {
 	return map[discovery.ID][]string{
 		theRouter:          {"info fw-version-unknown", "low natpmp-pcp-on", "medium igd-upnp-on"},
-		theCamera:          {"critical wan-port-mapping", "high rtsp-open", "high telnet-open", "info fw-version-unknown", "medium http-basic-clear"},
-		"mac_00005e00530b": {"high shelly-open-ap", "medium fw-shelly-update", "medium shelly-no-auth"},
-		"mac_00005e00530d": {"medium tasmota-no-password"},
-		"mac_00005e00530f": {"medium esphome-api-plain", "medium esphome-web-open", "medium fw-years-old"},
-		"mac_00005e005311": {"medium web-admin-open"},
+		theCamera:          {"critical wan-port-mapping", "high camera-open", "high telnet-open", "info fw-version-unknown", "medium http-basic-clear"},
+		"mac_00005e00530b": {"high setup-network-open", "medium control-open", "medium update-waiting"},
+		"mac_00005e00530d": {"medium control-open"},
+		"mac_00005e00530f": {"medium control-plain", "medium fw-years-old", "medium settings-open"},
+		"mac_00005e005311": {"medium settings-open"},
 		"mac_00005e005313": {"low homekit-unpaired"},
 		"mac_00005e005315": {"high mqtt-anonymous"},
 		"mac_00005e005317": {"low wan-port-mapping"},
 		hostile:            {"high telnet-open"},
 		stickZ:             {"low zigbee-default-key"},
-		lockZ:              {"medium fw-update-zigbee"},
+		lockZ:              {"medium update-waiting"},
 		strangerZ:          {"low zigbee-unknown-device"},
 		"zwave_dec0de01_5": {"high zwave-no-security"},
 		"zwave_dec0de01_6": {"high zwave-lock-not-ac"},
@@ -57,7 +57,7 @@ func firstFindings() map[discovery.ID][]string {
 func lastFindings() map[discovery.ID][]string {
 	all := firstFindings()
 	all[theRouter] = []string{"info fw-version-unknown"}
-	all[theCamera] = []string{"high rtsp-open", "info fw-version-unknown", "medium http-basic-clear"}
+	all[theCamera] = []string{"high camera-open", "info fw-version-unknown", "medium http-basic-clear"}
 	delete(all, "mac_00005e005317")
 	all[plug] = []string{"high telnet-open"}
 	all[newcomerZ] = []string{"info new-device"}

@@ -84,7 +84,7 @@ func startDevices(t testing.TB, l *lab.Lab) map[string][]string {
 		"/shelly":             `{"id":"shellyplus1-a8032ab12345","mac":"A8032AB12345","gen":2,"ver":"1.1.0","app":"Plus1","auth_en":false}`,
 		"/rpc/WiFi.GetConfig": `{"ap":{"ssid":"x","is_open":true,"enable":true},"sta":{"ssid":"Home sweet home"}}`,
 		"/rpc/Sys.GetStatus":  `{"available_updates":{"stable":{"version":"1.4.4"}}}`,
-	}.serve(device("shelly", "fw-shelly-update", "shelly-no-auth", "shelly-open-ap"), shelly)
+	}.serve(device("shelly", "update-waiting", "control-open", "setup-network-open"), shelly)
 	pages{
 		"/":       digest,
 		"/shelly": `{"id":"shelly1g3-54320464f17c","mac":"54320464F17C","gen":3,"ver":"1.4.4","app":"S1G3","auth_en":true}`,
@@ -93,14 +93,14 @@ func startDevices(t testing.TB, l *lab.Lab) map[string][]string {
 		"/":       "<html><head><title>Shelly Switch</title></head></html>",
 		"/shelly": `{"type":"SHSW-1","mac":"98CDAC1F0B2E","auth":false,"fw":"20191127-095418/v1.5.6@0d769d69"}`,
 		"/status": `{"wifi_sta":{"ssid":"Home sweet home"},"update":{"has_update":false}}`,
-	}.serve(device("shelly-old", "fw-years-old", "shelly-no-auth"), "Mongoose/6.18")
+	}.serve(device("shelly-old", "fw-years-old", "control-open"), "Mongoose/6.18")
 	pages{
 		"/":     "<html><head><title>Lamp - Main Menu</title></head></html>",
 		status2: `{"StatusFWR":{"Version":"15.1.0(tasmota)","BuildDateTime":"2026-09-01T10:00:00"}}`,
-	}.serve(device("tasmota", "tasmota-no-password"), "Tasmota/15.1.0 (ESP8266EX)")
+	}.serve(device("tasmota", "control-open"), "Tasmota/15.1.0 (ESP8266EX)")
 	pages{"/": digest, status2: needsUser}.serve(device("tasmota-hard"), "Tasmota/15.1.0 (ESP8266EX)")
 
-	esp := device("esp", "esphome-api-plain", "esphome-web-open")
+	esp := device("esp", "control-plain", "settings-open")
 	replyOnce(esp, 6053, espHello)
 	pages{"/": espPage}.serve(esp, "")
 	esp.Avahi(t, "esp", lab.AvahiService{Name: "esp", Type: "_esphomelib._tcp", Port: 6053, TXT: []string{"version=2026.10.1"}})
@@ -112,7 +112,7 @@ func startDevices(t testing.TB, l *lab.Lab) map[string][]string {
 	device("broker", "mqtt-anonymous").Mosquitto(t, lab.MosquittoConfig{})
 	device("broker-hard").Mosquitto(t, lab.MosquittoConfig{Username: "home", Password: "correct horse"})
 	pages{"/": `<html><head><title>Heat pump</title></head><body><form method="post"><input name="ssid"><input name="ntp_server"></form></body></html>`}.
-		serve(device("heatpump", "web-admin-open"), "")
+		serve(device("heatpump", "settings-open"), "")
 	pages{"/": `<html><head><title>Weather</title></head><body>12.4 degrees</body></html>`}.serve(device("status"), "")
 	device("telnet", "telnet-open").Telnetd(t, 23)
 	device("basic", "http-basic-clear").Lighttpd(t, 80, "admin")

@@ -89,7 +89,7 @@ func TestHomeAssistantAsSource(t *testing.T) {
 	// The agent beside Home Assistant publishes there, and reads there too: its own
 	// devices must not come back to it.
 	beside := startAgent(t, hub, brokerConfig(broker)+"learning_period: 1h\n"+source)
-	s.waitState(2*time.Minute, macID(camera)+"_fw_update_available", "on")
+	s.waitState(2*time.Minute, macID(camera)+"_update_waiting", "on")
 	s.waitState(time.Minute, macID(camera)+"_telnet_open", "on")
 
 	t.Run("from the network of the apps", func(t *testing.T) {
@@ -97,7 +97,7 @@ func TestHomeAssistantAsSource(t *testing.T) {
 		write(t, file, "state_dir: "+t.TempDir()+"\n"+source)
 		got, out := scanOn(t, app, file)
 		want := map[string][]string{
-			macID(camera):               {"fw-update-available", "telnet-open"},
+			macID(camera):               {"update-waiting", "telnet-open"},
 			"zigbee_00158d0001a2b3c4":   nil,
 			addrID(plug.IP().String()):  {"homekit-unpaired"},
 			addrID(media.IP().String()): nil,

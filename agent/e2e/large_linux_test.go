@@ -13,7 +13,7 @@ import (
 )
 
 // zigbeeFindings are what each weak device of a large home has.
-var zigbeeFindings = []string{"fw-update-zigbee", "lab-old-firmware", "zigbee-unknown-device"}
+var zigbeeFindings = []string{"update-waiting", "lab-old-firmware", "zigbee-unknown-device"}
 
 // judgeZigbee is a configuration in which only they are looked for; one of them is
 // a policy of the owner's.

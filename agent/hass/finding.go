@@ -28,6 +28,7 @@ type findingAttr struct {
 	Since          string   `json:"since,omitempty"`
 	Summary        string   `json:"summary"`
 	Evidence       string   `json:"evidence"`
+	Proof          string   `json:"proof"`
 	Remedy         string   `json:"remedy"`
 	NotKnown       []string `json:"not_known,omitempty"`
 	AcceptedReason string   `json:"accepted_reason,omitempty"`
@@ -82,9 +83,9 @@ func attributes(f policy.Finding, scale int) findingAttr {
 	p := f.Policy
 	a := findingAttr{
 		Policy: cut(fact.Clean(p.ID, maxInfo), maxInfo), Status: string(f.Status), Severity: severity(f.Severity),
-		Confidence: string(p.Confidence), Since: stamp(f.Since),
-		Summary: paragraph(p.Summary, 2000/scale), Evidence: plain(report.Evidence(f), 1500/scale),
-		Remedy: paragraph(p.Remedy, 6000/scale), NotKnown: missing(f.Missing, 20/scale), Rules: first(p.Rules, 20/scale),
+		Confidence: string(f.Confidence()), Since: stamp(f.Since),
+		Summary: paragraph(f.Summary(), 2000/scale), Evidence: plain(report.Evidence(f), 1500/scale), Proof: plain(report.Proof(f), 1500/scale),
+		Remedy: paragraph(f.Remedy(), 6000/scale), NotKnown: missing(f.Missing, 20/scale), Rules: first(p.Rules, 20/scale),
 	}
 	for _, r := range first(p.Refs, 20/scale) {
 		a.Standards = append(a.Standards, cut(fact.Clean(r, maxInfo), maxInfo))

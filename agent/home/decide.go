@@ -19,6 +19,7 @@ func (c *Home) Preview(cmds []report.Command, now time.Time) (*Decisions, []erro
 	dec := c.dec.clone()
 	errs := make([]error, len(cmds))
 	for i, cmd := range cmds {
+		cmd.Policy = c.set.Current(cmd.Policy)
 		if errs[i] = c.check(cmd, dec, now); errs[i] == nil {
 			errs[i] = c.amend(dec, cmd, now)
 		}

@@ -105,6 +105,12 @@ func New(o Options, now time.Time) *Home {
 		next: now, ticked: now, out: Effects{Snapshot: true},
 	}
 	c.ledger = policy.NewLedger(o.Policies, accepted{c})
+	if !o.Watch {
+		c.ledger.SettleAtOnce()
+	}
+	for _, k := range c.dec.Devices {
+		k.Accepted = c.set.RenewAcceptances(k.Accepted)
+	}
 	c.traits[product.By] = discovery.SourceKind{Rank: discovery.RankRecognised}
 	c.inv = inventory.New(o.Networks, o.Sources, c.keep, now)
 	if o.State != nil {

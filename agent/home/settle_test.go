@@ -38,3 +38,14 @@ func TestWhatHasNotSettledIsNotWell(t *testing.T) {
 		t.Errorf("open for long, the finding is %q, %d policies checked, want one more than %d", got, h.shown[cameraID].Checked, checked)
 	}
 }
+
+// A scan does not wait: what is open while it looks is open.
+func TestScanShowsWhatIsOpenNow(t *testing.T) {
+	h := newHome(t, 24*time.Hour)
+	h.o.Watch = false
+	h.Home = New(h.o, h.now)
+	h.see(1, func(e *fact.Evidence) { fact.MatterWindowOpen.Set(e, true, "_matterc._udp CM=1") })
+	if got := h.status(cameraID, "matter-window-open"); got != policy.Open {
+		t.Errorf("the finding is %q, want open", got)
+	}
+}

@@ -47,10 +47,11 @@ type serviceJSON struct {
 }
 
 type factJSON struct {
-	Value any       `json:"value"`
-	Proof string    `json:"proof"`
-	By    string    `json:"by"`
-	At    time.Time `json:"at"`
+	Value  any       `json:"value"`
+	Proof  string    `json:"proof"`
+	By     string    `json:"by"`
+	At     time.Time `json:"at"`
+	Likely bool      `json:"likely,omitempty"`
 }
 
 type findingJSON struct {
@@ -60,6 +61,7 @@ type findingJSON struct {
 	Status     string    `json:"status"`
 	Since      time.Time `json:"since"`
 	Evidence   string    `json:"evidence"`
+	Proof      string    `json:"proof"`
 	Remedy     string    `json:"remedy"`
 	Rules      []int     `json:"rules"`
 }
@@ -113,7 +115,7 @@ func deviceOf(d Device) deviceJSON {
 	}
 	for _, f := range d.Facts {
 		if f.Known() {
-			out.Facts[f.Name] = factJSON{f.Value, f.Proof, f.By, f.At.UTC()}
+			out.Facts[f.Name] = factJSON{f.Value, f.Proof, f.By, f.At.UTC(), f.Likely}
 		}
 	}
 	for _, f := range d.Findings {
@@ -121,8 +123,8 @@ func deviceOf(d Device) deviceJSON {
 			continue // neither a finding any more nor well; its policy is under not_checked
 		}
 		out.Findings = append(out.Findings, findingJSON{
-			Policy: f.Policy.ID, Severity: f.Severity.String(), Confidence: string(f.Policy.Confidence), Status: string(f.Status),
-			Since: f.Since.UTC(), Evidence: Evidence(f), Remedy: f.Policy.Remedy, Rules: list(f.Policy.Rules),
+			Policy: f.Policy.ID, Severity: f.Severity.String(), Confidence: string(f.Confidence()), Status: string(f.Status),
+			Since: f.Since.UTC(), Evidence: Evidence(f), Proof: Proof(f), Remedy: f.Remedy(), Rules: list(f.Policy.Rules),
 		})
 	}
 	for _, n := range d.NotChecked {

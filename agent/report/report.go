@@ -226,9 +226,17 @@ func (s *Snapshot) Device(id discovery.ID) *Device {
 	return nil
 }
 
-// Evidence is the proof of a finding in one line: what was seen, and by what.
-// How the device is known at all is left out where there is better.
+// Evidence says what was seen, as a sentence; where the policy has none, as Proof.
 func Evidence(f policy.Finding) string {
+	if f.Seen.Evidence != "" {
+		return f.Seen.Evidence
+	}
+	return Proof(f)
+}
+
+// Proof is the proof of a finding in one line: what was seen, and by what. How the
+// device is known at all is left out where there is better.
+func Proof(f policy.Finding) string {
 	var proofs, identity []string
 	for _, e := range f.Proof {
 		into := &proofs

@@ -185,6 +185,8 @@ func (f frame) facts(d report.Device) (out []known) {
 			k.Value = "not known: " + e.Why.Plain()
 		case e.Why == fact.Restored:
 			k.Value = value(e.Value) + " (" + e.Why.Plain() + ")"
+		case e.Likely:
+			k.Value = value(e.Value) + " (likely)"
 		default:
 			k.Value = value(e.Value)
 		}

@@ -177,8 +177,8 @@ func (f frame) finding(d report.Device, x policy.Finding) finding {
 	p := x.Policy
 	v := finding{
 		Policy: fact.Clean(p.ID, maxInfo), Title: fact.Clean(p.Title, 200), Severity: x.Severity.String(), Due: due(x.Severity), Remark: remark(x),
-		Likely: p.Confidence == policy.Likely, Accepted: x.Status == policy.Accepted, severity: x.Severity,
-		Summary: fact.Clean(p.Summary, 2000), Evidence: report.Evidence(x), Steps: steps(p.Remedy), Since: f.stamp(x.Since), Device: f.ref(d),
+		Likely: x.Confidence() == policy.Likely, Accepted: x.Status == policy.Accepted, severity: x.Severity,
+		Summary: fact.Clean(x.Summary(), 2000), Evidence: report.Evidence(x), Steps: steps(x.Remedy()), Since: f.stamp(x.Since), Device: f.ref(d),
 	}
 	for _, r := range p.Refs {
 		v.Refs = append(v.Refs, fact.Clean(r, maxInfo))

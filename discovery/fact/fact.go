@@ -206,10 +206,14 @@ func (e *Evidence) Put(n Entry) bool {
 // Remove forgets the word of that name.
 func (e *Evidence) Remove(name string) { delete(e.entries, name) }
 
-// Entry returns the entry of a word, and whether there is one, known or not.
+// Entry returns the entry of a word, and whether there is one, known or not. It
+// takes the names of version 0.1.0 too.
 func (e *Evidence) Entry(name string) (Entry, bool) {
 	if e == nil {
 		return Entry{}, false
+	}
+	if now, ok := renamed[name]; ok {
+		name = now
 	}
 	n, ok := e.entries[name]
 	return n, ok

@@ -2,6 +2,7 @@ package fact
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -71,6 +72,9 @@ func Lookup(name string) *Word {
 
 // renamed are words of version 0.1.0 that have another name now.
 var renamed = map[string]string{"device.platform": "device.product"}
+
+// Renamed returns the names of version 0.1.0 that Lookup takes for others, sorted.
+func Renamed() []string { return slices.Sorted(maps.Keys(renamed)) }
 
 // Words returns the whole vocabulary sorted by name. The slice is the caller's.
 func Words() []*Word {

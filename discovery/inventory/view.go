@@ -234,8 +234,9 @@ func (inv *Inventory) ranked(r *record) []string {
 }
 
 // Evidence returns what all contributors together say of a device, as a copy.
-// For each word the strongest contributor that knows it wins, one that said so
-// before the restart only if no other knows; among unknown ones, the first that
+// For each word the strongest contributor that is sure of it wins, else the
+// strongest one that has a sign of it; one that said so before the restart only if
+// no other is as sure; among unknown ones, the first that
 // says more than that it was not asked.
 func (inv *Inventory) Evidence(id discovery.ID, now time.Time) *fact.Evidence {
 	out := fact.New(agentName, now)
@@ -258,9 +259,15 @@ func (inv *Inventory) Evidence(id discovery.ID, now time.Time) *fact.Evidence {
 	return out
 }
 
-// weight orders entries of the same word by how much they say.
+// weight orders entries of the same word by how much they say: what is sure comes
+// before what is only likely, and what was confirmed since the restart before what
+// was not.
 func weight(n fact.Entry) int {
 	switch {
+	case n.Known() && !n.Likely && n.Why != fact.Restored:
+		return 5
+	case n.Known() && !n.Likely:
+		return 4
 	case n.Known() && n.Why != fact.Restored:
 		return 3
 	case n.Known():

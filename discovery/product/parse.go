@@ -26,7 +26,7 @@ var (
 const (
 	maxText   = 300 // bytes of a text
 	maxLines  = 100 // lines of a product
-	maxRemedy = 4   // steps
+	maxRemedy = 3   // steps; the policy adds that to check again
 )
 
 // problems collects what is wrong with the cards, so that all of it is reported

@@ -134,6 +134,17 @@ func (c *Cards) add(card *Card, p *parser) {
 // All returns the cards in order of their folders. They are not to be changed.
 func (c *Cards) All() []*Card { return c.cards }
 
+// Remedies returns the first steps of a remedy by product id and policy id.
+func (c *Cards) Remedies() map[string]map[string][]string {
+	all := map[string]map[string][]string{}
+	for id, products := range c.products {
+		if of := products[0].card.Remedies; len(of) > 0 {
+			all[id] = of
+		}
+	}
+	return all
+}
+
 // IDs returns all values that device.product can have, sorted.
 func (c *Cards) IDs() []string {
 	ids := make([]string, 0, len(c.products))

@@ -308,7 +308,11 @@ func describe(name string, e *fact.Evidence, services []discovery.Service, conne
 			fmt.Fprintf(&b, "%s ? %s\n", n.Name, n.Why)
 			continue
 		}
-		fmt.Fprintf(&b, "%s = %v | %s\n", n.Name, n.Value, n.Proof)
+		is := "="
+		if n.Likely {
+			is = "~" // only likely
+		}
+		fmt.Fprintf(&b, "%s %s %v | %s\n", n.Name, is, n.Value, n.Proof)
 	}
 	for _, s := range services {
 		fmt.Fprintf(&b, "service %s/%d %s\n", s.Proto, s.Port, s.Name)

@@ -224,10 +224,11 @@ func (s *site) tell(e *fact.Evidence) {
 		}
 	}
 	nothing := func(frontPage) string { return "" }
-	s.tellAny(e, fact.HTTPOpen, nothing, func(frontPage) answer.Tristate { return answer.Yes })
-	s.tellAny(e, fact.HTTPBasicClear, nothing, func(p frontPage) answer.Tristate { return p.basic })
-	s.tellAny(e, fact.HTTPPasswordForm, func(frontPage) string { return ` <input type="password">` }, func(p frontPage) answer.Tristate { return p.password })
-	s.tellAny(e, fact.HTTPSettingsOpen, func(p frontPage) string { return " " + p.form.Settings() }, func(p frontPage) answer.Tristate { return p.settings })
+	s.tellAny(e, fact.HTTPOpen, fact.HTTPOpen.Set, nothing, func(frontPage) answer.Tristate { return answer.Yes })
+	s.tellAny(e, fact.HTTPBasicClear, fact.HTTPBasicClear.Set, nothing, func(p frontPage) answer.Tristate { return p.basic })
+	s.tellAny(e, fact.HTTPPasswordForm, fact.HTTPPasswordForm.Set, func(frontPage) string { return ` <input type="password">` }, func(p frontPage) answer.Tristate { return p.password })
+	// A form is a sign only: what it changes may still ask for a password.
+	s.tellAny(e, fact.HTTPSettingsOpen, fact.HTTPSettingsOpen.SetLikely, func(p frontPage) string { return " " + p.form.Settings() }, func(p frontPage) answer.Tristate { return p.settings })
 	s.tellToTLS(e)
 }
 
@@ -243,14 +244,15 @@ func (p frontPage) texts() (n int) {
 }
 
 // tellAny sets a word that is true if it is so on any port, and false only if
-// every port said that it is not. Shown is what the page has that makes it so.
-func (s *site) tellAny(e *fact.Evidence, word fact.Fact[bool], shown func(frontPage) string, of func(frontPage) answer.Tristate) {
+// every port said that it is not. Shown is what the page has that makes it so, and
+// set records that it is.
+func (s *site) tellAny(e *fact.Evidence, word fact.Fact[bool], set func(*fact.Evidence, bool, string), shown func(frontPage) string, of func(frontPage) answer.Tristate) {
 	why := s.why
 	var said []string
 	for _, p := range s.pages {
 		switch of(p) {
 		case answer.Yes:
-			word.Set(e, true, p.proof()+shown(p))
+			set(e, true, p.proof()+shown(p))
 			return
 		case answer.Unclear:
 			why = fact.NotTold
