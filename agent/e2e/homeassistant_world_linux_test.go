@@ -123,7 +123,7 @@ func judgedAll(shows map[string]entity) bool {
 			return false
 		}
 		if n, _ := e.Attr["not_checked"].(float64); n > 0 && e.Attr["reachable"] == true {
-			return false // nobody has looked yet: a device that just came must be found first
+			return false // not checked yet: a device that just came must be found first
 		}
 	}
 	return true

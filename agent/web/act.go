@@ -98,7 +98,7 @@ func commandsOf(form url.Values, now time.Time) ([]report.Command, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%q is not a date such as 2027-01-31", date)
 		}
-		c.Until = day.AddDate(0, 0, 1) // the day itself is part of it
+		c.Until = day.AddDate(0, 0, 1).Add(-time.Second) // the day itself is part of it
 	}
 	devices := slices.Compact(slices.Sorted(slices.Values(form["device"])))
 	if len(devices) == 0 {

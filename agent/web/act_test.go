@@ -26,7 +26,7 @@ func TestDecide(t *testing.T) {
 		{"trust several, one of them twice", url.Values{"action": {"trust"}, "device": {camera, plug, camera}, "back": {"devices?q=a"}}, 303,
 			[]report.Command{{Action: "trust", Device: "mac_240ac4004f2a"}, {Action: "trust", Device: "mac_ecfabc001122"}}, "./devices?done=trust&q=a"},
 		{"accept", url.Values{"action": {"accept"}, "device": {camera}, "policy": {"telnet-open"}, "reason": {" in a <guest> network "}, "until": {"2027-01-31"}}, 303,
-			[]report.Command{{Action: "accept", Device: "mac_ecfabc001122", Policy: "telnet-open", Reason: "in a <guest> network", Until: time.Date(2027, 2, 1, 0, 0, 0, 0, time.UTC)}}, "./?done=accept"},
+			[]report.Command{{Action: "accept", Device: "mac_ecfabc001122", Policy: "telnet-open", Reason: "in a <guest> network", Until: time.Date(2027, 1, 31, 23, 59, 59, 0, time.UTC)}}, "./?done=accept"},
 		{"accept without an end", url.Values{"action": {"accept"}, "device": {camera}, "policy": {"telnet-open"}}, 303,
 			[]report.Command{{Action: "accept", Device: "mac_ecfabc001122", Policy: "telnet-open"}}, "./?done=accept"},
 		{"take back", url.Values{"action": {"unaccept"}, "device": {camera}, "policy": {"telnet-open"}}, 303,

@@ -81,6 +81,9 @@ func viewDevice(f frame, d report.Device) detail {
 		}
 	}
 	slices.SortStableFunc(v.Problems, worstFirst)
+	if len(v.Problems) > 0 {
+		v.Problems[0].Unfold = true
+	}
 	for _, n := range d.NotChecked {
 		u := unchecked{Title: fact.Clean(n.Policy.Title, 200), Policy: fact.Clean(n.Policy.ID, maxInfo)}
 		for _, m := range n.Missing {

@@ -166,6 +166,7 @@ func (f frame) byTitle(a, b report.Device) int {
 type finding struct {
 	Policy, Title, Severity, Due, Remark string
 	Likely, Accepted                     bool
+	Unfold                               bool // with its steps at once
 	Summary, Evidence                    string
 	Since                                stamp
 	Steps, Refs                          []string
@@ -317,6 +318,3 @@ func (f frame) With(x any) any {
 	}
 	return v
 }
-
-// Unfold reports whether a finding is shown with its steps at once.
-func (f frame) Unfold(x finding) bool { return x.severity >= policy.High }

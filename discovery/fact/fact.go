@@ -108,23 +108,23 @@ const (
 func (w Why) Plain() string {
 	switch w {
 	case NotAsked:
-		return "nobody has looked yet"
+		return "not checked yet"
 	case TouchLevel:
-		return "looking would go further than you allow (touch)"
+		return "your touch setting does not allow it"
 	case Refused:
-		return "the device will not tell"
+		return "the device wants a log-in before it shows this"
 	case NoAnswer:
 		return "the device did not answer"
 	case Unreadable:
-		return "its answer could not be understood"
+		return "the device gave an unexpected reply"
 	case Conflict:
 		return "the device shows signs of different products"
 	case SourceDown:
-		return "what knows it can't be reached at present"
+		return "the source that would know is not available"
 	case Stale:
 		return "what was known is too old"
 	case NotTold:
-		return "what knows the device does not say"
+		return "not reported by the device or its hub"
 	case PolicyErr:
 		return "the check itself failed"
 	case NotSettled:

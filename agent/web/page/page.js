@@ -103,6 +103,9 @@
 		else { follow(); refresh(); }
 	});
 
+	// form.action would be a button of that name.
+	function target(form) { return new URL(form.getAttribute("action"), document.baseURI).href; }
+
 	document.addEventListener("submit", async e => {
 		const form = e.target;
 		if (form.method === "get" && form.classList.contains("filter")) {
@@ -110,13 +113,13 @@
 			filter(form);
 			return;
 		}
-		if (!form.getAttribute("action").endsWith("/do")) return;
+		if (!target(form).endsWith("/do")) return;
 		e.preventDefault();
 		const data = new URLSearchParams(new FormData(form, e.submitter));
 		if (!data.has("device")) { say("Choose a device first."); return; }
 		busy = true;
 		try {
-			const r = await fetch(form.action, {method: "POST", body: data, credentials: "same-origin"});
+			const r = await fetch(target(form), {method: "POST", body: data, credentials: "same-origin"});
 			if (r.status === 401) { location.href = root + "login?back=" + encodeURIComponent(data.get("back")); return; }
 			if (!r.ok) {
 				const p = new DOMParser().parseFromString(await r.text(), "text/html").querySelector("main p");
@@ -131,7 +134,7 @@
 	});
 
 	async function filter(form) {
-		const u = new URL(form.action);
+		const u = new URL(target(form));
 		for (const [k, v] of new FormData(form)) if (v) u.searchParams.set(k, v);
 		try {
 			const r = await fetch(u.href, {credentials: "same-origin"});
