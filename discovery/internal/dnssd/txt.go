@@ -48,6 +48,7 @@ var names = []struct{ typ, key string }{
 	{"_hap._tcp", ""}, {"_hap._udp", ""},
 	{"_matterc._udp", "dn"},
 	{"_airplay._tcp", ""},
+	{"_androidtvremote2._tcp", ""}, {"_androidtvremote._tcp", ""},
 	{"_ipps._tcp", ""}, {"_ipp._tcp", ""}, {"_printer._tcp", ""}, {"_pdl-datastream._tcp", ""},
 	{"_home-assistant._tcp", ""},
 	{"_smb._tcp", ""},
