@@ -114,6 +114,13 @@ type Observation struct {
 	// Services are all services that this source now sees on the device; nil
 	// leaves what it said before.
 	Services []Service
+	// PortMappings is a router's whole list of port mappings, as far as it could be
+	// read; nil leaves what this source said before. They count as long as the word
+	// wan.doors of this source is known.
+	PortMappings []PortMapping
+	// Disputed are all addresses that the device claims by turns with another; nil
+	// leaves what this source said before.
+	Disputed []AddressDispute
 	// Facts are merged word by word into what this source said before. A word
 	// that ages (MaxAge) keeps its value when it is reported unknown; a live
 	// word becomes unknown.

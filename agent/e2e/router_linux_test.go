@@ -11,15 +11,15 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/lab"
 )
 
-// routerPolicies are those about the router and its doors.
+// routerPolicies are those about the router and its port mappings.
 var routerPolicies = []string{
 	"double-nat", "igd-upnp-on", "ipv6-device-global", "ipv6-firewall-off", "ipv6-pinhole-allowed", "natpmp-pcp-on",
 	"wan-port-mapping", "wan-port-mapping-stale",
 }
 
-// TestRouter is a home whose camera has opened a door in the router, and in which
-// another device claims to be a router with a door to a clean one: the camera has
-// the finding, the clean device has none, and when the door is closed the finding
+// TestRouter is a home whose camera has had a port mapped, and in which
+// another device claims to be a router that maps a port to a clean one: the camera has
+// the finding, the clean device has none, and when the mapping is removed the finding
 // goes.
 func TestRouter(t *testing.T) {
 	l := lab.New(t)
@@ -64,7 +64,7 @@ func TestRouter(t *testing.T) {
 	if attr["severity"] != "critical" {
 		t.Errorf("severity %v: RTSP is open to the Internet", attr["severity"])
 	}
-	if want := `tcp 10554 to 554, for a time, "IPCam 1 b"`; attr["evidence"] != want {
+	if want := `tcp/10554>554, leased, "IPCam 1 b"`; attr["evidence"] != want {
 		t.Errorf("evidence %v, want %s", attr["evidence"], want)
 	}
 
@@ -75,6 +75,6 @@ func TestRouter(t *testing.T) {
 	want[macID(camera)] = nil
 	poll(time.Minute, func() bool { return cmp.Equal(want, found()) })
 	if d := cmp.Diff(want, found()); d != "" {
-		t.Errorf("after the door was closed (-want +got):\n%s", d)
+		t.Errorf("after the mapping was removed (-want +got):\n%s", d)
 	}
 }

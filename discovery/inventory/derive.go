@@ -126,3 +126,17 @@ func anyOf(home *fact.Evidence, of, word fact.Fact[bool], evidence map[discovery
 		of.Unknown(home, fact.NotTold)
 	}
 }
+
+// said returns the data behind a word about a device, of all who say that word.
+func said[T any](inv *Inventory, id discovery.ID, word string, of func(*contribution) []T) (all []T) {
+	r := inv.records[id]
+	if r == nil {
+		return nil
+	}
+	for _, by := range inv.ranked(r) {
+		if n, _ := r.by[by].facts.Entry(word); n.Known() {
+			all = append(all, of(r.by[by])...)
+		}
+	}
+	return all
+}

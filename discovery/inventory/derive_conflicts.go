@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -17,35 +16,29 @@ import (
 func (inv *Inventory) deriveConflicts(evidence map[discovery.ID]*fact.Evidence, now time.Time) []discovery.Observation {
 	d := inv.derivation(evidence, now)
 	for id, e := range evidence {
-		disputed, known := follow(d, id, e, fact.AddressDisputed, fact.AddressConflicts)
+		list, known := follow(d, id, e, fact.AddressDisputed, fact.AddressConflicts)
 		if !known {
 			continue
 		}
+		disputed := inv.disputed(id)
+		if len(disputed) < len(list) { // the word says more than its data
+			fact.AddressConflicts.Unknown(d.of(id), fact.Unreadable)
+			continue
+		}
 		var conflicts, proof []string
-		for _, s := range disputed {
-			addr, owner, ok := parseDisputed(s)
+		for _, x := range disputed {
 			whose := ""
-			if slices.Contains(inv.networks().Gateways, addr) {
+			if slices.Contains(inv.networks().Gateways, x.Addr) {
 				whose = ", the router's,"
-			} else if !ok || inv.mayShare(id, owner) {
+			} else if inv.mayShare(id, x.Owner) {
 				continue
 			}
-			conflicts = append(conflicts, addr.String())
-			proof = append(proof, addr.String()+whose+" is claimed by "+discovery.FormatMAC(owner.Value)+" too")
+			conflicts = append(conflicts, x.Addr.String())
+			proof = append(proof, x.Addr.String()+whose+" is claimed by "+discovery.FormatMAC(x.Owner.Value)+" too")
 		}
 		fact.AddressConflicts.Set(d.of(id), conflicts, strings.Join(proof, "; "))
 	}
 	return d.changes()
-}
-
-// Disputed writes an item of the word address.disputed.
-func Disputed(addr netip.Addr, owner string) string { return addr.String() + " " + owner }
-
-func parseDisputed(s string) (addr netip.Addr, owner discovery.Identifier, ok bool) {
-	first, second, _ := strings.Cut(s, " ")
-	addr, err := netip.ParseAddr(first)
-	owner, ok = discovery.MAC(second)
-	return addr, owner, ok && err == nil
 }
 
 // mayShare reports whether a device may have an address together with another one:
@@ -84,15 +77,17 @@ func isShared(mac string) bool {
 // one has taken it from another that is still there: then nobody knows who the
 // router is, and no device is believed about others (threat T12).
 func (inv *Inventory) routerContested(evidence map[discovery.ID]*fact.Evidence) bool {
-	for _, e := range evidence {
+	for id, e := range evidence {
 		if taken, _ := fact.AddressTaken.Get(e); len(taken) > 0 {
 			return true
 		}
 		list, _ := fact.AddressDisputed.Get(e)
-		for _, s := range list {
-			if addr, _, ok := parseDisputed(s); ok && slices.Contains(inv.networks().Gateways, addr) {
-				return true
-			}
+		disputed := inv.disputed(id)
+		if len(disputed) < len(list) { // the word says more than its data
+			return true
+		}
+		if slices.ContainsFunc(disputed, func(x discovery.AddressDispute) bool { return slices.Contains(inv.networks().Gateways, x.Addr) }) {
+			return true
 		}
 	}
 	return false
@@ -103,11 +98,11 @@ func (inv *Inventory) routerContested(evidence map[discovery.ID]*fact.Evidence) 
 func (r *record) allDisputed(from map[string]bool) bool {
 	disputed := map[string]bool{}
 	for _, c := range r.by {
-		list, _ := fact.AddressDisputed.Get(c.facts)
-		for _, s := range list {
-			if addr, _, ok := parseDisputed(s); ok {
-				disputed[addr.String()] = true
-			}
+		if _, known := fact.AddressDisputed.Get(c.facts); !known {
+			continue
+		}
+		for _, x := range c.disputed {
+			disputed[x.Addr.String()] = true
 		}
 	}
 	for a := range from {
@@ -116,4 +111,9 @@ func (r *record) allDisputed(from map[string]bool) bool {
 		}
 	}
 	return len(from) > 0
+}
+
+// disputed returns the addresses that a device claims by turns with others.
+func (inv *Inventory) disputed(id discovery.ID) []discovery.AddressDispute {
+	return said(inv, id, fact.AddressDisputed.Name(), func(c *contribution) []discovery.AddressDispute { return c.disputed })
 }

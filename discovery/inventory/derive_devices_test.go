@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,17 +78,14 @@ func TestOneMachineAfterAnotherSharesNoKey(t *testing.T) {
 }
 
 func TestConflicts(t *testing.T) {
-	disputed := func(list ...string) func(*fact.Evidence) {
-		return func(e *fact.Evidence) { fact.AddressDisputed.Set(e, list, "arp") }
-	}
 	const routers, cameras = "192.0.2.1 00:00:5e:00:53:01", "192.0.2.20 00:00:5e:00:53:20"
 	h := newRoutedHome(t)
 	h.want("rogue", map[string]any{})
-	h.say("rogue", "neighbours", disputed())
+	h.disputes("rogue")
 	h.want("rogue", map[string]any{"address.conflicts": []string{}})
-	h.say("rogue", "neighbours", disputed(cameras, "junk"))
+	h.disputes("rogue", cameras)
 	h.want("rogue", map[string]any{"address.conflicts": []string{"192.0.2.20"}})
-	h.say("rogue", "neighbours", disputed(cameras, routers))
+	h.disputes("rogue", cameras, routers)
 	h.want("rogue", map[string]any{"address.conflicts": []string{"192.0.2.20", "192.0.2.1"}})
 	h.want("camera", map[string]any{})
 	h.want("router", map[string]any{})
@@ -101,15 +99,31 @@ func TestConflicts(t *testing.T) {
 	h.want("rogue", map[string]any{"address.conflicts": []string{"192.0.2.1"}})
 	h.say("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressDisputed.Unknown(e, fact.SourceDown) })
 	h.want("rogue", map[string]any{"address.conflicts": fact.SourceDown})
+	h.say("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressDisputed.Set(e, []string{cameras, routers, "?"}, "arp") })
+	h.want("rogue", map[string]any{"address.conflicts": fact.Unreadable}) // the word says more than its data
+}
+
+// disputes lets a device claim addresses by turns with others; tokens are those of
+// address.disputed.
+func (h *routedHome) disputes(name string, tokens ...string) {
+	h.t.Helper()
+	o := discovery.Observation{By: "neighbours", At: h.now, About: []discovery.Identifier{h.mac(name)}, Facts: fact.New("neighbours", h.now), Disputed: []discovery.AddressDispute{}}
+	fact.AddressDisputed.Set(o.Facts, tokens, "arp")
+	for _, s := range tokens {
+		addr, owner, _ := strings.Cut(s, " ")
+		mac, ok := discovery.MAC(owner)
+		if !ok {
+			h.t.Fatalf("bad MAC %q", owner)
+		}
+		o.Disputed = append(o.Disputed, discovery.AddressDispute{Addr: netip.MustParseAddr(addr), Owner: mac})
+	}
+	h.inv.Observe(o)
 }
 
 // Threat T12: what may be by design is muted, and never for the router's address:
 // an attacker can give himself any name and any hardware address.
 func TestConflictsThatMayBe(t *testing.T) {
 	const routers, cameras = "192.0.2.1 00:00:5e:00:53:01", "192.0.2.20 00:00:5e:00:53:20"
-	disputed := func(list ...string) func(*fact.Evidence) {
-		return func(e *fact.Evidence) { fact.AddressDisputed.Set(e, list, "arp") }
-	}
 	name := func(h *routedHome, who, addr, by, name string) {
 		e := fact.New(by, h.now)
 		fact.DeviceHostname.Set(e, name, "")
@@ -120,7 +134,7 @@ func TestConflictsThatMayBe(t *testing.T) {
 		for _, who := range []string{"camera", "rogue", "router"} {
 			h.hostname(who, "neighbours", "nas")
 		}
-		h.say("rogue", "neighbours", disputed(cameras, routers))
+		h.disputes("rogue", cameras, routers)
 		h.want("rogue", map[string]any{"address.conflicts": []string{"192.0.2.1"}})
 	})
 	t.Run("names heard from a disputed address", func(t *testing.T) {
@@ -128,7 +142,7 @@ func TestConflictsThatMayBe(t *testing.T) {
 		name(h, "camera", "192.0.2.20", "mdns", "nas.local")
 		// The rogue takes the camera's address: its packets are taken for the rogue's.
 		h.inv.Observe(discovery.Observation{By: "neighbours", At: h.now, About: []discovery.Identifier{h.mac("rogue"), discovery.IP(netip.MustParseAddr("192.0.2.20"))}})
-		h.say("rogue", "neighbours", disputed(cameras))
+		h.disputes("rogue", cameras)
 		name(h, "rogue", "192.0.2.20", "mdns", "nas.local")
 		h.want("rogue", map[string]any{"address.conflicts": []string{"192.0.2.20"}})
 	})
@@ -143,11 +157,11 @@ func TestConflictsThatMayBe(t *testing.T) {
 // about others, nor is the router until that is over.
 func TestWhoTookTheRoutersAddressSaysNothingOfOthers(t *testing.T) {
 	h := newRoutedHome(t)
-	h.doors("router", cameraDoor)
+	h.mappings("router", cameraMapping)
 	h.say("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressTaken.Set(e, []string{"192.0.2.1"}, "arp") })
 	h.want("camera", map[string]any{})
 	h.say("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressTaken.Set(e, nil, "arp") })
-	h.want("camera", map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}})
+	h.want("camera", map[string]any{"wan.open_ports": []string{"tcp/8443>443"}, "wan.open_tcp": []string{"443", "8443"}})
 }
 
 // Threat T12: who takes the router's address from it, by turns, is not believed
@@ -155,13 +169,11 @@ func TestWhoTookTheRoutersAddressSaysNothingOfOthers(t *testing.T) {
 func TestWhoDisputesTheRoutersAddressSaysNothingOfOthers(t *testing.T) {
 	h := newRoutedHome(t)
 	h.inv.Observe(discovery.Observation{By: "neighbours", At: h.now, About: []discovery.Identifier{h.mac("rogue"), discovery.IP(netip.MustParseAddr("192.0.2.1"))}})
-	h.doors("rogue", cameraDoor)
-	doors := map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}}
-	h.want("camera", doors) // it has the router's address, for all we know
+	h.mappings("rogue", cameraMapping)
+	open := map[string]any{"wan.open_ports": []string{"tcp/8443>443"}, "wan.open_tcp": []string{"443", "8443"}}
+	h.want("camera", open) // it has the router's address, for all we know
 
-	h.say("rogue", "neighbours", func(e *fact.Evidence) {
-		fact.AddressDisputed.Set(e, []string{"192.0.2.1 00:00:5e:00:53:01"}, "arp")
-	})
+	h.disputes("rogue", "192.0.2.1 00:00:5e:00:53:01")
 	h.want("camera", map[string]any{"wan.open_ports": fact.NotTold, "wan.open_tcp": fact.NotTold})
 }
 

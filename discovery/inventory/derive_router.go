@@ -13,12 +13,12 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-// staleAfter is how long no device was seen at the address to which a door
-// leads, until the door counts as forgotten.
+// staleAfter is how long no device was seen at the address to which a port mapping
+// leads, until the mapping counts as forgotten.
 const staleAfter = 7 * 24 * time.Hour
 
 // deriveRouter returns what follows for single devices from what the home's
-// router says: which doors from the Internet lead to them, and whether its IPv6
+// router says: which port mappings lead to them, and whether its IPv6
 // firewall guards them. Only a device by which the hub itself reaches the
 // Internet is believed about others, since any device can claim to be a router,
 // and none while two claim to be it.
@@ -30,76 +30,78 @@ func (inv *Inventory) deriveRouter(evidence map[discovery.ID]*fact.Evidence, now
 	}
 	var routers []discovery.ID
 	contested := inv.routerContested(evidence)
-	said := map[discovery.ID]bool{} // devices of which something was derived before
+	derivedOf := map[discovery.ID]bool{} // devices of which something was derived before
 	for id, e := range evidence {
 		if gateway, _ := fact.WANGateway.Get(e); gateway && !contested {
 			routers = append(routers, id)
 		}
 		if isDerived(e, fact.WANOpenPorts.Name()) || isDerived(e, fact.WANDoorsStale.Name()) || isDerived(e, fact.IPv6Unguarded.Name()) {
-			said[id] = true
+			derivedOf[id] = true
 		}
 	}
 	slices.Sort(routers)
 	r := &router{inv.derivation(evidence, now)}
-	for id := range said {
+	for id := range derivedOf {
 		r.of(id)
 	}
-	doors, why := r.doors(routers)
+	mappings, why := r.mappings(routers)
 	reached := map[discovery.ID]bool{}
 	if why != "" {
 		reached = r.reached(routers)
 	}
-	r.tellDoors(doors, why, reached)
-	r.tellIPv6(routers)
+	r.setMappings(mappings, why, reached)
+	r.setIPv6(routers)
 	return r.changes()
 }
 
 // router is the work of one deriveRouter.
 type router struct{ *derivation }
 
-// doors returns the doors of all routers by the device to which they lead, and
-// why they are not known if a router does not tell. It sets which are stale.
-func (r *router) doors(routers []discovery.ID) (map[discovery.ID][]discovery.Door, fact.Why) {
-	byClient := map[discovery.ID][]discovery.Door{}
+// mappings returns the port mappings of all routers by the device to which they
+// lead, and why they are not known if a router does not report them. It sets which
+// are stale.
+func (r *router) mappings(routers []discovery.ID) (map[discovery.ID][]discovery.PortMapping, fact.Why) {
+	byClient := map[discovery.ID][]discovery.PortMapping{}
 	why := fact.NotTold
 	if len(routers) > 0 {
 		why = ""
 	}
 	for _, id := range routers {
 		e := r.evidence[id]
-		missing := whyIncomplete(e)
-		why = cmp.Or(missing, why)
 		list, ok := fact.WANDoors.Get(e)
+		mappings := said(r.inv, id, fact.WANDoors.Name(), func(c *contribution) []discovery.PortMapping { return c.portMappings })
+		missing := whyIncomplete(e)
+		if missing == "" && len(mappings) < len(list) {
+			missing = fact.Unreadable // the word says more than its data
+		}
+		why = cmp.Or(missing, why)
 		if !ok {
 			if _, had := e.Entry(fact.WANDoors.Name()); had {
 				fact.WANDoorsStale.Unknown(r.of(id), missing)
 			}
 			continue
 		}
-		var stale []string
-		for _, s := range list {
-			d, ok := discovery.ParseDoor(s)
-			if !ok {
-				continue
-			}
-			client, there := r.client(d)
+		var stale, proof []string
+		for _, m := range mappings {
+			client, there := r.client(m)
 			if there {
-				byClient[client] = append(byClient[client], d)
+				byClient[client] = append(byClient[client], m)
 			}
-			if r.forgotten(id, d, client, there) {
-				stale = append(stale, s)
+			if r.forgotten(id, m, client, there) {
+				stale = append(stale, m.ClientToken())
+				proof = append(proof, m.Client.String()+" "+m.Proof())
 			}
 		}
 		if missing != "" && len(stale) == 0 {
 			fact.WANDoorsStale.Unknown(r.of(id), missing)
 			continue
 		}
-		fact.WANDoorsStale.Set(r.of(id), stale, strings.Join(stale, "; "))
+		fact.WANDoorsStale.Set(r.of(id), stale, strings.Join(proof, "; "))
 	}
 	return byClient, why
 }
 
-// whyIncomplete says why not all doors of a router are known; "" if they are.
+// whyIncomplete says why not all port mappings of a router are known; "" if they are.
 func whyIncomplete(e *fact.Evidence) fact.Why {
 	for _, word := range []string{fact.WANDoors.Name(), fact.WANMappingsComplete.Name()} {
 		if n, _ := e.Entry(word); !n.Known() {
@@ -129,18 +131,18 @@ func (r *router) reached(routers []discovery.ID) map[discovery.ID]bool {
 	return out
 }
 
-// client returns the device to which a door leads, and whether there is one.
-func (r *router) client(d discovery.Door) (discovery.ID, bool) {
-	if r.inv.networks().Own(d.Client) {
+// client returns the device to which a port mapping leads, and whether there is one.
+func (r *router) client(m discovery.PortMapping) (discovery.ID, bool) {
+	if r.inv.networks().Own(m.Client) {
 		return discovery.Hub, true
 	}
-	return r.inv.Find(discovery.IP(d.Client))
+	return r.inv.Find(discovery.IP(m.Client))
 }
 
-// forgotten reports whether a door leads to an address at which nobody has been
-// seen for long. Where nobody was ever seen, that is as long as the router is known.
-func (r *router) forgotten(router discovery.ID, d discovery.Door, client discovery.ID, there bool) bool {
-	if _, onLink := r.inv.networks().OnLink(d.Client); !onLink || client == discovery.Hub {
+// forgotten reports whether a port mapping leads to an address at which no device
+// has been seen for long. Where none ever was, that is as long as the router is known.
+func (r *router) forgotten(router discovery.ID, m discovery.PortMapping, client discovery.ID, there bool) bool {
+	if _, onLink := r.inv.networks().OnLink(m.Client); !onLink || client == discovery.Hub {
 		return false
 	}
 	if online, _ := fact.DeviceOnline.Get(r.evidence[client]); there && online {
@@ -152,9 +154,9 @@ func (r *router) forgotten(router discovery.ID, d discovery.Door, client discove
 	return r.now.Sub(r.inv.records[router].first) >= staleAfter
 }
 
-// tellDoors says of each device which doors lead to it. Where not all are known, no
-// device is said to have none.
-func (r *router) tellDoors(byClient map[discovery.ID][]discovery.Door, why fact.Why, reached map[discovery.ID]bool) {
+// setMappings sets for each device which port mappings lead to it. Where not all are
+// known, no device is said to have none.
+func (r *router) setMappings(byClient map[discovery.ID][]discovery.PortMapping, why fact.Why, reached map[discovery.ID]bool) {
 	for id := range byClient {
 		r.of(id)
 	}
@@ -162,45 +164,46 @@ func (r *router) tellDoors(byClient map[discovery.ID][]discovery.Door, why fact.
 		r.of(id)
 	}
 	for id, e := range r.new {
-		doors := byClient[id]
-		if why != "" && len(doors) == 0 {
+		mappings := byClient[id]
+		if why != "" && len(mappings) == 0 {
 			if reached[id] || isDerived(r.evidence[id], fact.WANOpenPorts.Name()) {
 				fact.WANOpenPorts.Unknown(e, why)
 				fact.WANOpenTCP.Unknown(e, why)
 			}
 			continue
 		}
-		if len(doors) == 0 && !isDerived(r.evidence[id], fact.WANOpenPorts.Name()) {
-			continue // a router's word on its own doors only
+		if len(mappings) == 0 && !isDerived(r.evidence[id], fact.WANOpenPorts.Name()) {
+			continue // a router's word on its own port mappings only
 		}
-		list, tcp := describeDoors(doors)
-		fact.WANOpenPorts.Set(e, list, strings.Join(list, "; "))
+		list, tcp, proof := describe(mappings)
+		fact.WANOpenPorts.Set(e, list, proof)
 		fact.WANOpenTCP.Set(e, tcp, "")
 	}
 }
 
-// describeDoors returns the doors of one device as they stand in the words about
+// describe returns the port mappings of one device as they stand in the words about
 // it, and the numbers of their TCP ports, the smallest first: a device that asks
 // for hundreds must not hide those that matter.
-func describeDoors(doors []discovery.Door) (list, tcp []string) {
+func describe(mappings []discovery.PortMapping) (list, tcp []string, proof string) {
 	numbers := map[int]bool{}
-	for _, d := range doors {
-		list = append(list, d.OnDevice())
-		if d.Proto == "tcp" {
-			numbers[int(d.Outside)] = true
-			numbers[int(d.Inside)] = true
+	var proofs []string
+	for _, m := range slices.SortedFunc(slices.Values(mappings), discovery.ComparePortMappings) {
+		list, proofs = append(list, m.Token()), append(proofs, m.Proof())
+		if m.Proto == "tcp" {
+			numbers[int(m.External)] = true
+			numbers[int(m.Internal)] = true
 		}
 	}
 	slices.Sort(list)
 	for _, n := range slices.Sorted(maps.Keys(numbers)) {
 		tcp = append(tcp, strconv.Itoa(n))
 	}
-	return slices.Compact(list), tcp
+	return slices.Compact(list), tcp, strings.Join(slices.Compact(proofs), "; ")
 }
 
-// tellIPv6 says of each device with a worldwide IPv6 address whether a firewall
+// setIPv6 says of each device with a worldwide IPv6 address whether a firewall
 // stands before it. With several routers one without it is enough.
-func (r *router) tellIPv6(routers []discovery.ID) {
+func (r *router) setIPv6(routers []discovery.ID) {
 	known, guarded, proof := false, true, ""
 	for _, id := range routers {
 		if on, ok := fact.IPv6FirewallOn.Get(r.evidence[id]); ok {

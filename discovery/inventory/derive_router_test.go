@@ -1,7 +1,9 @@
 package inventory
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,11 +58,28 @@ func (h *routedHome) say(name, by string, set func(*fact.Evidence)) {
 	h.inv.Observe(o)
 }
 
-func (h *routedHome) doors(name string, doors ...string) {
-	h.say(name, "igd", func(e *fact.Evidence) {
-		fact.WANDoors.Set(e, doors, "igd")
-		fact.WANMappingsComplete.Set(e, true, "igd")
-	})
+// mappings lets a device say that these are all of its port mappings.
+func (h *routedHome) mappings(name string, tokens ...string) {
+	h.list(name, tokens, func(e *fact.Evidence) { fact.WANMappingsComplete.Set(e, true, "igd") })
+}
+
+// list lets a device say which port mappings it has; tokens are those of wan.doors.
+func (h *routedHome) list(name string, tokens []string, set func(*fact.Evidence)) {
+	h.t.Helper()
+	e := fact.New("igd", h.now)
+	fact.WANDoors.Set(e, tokens, "igd")
+	set(e)
+	o := discovery.Observation{By: "igd", At: h.now, About: []discovery.Identifier{h.mac(name)}, Facts: e, PortMappings: []discovery.PortMapping{}}
+	for _, s := range tokens {
+		client, ports, _ := strings.Cut(s, " ")
+		var m discovery.PortMapping
+		if n, err := fmt.Sscanf(strings.NewReplacer("/", " ", ">", " ").Replace(ports), "%s %d %d", &m.Proto, &m.External, &m.Internal); n != 3 {
+			h.t.Fatalf("%q: %v", s, err)
+		}
+		m.Client = netip.MustParseAddr(client)
+		o.PortMappings = append(o.PortMappings, m)
+	}
+	h.inv.Observe(o)
 }
 
 // derive derives until nothing is new, which must be at once, and returns what
@@ -102,76 +121,75 @@ func (h *routedHome) want(name string, want map[string]any) {
 }
 
 const (
-	cameraDoor = `192.0.2.20 tcp 8443 to 443, for good, "web"`
-	nobodyDoor = "192.0.2.77 udp 9 to 9, for a time"
+	cameraMapping  = "192.0.2.20 tcp/8443>443"
+	nobodysMapping = "192.0.2.77 udp/9>9"
 )
 
-func TestDoorsStandOnTheDeviceTheyLeadTo(t *testing.T) {
+func TestPortMappingsStandOnTheDeviceTheyLeadTo(t *testing.T) {
 	h := newRoutedHome(t)
-	h.doors("router", cameraDoor, "192.0.2.20 udp 50 to 60, for a time", nobodyDoor, "192.0.2.2 tcp 8123 to 8123, for good", "junk")
+	h.mappings("router", cameraMapping, "192.0.2.20 udp/50>60", nobodysMapping, "192.0.2.2 tcp/8123>8123")
 	h.want("camera", map[string]any{
-		"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`, "udp 50 to 60, for a time"},
+		"wan.open_ports": []string{"tcp/8443>443", "udp/50>60"},
 		"wan.open_tcp":   []string{"443", "8443"},
 	})
-	h.want("hub", map[string]any{"wan.open_ports": []string{"tcp 8123 to 8123, for good"}, "wan.open_tcp": []string{"8123"}})
+	h.want("hub", map[string]any{"wan.open_ports": []string{"tcp/8123>8123"}, "wan.open_tcp": []string{"8123"}})
 	h.want("rogue", map[string]any{})
 	if n := len(h.inv.IDs()); n != 4 {
-		t.Errorf("%d devices: a door to nobody made one", n)
+		t.Errorf("%d devices: a port mapping to no device made one", n)
 	}
 
-	h.doors("router", nobodyDoor) // the door to the camera was closed
+	h.mappings("router", nobodysMapping) // the one to the camera was removed
 	h.want("camera", map[string]any{"wan.open_ports": []string{}, "wan.open_tcp": []string{}})
 
-	h.doors("router", cameraDoor)
+	h.mappings("router", cameraMapping)
 	h.say("router", "igd", nil)
 	h.now = h.now.Add(25 * time.Hour)
 	h.inv.Expire(h.now)
 	h.want("camera", map[string]any{"wan.open_ports": fact.Stale, "wan.open_tcp": fact.Stale})
 }
 
-func TestDoorsFollowTheAddress(t *testing.T) {
+func TestPortMappingsFollowTheAddress(t *testing.T) {
 	h := newRoutedHome(t)
-	h.doors("router", cameraDoor)
-	h.want("camera", map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}})
+	h.mappings("router", cameraMapping)
+	h.want("camera", map[string]any{"wan.open_ports": []string{"tcp/8443>443"}, "wan.open_tcp": []string{"443", "8443"}})
 	h.inv.Observe(discovery.Observation{By: "neighbours", At: h.now, About: []discovery.Identifier{h.mac("rogue"), discovery.IP(netip.MustParseAddr("192.0.2.20"))}})
 	h.want("camera", map[string]any{"wan.open_ports": []string{}, "wan.open_tcp": []string{}})
-	h.want("rogue", map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}})
+	h.want("rogue", map[string]any{"wan.open_ports": []string{"tcp/8443>443"}, "wan.open_tcp": []string{"443", "8443"}})
 }
 
 // Threat T12: only the device by which the hub itself reaches the Internet is
 // believed about others.
 func TestFalseRouterSaysNothingOfOthers(t *testing.T) {
 	h := newRoutedHome(t)
-	h.doors("rogue", "192.0.2.20 tcp 23 to 23, for good")
+	h.mappings("rogue", "192.0.2.20 tcp/23>23")
 	h.say("rogue", "igd", func(e *fact.Evidence) { fact.IPv6FirewallOn.Set(e, false, "igd") })
 	h.want("camera", map[string]any{})
 	h.want("router", map[string]any{})
 	h.want("rogue", map[string]any{})
 
-	h.doors("router", cameraDoor)
-	h.doors("rogue")
-	h.want("camera", map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}})
+	h.mappings("router", cameraMapping)
+	h.mappings("rogue")
+	h.want("camera", map[string]any{"wan.open_ports": []string{"tcp/8443>443"}, "wan.open_tcp": []string{"443", "8443"}})
 }
 
 // A list that is not whole shows what is in it, and of no other device that
 // nothing leads to it.
 func TestListThatIsNotWhole(t *testing.T) {
 	h := newRoutedHome(t)
-	upnp := func(doors ...string) {
-		h.say("router", "igd", func(e *fact.Evidence) {
+	upnp := func(tokens ...string) {
+		h.list("router", tokens, func(e *fact.Evidence) {
 			fact.IGDLocation.Set(e, "http://192.0.2.1:5000/", "")
-			fact.WANDoors.Set(e, doors, "igd")
 			fact.WANMappingsComplete.Unknown(e, fact.Unreadable)
 		})
 	}
 	unknown := map[string]any{"wan.open_ports": fact.Unreadable, "wan.open_tcp": fact.Unreadable}
-	upnp(cameraDoor)
-	h.want("camera", map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}})
+	upnp(cameraMapping)
+	h.want("camera", map[string]any{"wan.open_ports": []string{"tcp/8443>443"}, "wan.open_tcp": []string{"443", "8443"}})
 	h.want("rogue", unknown)
 	h.want("router", map[string]any{"wan.doors_stale": fact.Unreadable})
 	upnp()
 	h.want("camera", unknown)
-	h.doors("router")
+	h.mappings("router")
 	h.want("camera", map[string]any{"wan.open_ports": []string{}, "wan.open_tcp": []string{}})
 	h.want("router", map[string]any{"wan.doors_stale": []string{}})
 
@@ -180,40 +198,49 @@ func TestListThatIsNotWhole(t *testing.T) {
 	h.want("rogue", map[string]any{"wan.open_ports": []string{}, "wan.open_tcp": []string{}})
 }
 
+// A word without the data behind it shows of no device that nothing leads to it.
+func TestPortMappingsWithoutData(t *testing.T) {
+	h := newRoutedHome(t)
+	h.mappings("router", cameraMapping)
+	h.say("router", "igd", func(e *fact.Evidence) { fact.WANDoors.Set(e, []string{cameraMapping, nobodysMapping}, "igd") })
+	h.want("camera", map[string]any{"wan.open_ports": []string{"tcp/8443>443"}, "wan.open_tcp": []string{"443", "8443"}})
+	h.want("router", map[string]any{"wan.doors_stale": fact.Unreadable})
+}
+
 // In a container the kernel's routes do not lead to the home's router.
 func TestTheOwnerSaysWhichIsTheRouter(t *testing.T) {
 	h := newRoutedHome(t)
 	h.networks.Gateways = nil
 	isRouter := func(e *fact.Evidence) { fact.DeviceClass.Set(e, "router", "") }
 	h.say("rogue", "upnp", isRouter)
-	h.doors("rogue", "192.0.2.20 tcp 23 to 23, for good")
-	h.doors("router", cameraDoor)
+	h.mappings("rogue", "192.0.2.20 tcp/23>23")
+	h.mappings("router", cameraMapping)
 	h.want("camera", map[string]any{})
 	h.say("router", "static", isRouter)
-	doors := map[string]any{"wan.open_ports": []string{`tcp 8443 to 443, for good, "web"`}, "wan.open_tcp": []string{"443", "8443"}}
-	h.want("camera", doors)
+	open := map[string]any{"wan.open_ports": []string{"tcp/8443>443"}, "wan.open_tcp": []string{"443", "8443"}}
+	h.want("camera", open)
 
 	h.say("rogue", "static", isRouter) // a second box of the owner's, that is not the way out
 	h.networks.Gateways = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
-	h.want("camera", doors)
+	h.want("camera", open)
 }
 
-func TestDoorsToNobody(t *testing.T) {
+func TestPortMappingsToNoDevice(t *testing.T) {
 	h := newRoutedHome(t)
-	h.doors("router", cameraDoor, nobodyDoor, "198.51.100.7 tcp 1 to 1, for good")
+	h.mappings("router", cameraMapping, nobodysMapping, "198.51.100.7 tcp/1>1")
 	h.want("router", map[string]any{"wan.doors_stale": []string{}}) // the home has just become known
 
 	h.now = h.now.Add(staleAfter)
 	h.say("camera", "neighbours", nil)
-	h.doors("router", cameraDoor, nobodyDoor, "198.51.100.7 tcp 1 to 1, for good")
-	h.want("router", map[string]any{"wan.doors_stale": []string{nobodyDoor}})
+	h.mappings("router", cameraMapping, nobodysMapping, "198.51.100.7 tcp/1>1")
+	h.want("router", map[string]any{"wan.doors_stale": []string{nobodysMapping}})
 
 	h.now = h.now.Add(staleAfter) // nobody has seen the camera since
-	h.doors("router", cameraDoor, nobodyDoor)
-	h.want("router", map[string]any{"wan.doors_stale": []string{cameraDoor, nobodyDoor}})
+	h.mappings("router", cameraMapping, nobodysMapping)
+	h.want("router", map[string]any{"wan.doors_stale": []string{cameraMapping, nobodysMapping}})
 
 	h.say("camera", "neighbours", func(e *fact.Evidence) { fact.DeviceOnline.Set(e, true, "") })
-	h.want("router", map[string]any{"wan.doors_stale": []string{nobodyDoor}})
+	h.want("router", map[string]any{"wan.doors_stale": []string{nobodysMapping}})
 }
 
 func TestIPv6Unguarded(t *testing.T) {

@@ -20,9 +20,10 @@ import (
 const (
 	// MaxDevices is the largest number of devices of a home. Beyond it the
 	// device that was unseen for longest and that Keep does not protect goes.
-	MaxDevices = 2000
-	maxPending = 512
-	maxIDs     = 32 // identifiers of one device, so that nobody owns every address
+	MaxDevices      = 2000
+	maxPending      = 512
+	maxPortMappings = 256 // of one router, by one source
+	maxIDs          = 32  // identifiers of one device, so that nobody owns every address
 	// pendingFor is how long facts about an address wait for its owner's MAC: a
 	// kernel that remembers who had it waits five seconds, asks three times a
 	// second apart, and a device that is known must not seem new.
@@ -57,6 +58,10 @@ type record struct {
 type contribution struct {
 	name     string
 	services []discovery.Service
+
+	portMappings []discovery.PortMapping
+	disputed     []discovery.AddressDispute
+
 	facts    *fact.Evidence
 	from     map[string]bool // addresses from which it was heard, where that is all that was known
 	restored bool            // from an earlier run, and not told again

@@ -20,10 +20,12 @@ type SavedDevice struct {
 
 // Saved is what one source or probe said of a device.
 type Saved struct {
-	Name     string              `json:"name,omitempty"`
-	Services []discovery.Service `json:"services,omitempty"`
-	Facts    []fact.Entry        `json:"facts,omitempty"`
-	Finished []string            `json:"finished,omitempty"`
+	Name         string                     `json:"name,omitempty"`
+	Services     []discovery.Service        `json:"services,omitempty"`
+	Facts        []fact.Entry               `json:"facts,omitempty"`
+	PortMappings []discovery.PortMapping    `json:"port_mappings,omitempty"`
+	Disputed     []discovery.AddressDispute `json:"disputed,omitempty"`
+	Finished     []string                   `json:"finished,omitempty"`
 }
 
 // Save returns everything that Restore needs, sorted by id.
@@ -37,7 +39,7 @@ func (inv *Inventory) Save() []SavedDevice {
 		d, _ := inv.Device(id)
 		s := SavedDevice{ID: id, IDs: d.IDs, Via: r.via, First: r.first, Last: r.last, Said: map[string]*Saved{}}
 		for by, c := range r.by {
-			s.Said[by] = &Saved{Name: c.name, Services: c.services, Facts: c.facts.Entries(), Finished: c.facts.FinishedBy()}
+			s.Said[by] = &Saved{Name: c.name, Services: c.services, Facts: c.facts.Entries(), Finished: c.facts.FinishedBy(), PortMappings: c.portMappings, Disputed: c.disputed}
 		}
 		out = append(out, s)
 	}
@@ -85,6 +87,7 @@ func (inv *Inventory) Restore(saved []SavedDevice) {
 
 // restore takes in what was saved.
 func (c *contribution) restore(said *Saved) {
+	c.portMappings, c.disputed = slices.Clone(said.PortMappings), slices.Clone(said.Disputed)
 	for _, n := range said.Facts {
 		w := fact.Lookup(n.Name)
 		if w == nil {
@@ -93,7 +96,7 @@ func (c *contribution) restore(said *Saved) {
 		if n.Known() && w.MaxAge == 0 && !identityWords[n.Name] {
 			n.Why = fact.Restored
 		}
-		c.facts.Put(n)
+		c.facts.Put(c.renew(n, said))
 	}
 	for _, done := range said.Finished {
 		c.facts.Finish(done)

@@ -45,6 +45,12 @@ func (inv *Inventory) apply(r *record, o discovery.Observation, out *Outcome) {
 	if o.Services != nil && !slices.Equal(c.services, o.Services) {
 		c.services, changed = slices.Clone(o.Services), true
 	}
+	if list := o.PortMappings[:min(len(o.PortMappings), maxPortMappings)]; o.PortMappings != nil && !slices.Equal(c.portMappings, list) {
+		c.portMappings, changed = slices.Clone(list), true
+	}
+	if o.Disputed != nil && !slices.Equal(c.disputed, o.Disputed) {
+		c.disputed, changed = slices.Clone(o.Disputed), true
+	}
 	if mergeFacts(c.facts, o) {
 		changed = true
 	}

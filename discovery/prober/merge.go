@@ -16,6 +16,7 @@ type look struct {
 	addr     netip.Addr
 	facts    *fact.Evidence
 	services []discovery.Service
+	mappings []discovery.PortMapping // nil: nothing said
 	name     string
 	answered bool // the address has ever answered anything
 }

@@ -152,13 +152,16 @@ func (w *pass) one(ctx context.Context, probe *Probe) {
 
 // merged is what a probe learned at some addresses, as one.
 func (w *pass) merged(probe *Probe, looks []look) discovery.Observation {
-	o := discovery.Observation{About: w.targets[0].About(), Facts: looks[0].facts, Services: looks[0].services, Name: looks[0].name}
+	o := discovery.Observation{About: w.targets[0].About(), Facts: looks[0].facts, Services: looks[0].services, PortMappings: looks[0].mappings, Name: looks[0].name}
 	if len(looks) > 1 {
 		o.Facts = w.targets[0].Evidence()
 		merge(looks, o.Facts)
 		o.Services = mergeServices(looks)
 		for _, l := range looks {
 			o.Name = cmp.Or(o.Name, l.name)
+			if o.PortMappings == nil {
+				o.PortMappings = l.mappings
+			}
 		}
 	}
 	o.Facts.Finish(probe.Name)
@@ -192,6 +195,9 @@ func (w *pass) look(ctx context.Context, probe *Probe, t *Target) (look, error) 
 			}
 			if o.Services != nil {
 				l.services = o.Services
+			}
+			if o.PortMappings != nil {
+				l.mappings = o.PortMappings
 			}
 			l.name = cmp.Or(o.Name, l.name)
 		})

@@ -80,12 +80,13 @@ func TestRouterInTheLab(t *testing.T) {
 			daemon.Map(t, cam, "TCP", 8443, 443, `Camera "web" <b>{{ 1 }}`)
 			daemon.Map(t, cam, "UDP", 51820, 51820, "wg")
 			got := ask()
-			const stays = "for a time" // it makes a week of a lease without end
 			want := fmt.Sprintf(`igd.on = true | %s: AddPortMapping
-wan.doors = [%s tcp 8443 to 443, %s, "Camera 'web' <b>{{ 1 }}" %[2]s udp 51820 to 51820, %[3]s, "wg"] | GetGenericPortMappingEntry: 2
+wan.doors = [%s tcp/8443>443 %[2]s udp/51820>51820] | GetGenericPortMappingEntry: 2
 wan.mappings_complete = true | GetGenericPortMappingEntry: 2
 wan.nested = false | GetExternalIPAddress: a public address
-`, tt.service, cam.IP(), stays)
+port mapping %[2]s tcp/8443>443, leased, "Camera \"web\" <b>{{ 1 }}"
+port mapping %[2]s udp/51820>51820, leased, "wg"
+`, tt.service, cam.IP()) // it makes a week of a lease without end
 			if diff := cmp.Diff(want, without(got, "ipv6.", "connections ")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -95,7 +96,7 @@ wan.nested = false | GetExternalIPAddress: a public address
 			daemon.Unmap(t, cam, "TCP", 8443)
 			daemon.Unmap(t, cam, "UDP", 51820)
 			if got := ask(); !strings.Contains(got, "wan.doors = [] | ") {
-				t.Errorf("after the doors were closed:\n%s", got)
+				t.Errorf("after the mappings were removed:\n%s", got)
 			}
 			daemon.Stop()
 			if got := ask(); !strings.Contains(got, "igd.on = false | "+daemon.Location()+" refused\n") {
@@ -139,22 +140,22 @@ func TestNATPMPInTheLab(t *testing.T) {
 	}
 }
 
-// Many doors are read at the pace that holds for every device, on as few
+// Many port mappings are read at the pace that holds for every device, on as few
 // connections as the router allows.
-func TestManyDoorsInTheLab(t *testing.T) {
-	const doors = 30
+func TestManyPortMappingsInTheLab(t *testing.T) {
+	const mappings = 30
 	l := lab.New(t)
 	router, cam := l.Host("router"), l.Host("cam")
 	daemon := router.Miniupnpd(t, "9.9.9.9/24")
-	for i := range doors {
+	for i := range mappings {
 		daemon.Map(t, cam, "TCP", 20_000+i, 80, "x")
 	}
 	began := time.Now()
 	got := askRouter(t, l, router, igd.Probe, func(e *fact.Evidence) { fact.IGDLocation.Set(e, daemon.Location(), "") })
-	if !strings.Contains(got, fmt.Sprintf("GetGenericPortMappingEntry: %d\n", doors)) {
-		t.Errorf("not all doors:\n%s", got)
+	if !strings.Contains(got, fmt.Sprintf("GetGenericPortMappingEntry: %d\n", mappings)) {
+		t.Errorf("not all mappings:\n%s", got)
 	}
-	t.Logf("%d doors within %v; %s", doors, time.Since(began), regexp.MustCompile(`connections \d+`).FindString(got))
+	t.Logf("%d mappings within %v; %s", mappings, time.Since(began), regexp.MustCompile(`connections \d+`).FindString(got))
 }
 
 func TestUPnPInTheLab(t *testing.T) {

@@ -234,7 +234,7 @@ type Question struct {
 }
 
 // Ask runs a probe once through a Prober and writes down what it says: all facts,
-// services, the number of connections and of datagrams.
+// services and port mappings, the number of connections and of datagrams.
 func Ask(q Question) string {
 	start := time.Now()
 	if q.Known == nil {
@@ -261,26 +261,25 @@ func Ask(q Question) string {
 	defer cancel()
 	pr.Update(q.Device, q.Known)
 	if q.Touch < q.Probe.Touch {
-		return describe("", pr.Pending(q.Device, q.Known), nil, 0, 0)
+		return describe(discovery.Observation{Facts: pr.Pending(q.Device, q.Known)}, 0, 0)
 	}
-	said := fact.New("test", time.Now())
-	name := ""
+	said := discovery.Observation{Facts: fact.New("test", time.Now())}
 	timeout := time.After(3 * time.Minute)
-	var services []discovery.Service
 	for {
 		select {
 		case o := <-observed:
 			for _, e := range o.Facts.Entries() {
-				if old, had := said.Entry(e.Name); !had || !old.Known() {
-					said.Put(e)
+				if old, had := said.Facts.Entry(e.Name); !had || !old.Known() {
+					said.Facts.Put(e)
 				}
 			}
-			services = append(services, o.Services...)
+			said.Services = append(said.Services, o.Services...)
+			said.PortMappings = append(said.PortMappings, o.PortMappings...)
 			if o.Name != "" {
-				name = o.Name
+				said.Name = o.Name
 			}
 			if o.Facts.Finished(q.Probe.Name) {
-				return describe(name, said, services, connections.Load(), datagrams.Load())
+				return describe(said, connections.Load(), datagrams.Load())
 			}
 		case <-timeout:
 			return "not finished within three minutes"
@@ -298,12 +297,12 @@ func idle(probes []*prober.Probe) (out []*prober.Probe) {
 	return out
 }
 
-func describe(name string, e *fact.Evidence, services []discovery.Service, connections, datagrams int64) string {
+func describe(o discovery.Observation, connections, datagrams int64) string {
 	var b strings.Builder
-	if name != "" {
-		fmt.Fprintf(&b, "name %s\n", name)
+	if o.Name != "" {
+		fmt.Fprintf(&b, "name %s\n", o.Name)
 	}
-	for _, n := range e.Entries() {
+	for _, n := range o.Facts.Entries() {
 		if !n.Known() {
 			fmt.Fprintf(&b, "%s ? %s\n", n.Name, n.Why)
 			continue
@@ -314,8 +313,11 @@ func describe(name string, e *fact.Evidence, services []discovery.Service, conne
 		}
 		fmt.Fprintf(&b, "%s %s %v | %s\n", n.Name, is, n.Value, n.Proof)
 	}
-	for _, s := range services {
+	for _, s := range o.Services {
 		fmt.Fprintf(&b, "service %s/%d %s\n", s.Proto, s.Port, s.Name)
+	}
+	for _, m := range slices.SortedFunc(slices.Values(o.PortMappings), discovery.ComparePortMappings) {
+		fmt.Fprintf(&b, "port mapping %s %s\n", m.Client, m.Proof())
 	}
 	fmt.Fprintf(&b, "connections %d\n", connections)
 	if datagrams > 0 {

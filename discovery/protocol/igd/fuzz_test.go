@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
 	"github.com/thingwarden/thingwarden/discovery/prober/probertest"
 )
@@ -21,11 +22,11 @@ func FuzzReadSOAP(f *testing.F) {
 				"NewEnabled": "1", "NewPortMappingDescription": text,
 			}
 		}
-		doors, _ := readMapping(m)
-		for _, door := range doors {
-			list := doorList([]discovery.Door{door, door})
-			if again, ok := discovery.ParseDoor(list[0]); len(list) != 1 || !ok || again.String() != list[0] {
-				t.Errorf("door %+v is listed as %q", door, list)
+		mappings, _ := readMapping(m)
+		for _, p := range mappings {
+			list := listed([]discovery.PortMapping{p, p})
+			if len(list) != 1 || fact.Clean(list[0], fact.MaxText) != list[0] || fact.Clean(p.Proof(), fact.MaxText) != p.Proof() {
+				t.Errorf("mapping %+v is listed as %q, %q", p, list, p.Proof())
 			}
 		}
 	})

@@ -17,7 +17,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
-// Probe asks a router that offers UPnP which doors it keeps open.
+// Probe asks a router that offers UPnP for its port mappings.
 var Probe = &prober.Probe{
 	Name:  "igd",
 	Doc:   "Asks a router that offers UPnP (Internet Gateway Device 1 and 2) which port mappings it has, whether its line is up, whether its outside address is a private one and whether its IPv6 firewall is on; adds and removes no mapping.",
@@ -80,7 +80,11 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	report(discovery.Observation{About: t.About(), Facts: g.facts})
+	o := discovery.Observation{About: t.About(), Facts: g.facts}
+	if _, known := fact.WANDoors.Get(g.facts); known {
+		o.PortMappings = append([]discovery.PortMapping{}, g.mappings...)
+	}
+	report(o)
 	return nil
 }
 
@@ -92,7 +96,7 @@ type gateway struct {
 	description upnp.Description
 	until       time.Time
 
-	doors []discovery.Door
+	mappings []discovery.PortMapping
 	// missed says why the list of port mappings is not whole; "" if it is, for all
 	// that is known.
 	missed  string
@@ -101,7 +105,7 @@ type gateway struct {
 }
 
 // Unknown sets the words when there is no description. A closed port is
-// knowledge: nobody is there who would open doors.
+// knowledge: nothing is there that would map ports.
 func (g *gateway) unknown(err error, location string) {
 	why := prober.WhyOf(err)
 	if errors.Is(err, prober.ErrClosed) {
@@ -140,7 +144,7 @@ func (g *gateway) ask(ctx context.Context) {
 		return
 	}
 	g.askOn(ctx, lines)
-	g.askDoors(ctx, lines)
+	g.askAllMappings(ctx, lines)
 	g.askNested(ctx, lines)
 	g.askFirewall(ctx, firewalls)
 }

@@ -91,7 +91,7 @@ func TestBadRouters(t *testing.T) {
 				}
 			}
 		}, "wan.doors ? no-answer", 20 * time.Second},
-		{"doors without end", func(t *testing.T) func(net.Conn, *bufio.Reader) {
+		{"mappings without end", func(t *testing.T) func(net.Conn, *bufio.Reader) {
 			var mu sync.Mutex
 			n := 0
 			return func(c net.Conn, r *bufio.Reader) {
@@ -107,7 +107,7 @@ func TestBadRouters(t *testing.T) {
 				}
 			}
 		}, fmt.Sprintf("| GetGenericPortMappingEntry: %[1]d; not all: more than %[1]d\n", maxMappings), 20 * time.Second},
-		{"doors without end, slowly", func(t *testing.T) func(net.Conn, *bufio.Reader) {
+		{"mappings without end, slowly", func(t *testing.T) func(net.Conn, *bufio.Reader) {
 			var mu sync.Mutex
 			n := 0
 			return func(c net.Conn, r *bufio.Reader) {
@@ -134,7 +134,7 @@ func TestBadRouters(t *testing.T) {
 					_, _ = c.Write(soapAnswer(t, call, "fault 713"))
 				}
 			}
-		}, `wan.doors = [192.0.2.0 tcp 1 to 80, for good] | GetGenericPortMappingEntry: 1`, 10 * time.Second},
+		}, `wan.doors = [192.0.2.0 tcp/1>80] | GetGenericPortMappingEntry: 1`, 10 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -154,16 +154,16 @@ func TestBadRouters(t *testing.T) {
 	}
 }
 
-// Many doors of one device do not push those of others out of the list.
-func TestDoorListKeepsEachDevice(t *testing.T) {
-	var doors []discovery.Door
+// Many mappings of one device do not push those of others out of the list.
+func TestListKeepsEachDevice(t *testing.T) {
+	var mappings []discovery.PortMapping
 	for i := range 200 {
-		doors = append(doors, discovery.Door{Client: netip.MustParseAddr("192.0.2.1"), Proto: "tcp", Outside: uint16(i)})
+		mappings = append(mappings, discovery.PortMapping{Client: netip.MustParseAddr("192.0.2.1"), Proto: "tcp", External: uint16(i)})
 	}
-	doors = append(doors, discovery.Door{Client: netip.MustParseAddr("192.0.2.99"), Proto: "udp", Outside: 9999})
-	list := doorList(doors)
-	if len(list) != fact.MaxItems || !strings.Contains(strings.Join(list, "\n"), "192.0.2.99 udp 9999") {
-		t.Errorf("%d doors: %q", len(list), list)
+	mappings = append(mappings, discovery.PortMapping{Client: netip.MustParseAddr("192.0.2.99"), Proto: "udp", External: 9999})
+	list := listed(mappings)
+	if len(list) != fact.MaxItems || !strings.Contains(strings.Join(list, "\n"), "192.0.2.99 udp/9999>0") {
+		t.Errorf("%d mappings: %q", len(list), list)
 	}
 }
 

@@ -17,9 +17,9 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
-// askDoors reads all port mappings. Those that are found count; but only a list
+// askAllMappings reads all port mappings. Those that are found count; but only a list
 // that was read whole, and that has everybody's, shows that there are no others.
-func (g *gateway) askDoors(ctx context.Context, lines []upnp.Service) {
+func (g *gateway) askAllMappings(ctx context.Context, lines []upnp.Service) {
 	if len(lines) == 0 {
 		g.miss(fact.NotTold, "no service for a line")
 	}
@@ -34,15 +34,15 @@ func (g *gateway) askDoors(ctx context.Context, lines []upnp.Service) {
 	if !g.foreign && g.missed == "" && g.listsOwnOnly() {
 		g.miss(fact.NotTold, "it shows everybody only the mappings to themselves")
 	}
-	proof := fmt.Sprintf("GetGenericPortMappingEntry: %d", len(g.doors))
+	proof := fmt.Sprintf("GetGenericPortMappingEntry: %d", len(g.mappings))
 	if g.missed == "" {
 		fact.WANMappingsComplete.Set(g.facts, true, proof)
-		fact.WANDoors.Set(g.facts, doorList(g.doors), proof)
+		fact.WANDoors.Set(g.facts, listed(g.mappings), proof)
 		return
 	}
 	fact.WANMappingsComplete.Unknown(g.facts, g.why)
-	if len(g.doors) > 0 {
-		fact.WANDoors.Set(g.facts, doorList(g.doors), proof+"; not all: "+g.missed)
+	if len(g.mappings) > 0 {
+		fact.WANDoors.Set(g.facts, listed(g.mappings), proof+"; not all: "+g.missed)
 		return
 	}
 	fact.WANDoors.Unknown(g.facts, g.why)
@@ -122,8 +122,8 @@ func (g *gateway) take(m map[string]string) {
 	}
 	for _, d := range found {
 		g.foreign = g.foreign || !g.target.Networks().Own(d.Client)
-		if !slices.Contains(g.doors, d) && len(g.doors) < maxMappings {
-			g.doors = append(g.doors, d)
+		if !slices.Contains(g.mappings, d) && len(g.mappings) < maxMappings {
+			g.mappings = append(g.mappings, d)
 		}
 	}
 }
@@ -158,30 +158,30 @@ func sameMapping(a, b map[string]string) bool {
 	return true
 }
 
-// readMapping reads an entry: the open doors that it stands for, one for each
+// readMapping reads an entry: the port mappings that it stands for, one for each
 // protocol, none if it is switched off; and whether it was understood.
-func readMapping(m map[string]string) (doors []discovery.Door, ok bool) {
+func readMapping(m map[string]string) (mappings []discovery.PortMapping, ok bool) {
 	if isNo(m["NewEnabled"]) {
 		return nil, true
 	}
-	outside, err1 := strconv.ParseUint(m["NewExternalPort"], 10, 16)
-	inside, err2 := strconv.ParseUint(m["NewInternalPort"], 10, 16)
+	external, err1 := strconv.ParseUint(m["NewExternalPort"], 10, 16)
+	internal, err2 := strconv.ParseUint(m["NewInternalPort"], 10, 16)
 	client, err3 := netip.ParseAddr(m["NewInternalClient"])
 	protos := protocolsOf(m["NewProtocol"])
 	if errors.Join(err1, err2, err3) != nil || client.Zone() != "" || len(protos) == 0 || !isYes(m["NewEnabled"]) {
 		return nil, false
 	}
 	for _, proto := range protos {
-		d := discovery.Door{
-			Client: client.Unmap(), Proto: proto, Outside: uint16(outside), Inside: uint16(inside),
-			Permanent: m["NewLeaseDuration"] == "0", Text: m["NewPortMappingDescription"],
+		p := discovery.PortMapping{
+			Client: client.Unmap(), Proto: proto, External: uint16(external), Internal: uint16(internal),
+			Permanent: m["NewLeaseDuration"] == "0", Description: fact.Clean(m["NewPortMappingDescription"], discovery.MaxDescription),
 		}
 		if from, err := netip.ParseAddr(m["NewRemoteHost"]); err == nil && from.Zone() == "" && !from.IsUnspecified() {
-			d.From = from.Unmap()
+			p.From = from.Unmap()
 		}
-		doors = append(doors, d)
+		mappings = append(mappings, p)
 	}
-	return doors, true
+	return mappings, true
 }
 
 // protocolsOf reads the protocol of an entry. The standard knows TCP and UDP
@@ -203,24 +203,19 @@ func isYes(s string) bool { return slices.Contains([]string{"1", "true", "yes"},
 
 func isNo(s string) bool { return slices.Contains([]string{"0", "false", "no"}, strings.ToLower(s)) }
 
-// doorList sorts doors so that, should there be more than a word keeps, each
-// device's first ones stay: nobody hides another's door behind many of its own.
-func doorList(doors []discovery.Door) []string {
-	doors = slices.Clone(doors)
-	slices.SortFunc(doors, func(a, b discovery.Door) int {
-		return cmp.Or(a.Client.Compare(b.Client), cmp.Compare(a.Proto, b.Proto), cmp.Compare(a.Outside, b.Outside),
-			cmp.Compare(a.Inside, b.Inside), a.From.Compare(b.From), cmp.Compare(a.Text, b.Text))
-	})
-	rank, seen := map[discovery.Door]int{}, map[netip.Addr]int{}
-	for _, d := range doors {
-		rank[d] = seen[d.Client]
-		seen[d.Client]++
+// listed returns the items of wan.doors. Should there be more than a word keeps, each
+// device's first ones stay: no device hides another's mapping behind many of its own.
+func listed(mappings []discovery.PortMapping) []string {
+	mappings = slices.SortedFunc(slices.Values(mappings), discovery.ComparePortMappings)
+	rank, seen := map[discovery.PortMapping]int{}, map[netip.Addr]int{}
+	for _, m := range mappings {
+		rank[m] = seen[m.Client]
+		seen[m.Client]++
 	}
-	slices.SortStableFunc(doors, func(a, b discovery.Door) int { return cmp.Compare(rank[a], rank[b]) })
-	doors = doors[:min(len(doors), fact.MaxItems)]
+	slices.SortStableFunc(mappings, func(a, b discovery.PortMapping) int { return cmp.Compare(rank[a], rank[b]) })
 	out := []string{}
-	for _, d := range doors {
-		out = append(out, d.String())
+	for _, m := range mappings[:min(len(mappings), fact.MaxItems)] {
+		out = append(out, m.ClientToken())
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

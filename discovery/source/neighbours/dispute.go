@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery/inventory"
+	"github.com/thingwarden/thingwarden/discovery"
 )
 
 const (
@@ -103,11 +103,21 @@ func (t *neighbourTable) makeRoomForDispute() {
 	t.settle(least)
 }
 
-// disputes returns what the word address.disputed says of a neighbour.
-func (n *neighbour) disputes() []string {
-	out := []string{}
+// disputes returns what the neighbour claims by turns with others.
+func (n *neighbour) disputes() []discovery.AddressDispute {
+	out := []discovery.AddressDispute{}
 	for addr, owner := range n.disputed {
-		out = append(out, inventory.Disputed(addr, owner.String()))
+		out = append(out, discovery.AddressDispute{Addr: addr, Owner: discovery.Identifier{Kind: discovery.MACID, Value: owner.hex()}})
+	}
+	slices.SortFunc(out, func(a, b discovery.AddressDispute) int { return a.Addr.Compare(b.Addr) })
+	return out
+}
+
+// tokens returns disputes as the word address.disputed has them.
+func tokens(disputes []discovery.AddressDispute) []string {
+	out := []string{}
+	for _, d := range disputes {
+		out = append(out, d.Token())
 	}
 	slices.Sort(out)
 	return out

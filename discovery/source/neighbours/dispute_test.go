@@ -86,7 +86,7 @@ func TestDispute(t *testing.T) {
 				if mac == macB {
 					want = tt.want
 				}
-				if diff := cmp.Diff(want, n.disputes(), cmpopts.EquateEmpty()); diff != "" {
+				if diff := cmp.Diff(want, tokens(n.disputes()), cmpopts.EquateEmpty()); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", mac, diff)
 				}
 			}
@@ -113,7 +113,7 @@ func TestFloodOfDisputes(t *testing.T) {
 		d.hosts[macA].addrs = map[netip.Addr]*addrState{}
 		d.packet(macB, six.String())
 	}
-	if len(d.disputes) > maxDisputes || !slices.Contains(d.hosts[macB].disputes(), "192.168.1.7 "+macA.String()) {
+	if len(d.disputes) > maxDisputes || !slices.Contains(tokens(d.hosts[macB].disputes()), "192.168.1.7 "+macA.String()) {
 		t.Errorf("%d disputes, told: %v", len(d.disputes), d.hosts[macB].disputes())
 	}
 }

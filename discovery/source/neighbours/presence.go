@@ -138,7 +138,8 @@ func (n *neighbour) observation(taken []string, now time.Time) discovery.Observa
 		fact.AddressTaken.Unknown(e, fact.SourceDown)
 	} else {
 		fact.AddressTaken.Set(e, taken, n.proof)
-		fact.AddressDisputed.Set(e, n.disputes(), n.proof)
+		o.Disputed = n.disputes()
+		fact.AddressDisputed.Set(e, tokens(o.Disputed), n.proof)
 	}
 	if n.state != present {
 		return o // its addresses may be another's by now
