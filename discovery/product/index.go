@@ -6,12 +6,13 @@ type index map[string]*wordIndex
 
 type wordIndex struct {
 	equal  map[string][]entry // by the whole text, lower case
-	prefix map[string][]entry // by its first prefixSize bytes, lower case
+	prefix map[string][]entry // by its first bytes, prefixSize at most, lower case
+	inside map[string][]entry // by prefixSize bytes of a text that is somewhere in it
 	rest   []entry
 }
 
-// prefixSize is the number of bytes by which patterns with a literal beginning
-// are found.
+// prefixSize is the largest number of bytes by which patterns with a known
+// beginning are found.
 const prefixSize = 3
 
 type entry struct {
@@ -46,23 +47,38 @@ func (ix index) add(e entry) {
 	lead := &e.line.Signs[e.lead]
 	w := ix[lead.Word]
 	if w == nil {
-		w = &wordIndex{equal: map[string][]entry{}, prefix: map[string][]entry{}}
+		w = &wordIndex{equal: map[string][]entry{}, prefix: map[string][]entry{}, inside: map[string][]entry{}}
 		ix[lead.Word] = w
 	}
 	switch {
 	case lead.re == nil:
-		w.equal[lead.literal] = append(w.equal[lead.literal], e)
-	case lead.prefix && len(lead.literal) >= prefixSize:
-		key := lead.literal[:prefixSize]
-		w.prefix[key] = append(w.prefix[key], e)
+		w.equal[lead.needs[0]] = append(w.equal[lead.needs[0]], e)
+	case lead.prefix:
+		e.under(w.prefix, lead.needs)
+	case len(lead.needs) > 0 && shortest(lead.needs) >= prefixSize:
+		e.under(w.inside, lead.needs)
 	default:
 		w.rest = append(w.rest, e)
 	}
 }
 
+// under puts the entry under the beginning of each text.
+func (e entry) under(m map[string][]entry, texts []string) {
+	var keys []string
+	for _, s := range texts {
+		keys = union(keys, []string{s[:min(len(s), prefixSize)]})
+	}
+	for _, key := range keys {
+		m[key] = append(m[key], e)
+	}
+}
+
 // telling is the higher, the fewer values fit.
 func (p *pattern) telling() int {
-	n := len(p.literal)
+	n := 0
+	if len(p.needs) > 0 {
+		n = shortest(p.needs)
+	}
 	if p.prefix {
 		n += 10
 	}
@@ -81,12 +97,20 @@ func (ix index) candidates(word, lower string, try func(entry)) {
 	for _, e := range w.equal[lower] {
 		try(e)
 	}
-	if len(lower) >= prefixSize {
-		for _, e := range w.prefix[lower[:prefixSize]] {
-			try(e)
+	check := func(list []entry) {
+		for i := range list {
+			if e := &list[i]; e.line.Signs[e.lead].mayMatch(lower) {
+				try(*e)
+			}
 		}
 	}
-	for _, e := range w.rest {
-		try(e)
+	for n := 1; n <= min(len(lower), prefixSize); n++ {
+		check(w.prefix[lower[:n]])
 	}
+	if len(w.inside) > 0 {
+		for i := 0; i+prefixSize <= len(lower); i++ {
+			check(w.inside[lower[i:i+prefixSize]])
+		}
+	}
+	check(w.rest)
 }

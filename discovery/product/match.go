@@ -40,9 +40,18 @@ type shown map[string]sight
 // one answer.
 type sight struct {
 	values []string
+	lower  []string // the same by asciiLower
 	answer string
 	likely bool
 	at     time.Time
+}
+
+func (s shown) add(word string, x sight) {
+	x.lower = make([]string, len(x.values))
+	for i, v := range x.values {
+		x.lower[i] = asciiLower(v)
+	}
+	s[word] = x
 }
 
 // shownBy collects the words of the evidence that cards read.
@@ -60,7 +69,7 @@ func shownBy(ev *fact.Evidence) shown {
 		case []string:
 			x.values = v
 		}
-		s[word] = x
+		s.add(word, x)
 	}
 	return s
 }
@@ -80,8 +89,8 @@ func answerOf(n fact.Entry) string {
 func (c *Cards) matches(s shown) []Match {
 	best := map[*Card]Match{}
 	for word, x := range s {
-		for _, value := range x.values {
-			c.index.candidates(word, asciiLower(value), func(e entry) {
+		for _, value := range x.lower {
+			c.index.candidates(word, value, func(e entry) {
 				m, ok := e.match(s)
 				if !ok {
 					return
@@ -120,7 +129,7 @@ func better(a, b Match) Match {
 
 func (e entry) match(s shown) (Match, bool) {
 	m := Match{Product: e.product, Likely: e.likely}
-	answer, proof := "", make([]string, 0, 2)
+	answer, proof := "", ""
 	for i := range e.line.Signs {
 		sign := &e.line.Signs[i]
 		x, ok := s[sign.Word]
@@ -133,7 +142,7 @@ func (e entry) match(s shown) (Match, bool) {
 			}
 			answer = x.answer
 		}
-		value, named, ok := sign.find(x.values)
+		value, named, ok := sign.find(x)
 		if !ok {
 			return m, false
 		}
@@ -146,16 +155,19 @@ func (e entry) match(s shown) (Match, bool) {
 		if x.at.After(m.At) {
 			m.At = x.at
 		}
-		proof = append(proof, sign.Word+": "+value)
+		if proof != "" {
+			proof += "; "
+		}
+		proof += sign.Word + ": " + value
 	}
-	m.Proof = strings.Join(proof, "; ")
+	m.Proof = proof
 	return m, true
 }
 
 // find returns the first value that fits.
-func (p *pattern) find(values []string) (value string, named map[string]string, ok bool) {
-	for _, v := range values {
-		if named, ok := p.match(v, asciiLower(v)); ok {
+func (p *pattern) find(x sight) (value string, named map[string]string, ok bool) {
+	for i, v := range x.values {
+		if named, ok := p.match(v, x.lower[i]); ok {
 			return v, named, true
 		}
 	}

@@ -13,10 +13,10 @@ const maxPattern = 300
 
 // pattern is equality ignoring case, or RE2 where the text begins with ^ or (?.
 type pattern struct {
-	text    string
-	re      func() *regexp.Regexp // nil for equality; compiled at its first use
-	literal string                // ASCII lower case that every match contains; "" if none is known
-	prefix  bool                  // every match begins with literal
+	text   string
+	re     func() *regexp.Regexp // nil for equality; compiled at its first use
+	needs  []string              // ASCII lower case: every match contains one of them; none if nothing is known
+	prefix bool                  // and begins with it
 }
 
 // mistaken finds what was meant as a regular expression.
@@ -31,7 +31,7 @@ func newPattern(text string) (pattern, error) {
 		if mistaken.MatchString(text) {
 			return p, fmt.Errorf("%q looks like a regular expression: begin it with ^ or (?", text)
 		}
-		p.literal, p.prefix = asciiLower(text), true
+		p.needs, p.prefix = []string{asciiLower(text)}, true
 		return p, nil
 	}
 	tree, err := syntax.Parse(text, syntax.Perl)
@@ -43,7 +43,7 @@ func newPattern(text string) (pattern, error) {
 			return p, fmt.Errorf("%q has a group %q; known are maker, model, name and version", text, name)
 		}
 	}
-	p.literal, p.prefix = literalOf(tree)
+	p.needs, p.prefix = needsOf(tree.Simplify())
 	p.re = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
 	return p, nil
 }
@@ -54,14 +54,17 @@ func (p *pattern) match(value, lower string) (named map[string]string, ok bool) 
 	if p.re == nil {
 		return nil, strings.EqualFold(p.text, value)
 	}
-	if p.prefix && !strings.HasPrefix(lower, p.literal) || !strings.Contains(lower, p.literal) {
+	if !p.mayMatch(lower) {
 		return nil, false
 	}
 	re := p.re()
-	m := re.FindStringSubmatch(value)
-	if m == nil {
+	if !re.MatchString(value) {
 		return nil, false
 	}
+	if re.NumSubexp() == 0 {
+		return nil, true
+	}
+	m := re.FindStringSubmatch(value)
 	for i, name := range re.SubexpNames() {
 		if text := strings.TrimSpace(m[i]); name != "" && text != "" {
 			if named == nil {
@@ -73,51 +76,14 @@ func (p *pattern) match(value, lower string) (named map[string]string, ok bool) 
 	return named, true
 }
 
-// literalOf returns the longest literal that every match contains, or one that
-// every match begins with if that has at least three bytes.
-func literalOf(re *syntax.Regexp) (literal string, prefix bool) {
-	var run strings.Builder
-	atStart, first := false, true
-	end := func() {
-		switch s := run.String(); {
-		case first && atStart && len(s) >= 3:
-			literal, prefix = s, true
-		case !prefix && len(s) > len(literal):
-			literal = s
-		}
-		run.Reset()
-		first = false
-	}
-	var walk func(*syntax.Regexp)
-	walk = func(re *syntax.Regexp) {
-		switch re.Op {
-		case syntax.OpBeginText:
-			atStart = first && run.Len() == 0
-		case syntax.OpLiteral:
-			for _, r := range re.Rune {
-				if r >= 0x80 {
-					end()
-					continue
-				}
-				run.WriteString(asciiLower(string(r)))
-			}
-		case syntax.OpConcat:
-			for _, sub := range re.Sub {
-				walk(sub)
-			}
-		case syntax.OpCapture:
-			walk(re.Sub[0])
-		case syntax.OpPlus:
-			walk(re.Sub[0])
-			end()
-		case syntax.OpEmptyMatch, syntax.OpEndText, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
-		default:
-			end()
+// mayMatch is false for most of what does not match.
+func (p *pattern) mayMatch(lower string) bool {
+	for _, s := range p.needs {
+		if p.prefix && strings.HasPrefix(lower, s) || !p.prefix && strings.Contains(lower, s) {
+			return true
 		}
 	}
-	walk(re.Simplify())
-	end()
-	return literal, prefix
+	return len(p.needs) == 0
 }
 
 // asciiLower is strings.ToLower for ASCII letters only: it keeps the length, so

@@ -37,7 +37,7 @@ func (c *Cards) checkExample(t *testing.T, x Example) {
 	t.Helper()
 	s := shown{}
 	for word, values := range x.Shows {
-		s[word] = sight{values: values}
+		s.add(word, sight{values: values})
 	}
 	found := c.matches(s)
 	got, likely := map[string]string{}, false
@@ -109,28 +109,33 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-func TestLiteral(t *testing.T) {
+func TestNeeds(t *testing.T) {
 	for _, tt := range []struct {
-		in, literal string
-		prefix      bool
+		in     string
+		needs  string
+		prefix bool
 	}{
 		{"^md=(?P<model>BSB002)$", "md=bsb002", true},
 		{"(?i)^shelly[a-z]+-", "shelly", true},
 		{"(?i)camera", "camera", false},
-		{"^(?:a|b)long", "long", false},
-		{"^ab?c", "a", false},
-		{"^a+bcd", "bcd", false},
-		{`^DS-\d+\.web`, "ds-", true},
-		{"^x.*Hikvision", "hikvision", false},
+		{"^(?:a|b)long", "along blong", true},
+		{"^PS[345]-", "ps3- ps4- ps5-", true},
+		{"^LG-?TV", "lg-tv lgtv", true},
+		{"(?i)^viera|^TX-", "viera tx-", true},
+		{"^ab?c", "abc ac", true},
+		{"^a+bcd", "a", true},
+		{`^DS-\d+\.web`, "ds-0 ds-1 ds-2 ds-3 ds-4 ds-5 ds-6 ds-7 ds-8 ds-9", true},
+		{"^.*Hikvision", "hikvision", false},
+		{"(?:FreeNAS|TrueNAS)", "freenas truenas", false},
 		{"^.*$", "", false},
-		{"(?i)^Ölkessel", "lkessel", false},
+		{"(?i)^Ölkessel", "", false},
 	} {
 		p, err := newPattern(tt.in)
-		if err != nil {
+		if err != nil && !strings.HasPrefix(tt.in, "(") {
 			t.Fatal(err)
 		}
-		if p.literal != tt.literal || p.prefix != tt.prefix {
-			t.Errorf("%s: literal %q (prefix %v), want %q (%v)", tt.in, p.literal, p.prefix, tt.literal, tt.prefix)
+		if got := strings.Join(p.needs, " "); got != tt.needs || p.prefix != tt.prefix {
+			t.Errorf("%s: needs %q (prefix %v), want %q (%v)", tt.in, got, p.prefix, tt.needs, tt.prefix)
 		}
 	}
 }
@@ -146,7 +151,7 @@ func FuzzPattern(f *testing.F) {
 		}
 		_, got := p.match(value, asciiLower(value))
 		if want := p.re().MatchString(value); got != want {
-			t.Fatalf("match(%q, %q) = %v, want %v (literal %q, prefix %v)", text, value, got, want, p.literal, p.prefix)
+			t.Fatalf("match(%q, %q) = %v, want %v (needs %q, prefix %v)", text, value, got, want, p.needs, p.prefix)
 		}
 	})
 }
