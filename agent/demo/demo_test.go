@@ -39,7 +39,7 @@ func firstFindings() map[discovery.ID][]string {
 		"mac_00005e00530b": {"high setup-network-open", "medium control-open", "medium update-waiting"},
 		"mac_00005e00530d": {"medium control-open"},
 		"mac_00005e00530f": {"medium control-plain", "medium fw-years-old", "medium settings-open"},
-		"mac_00005e005311": {"medium settings-open"},
+		"mac_00005e005311": {"info fw-version-unknown", "medium settings-open"},
 		"mac_00005e005313": {"low homekit-unpaired"},
 		"mac_00005e005315": {"high mqtt-anonymous"},
 		"mac_00005e005317": {"low wan-port-mapping"},
