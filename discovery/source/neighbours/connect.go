@@ -17,12 +17,12 @@ import (
 )
 
 // connectSweep finds devices by opening TCP connections and closing them at
-// once; a refusal is a sign of life too. It is for systems that do not let us
-// read who has an address. A device that drops what it does not expect is missed.
+// once; a refusal is a sign of life too. It is for systems whose ARP
+// table cannot be read. A device that drops unexpected packets is missed.
 type connectSweep struct {
 	ports   []int         // all addresses are tried on the first before any on the next
 	timeout time.Duration // for an answer
-	limit   *rate.Limiter // of connections for the whole house
+	limit   *rate.Limiter // of connections for the whole home
 	sent    func(to netip.Addr, packets, connections int)
 }
 
@@ -42,7 +42,7 @@ func (c *connectSweep) run(ctx context.Context, n discovery.Networks, found func
 			mu.Lock()
 			known := alive[addr]
 			mu.Unlock()
-			if known || !askable(addr) {
+			if known || !probeable(addr) {
 				continue
 			}
 			if err := c.limit.Wait(ctx); err != nil {
@@ -83,7 +83,7 @@ func refused(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, wsaeConnRefused)
 }
 
-// answeringAddr is the observation of a device of which only the address is known.
+// answeringAddr is the observation of a device that is known by its address only.
 func answeringAddr(addr netip.Addr, proof string, now time.Time) discovery.Observation {
 	e := fact.New(name, now)
 	fact.DeviceKind.Set(e, "lan", proof)

@@ -13,20 +13,21 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-// dhcpAsk is what a client says of itself when it asks for an address (RFC 2132).
-type dhcpAsk struct {
+// dhcpClient is what a client reports about itself when it requests an address
+// (RFC 2132).
+type dhcpClient struct {
 	host   string // options 12 and 81, first label
 	class  string // option 60
 	params string // option 55: numbers with commas between them
 }
 
-// or fills what a message does not say with what was said before: clients leave
-// out in one message what they say in another.
-func (a dhcpAsk) or(before dhcpAsk) dhcpAsk {
-	return dhcpAsk{cmp.Or(a.host, before.host), cmp.Or(a.class, before.class), cmp.Or(a.params, before.params)}
+// or fills the gaps of a message from the messages before it: clients leave out in
+// one message what they send in another.
+func (a dhcpClient) or(before dhcpClient) dhcpClient {
+	return dhcpClient{cmp.Or(a.host, before.host), cmp.Or(a.class, before.class), cmp.Or(a.params, before.params)}
 }
 
-func (a dhcpAsk) tell(e *fact.Evidence) {
+func (a dhcpClient) setFacts(e *fact.Evidence) {
 	for _, x := range []struct {
 		word  fact.Fact[string]
 		value string
@@ -51,8 +52,8 @@ func params(b []byte) string {
 	return strings.Join(list, ",")
 }
 
-// parseDHCP4 reads what a client asks of a DHCP server (RFC 2131), and keeps
-// its hostname (option 12, or 81 of RFC 4702) and the address that it asks for.
+// parseDHCP4 reads a client's message to a DHCP server (RFC 2131), and keeps its
+// hostname (option 12, or 81 of RFC 4702) and the address that it requests.
 func (s *sighting) parseDHCP4(b []byte) bool {
 	m, err := dhcpv4.FromBytes(b)
 	if err != nil || m.OpCode != dhcpv4.OpcodeBootRequest || len(m.ClientHWAddr) != 6 || hwaddr(m.ClientHWAddr) != s.mac {
@@ -64,14 +65,14 @@ func (s *sighting) parseDHCP4(b []byte) bool {
 	if c := m.ClassIdentifier(); c != "" {
 		class = fmt.Sprintf(" option 60 %q", c)
 	}
-	s.asks.class = fact.Clean(m.ClassIdentifier(), fact.MaxText)
-	s.asks.params = params(m.Options.Get(dhcpv4.OptionParameterRequestList))
+	s.dhcp.class = fact.Clean(m.ClassIdentifier(), fact.MaxText)
+	s.dhcp.params = params(m.Options.Get(dhcpv4.OptionParameterRequestList))
 	name, option := m.HostName(), 12
 	if name == "" {
 		name, option = fqdn4(m.Options.Get(dhcpv4.OptionFQDN)), 81
 	}
 	if s.name = hostname(name); s.name != "" {
-		s.named, s.asks.host = fmt.Sprintf("dhcp %s option %d %q%s", kind, option, s.name, class), s.name
+		s.named, s.dhcp.host = fmt.Sprintf("dhcp %s option %d %q%s", kind, option, s.name, class), s.name
 	}
 	if m.MessageType() == dhcpv4.MessageTypeRequest {
 		if a, ok := netip.AddrFromSlice(m.RequestedIPAddress().To4()); ok && a.IsGlobalUnicast() {
@@ -94,7 +95,7 @@ func fqdn4(b []byte) string {
 	return firstLabel(b[3:])
 }
 
-// parseDHCP6 reads what a client asks of a DHCP server (RFC 8415), and keeps its
+// parseDHCP6 reads a client's message to a DHCP server (RFC 8415), and keeps its
 // hostname (option 39, RFC 4704). It reads the options itself: the library
 // unpacks every compressed name of a message, which costs a hundred thousand
 // times its length when the sender is hostile.
@@ -142,7 +143,7 @@ func firstLabel(b []byte) string {
 	return string(b[1 : 1+b[0]])
 }
 
-// hostname returns the first label of a name, cleaned; empty if it tells nothing.
+// hostname returns the first label of a name, cleaned; empty if it identifies no device.
 func hostname(s string) string {
 	const longest = 63 // of a label, RFC 1035 section 2.3.4
 	s, _, _ = strings.Cut(s, ".")

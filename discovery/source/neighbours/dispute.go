@@ -12,10 +12,10 @@ const (
 	// An address that changes hands once has a new owner, by a new lease. One
 	// that changes hands disputeTurns times within disputeWithin has two (RFC 5227
 	// section 2.4 calls that an address conflict). Twice is what a machine does
-	// that wakes up for a moment while another answers for it, as Apple's do.
+	// that wakes up for a moment while a sleep proxy answers for it, as Apple's do.
 	disputeTurns  = 3
 	disputeWithin = time.Minute
-	// disputeKept is how long a dispute is told after the last turn.
+	// disputeKept is how long a dispute is reported after the last turn.
 	disputeKept = time.Hour
 	maxDisputes = 256
 )
@@ -36,10 +36,10 @@ func (d *dispute) settled(now time.Time) bool {
 	return now.Sub(d.at) >= disputeKept
 }
 
-// noteClaim notes that a neighbour said that an address is its own, by a packet or
-// in answer to the kernel. Who may do so by design, such as routers that share an
-// address, is for the inventory to judge: here nothing is left out, since whoever
-// attacks could make himself look like them (threat T12).
+// noteClaim notes that a neighbour claimed an address, by a packet or in answer to
+// the kernel. Devices that may do so by design, such as routers that share an
+// address, are for the inventory to judge: here none is exempt, since an attacker
+// could look like them (threat T12).
 func (t *neighbourTable) noteClaim(n *neighbour, addr netip.Addr, now time.Time) {
 	d := t.disputes[addr]
 	if d != nil && d.settled(now) {
@@ -103,7 +103,7 @@ func (t *neighbourTable) makeRoomForDispute() {
 	t.settle(least)
 }
 
-// disputes returns what the neighbour claims by turns with others.
+// disputes returns the addresses that the neighbour claims by turns with others.
 func (n *neighbour) disputes() []discovery.AddressDispute {
 	out := []discovery.AddressDispute{}
 	for addr, owner := range n.disputed {
@@ -113,7 +113,7 @@ func (n *neighbour) disputes() []discovery.AddressDispute {
 	return out
 }
 
-// tokens returns disputes as the word address.disputed has them.
+// tokens returns disputes as the value of address.disputed.
 func tokens(disputes []discovery.AddressDispute) []string {
 	out := []string{}
 	for _, d := range disputes {
@@ -123,7 +123,7 @@ func tokens(disputes []discovery.AddressDispute) []string {
 	return out
 }
 
-// taken returns what the word address.taken says of a neighbour.
+// taken returns the value of address.taken for a neighbour.
 func (t *neighbourTable) taken(n *neighbour) []string {
 	out := []string{}
 	for addr, d := range t.disputes {

@@ -29,7 +29,7 @@ func TestDispute(t *testing.T) {
 		do   func(d *desk)
 		want []string // of macB
 	}{
-		{"nobody else", byTurns(time.Second, macA, macA, macA), nil},
+		{"no other device", byTurns(time.Second, macA, macA, macA), nil},
 		{"a new owner", byTurns(time.Second, macA, macB, macB, macB, macB), nil},
 		{"woken for a moment while another answers for it", byTurns(time.Second, macB, macA, macB), nil},
 		{"by turns", byTurns(time.Second, macA, macB, macA, macB), []string{ofA}},
@@ -42,7 +42,7 @@ func TestDispute(t *testing.T) {
 				d.pass(time.Second)
 			}
 		}, []string{ofA}},
-		{"false announcements, which the kernel believes until it asks", func(d *desk) {
+		{"false announcements, which the kernel believes until it probes", func(d *desk) {
 			d.answers(macB, "192.168.1.8")
 			for range 2 {
 				d.answers(macA, addr)
@@ -53,7 +53,7 @@ func TestDispute(t *testing.T) {
 		}, []string{ofA}},
 		{"by turns, but slowly", byTurns(31*time.Second, macA, macB, macA, macB, macA, macB), nil},
 		{"routers that share an address by design", byTurns(time.Second, vrrp, macB, vrrp, macB, vrrp), []string{addr + " " + vrrp.String()}},
-		{"two interfaces that asked for an address with one name", func(d *desk) {
+		{"two interfaces that requested an address with one name", func(d *desk) {
 			d.hear(deskIf, sighting{mac: macA, name: "laptop", proof: "dhcp"}, d.now)
 			d.hear(deskIf, sighting{mac: macB, name: "laptop", proof: "dhcp"}, d.now)
 			byTurns(time.Second, macA, macB, macA, macB, macA)(d)
@@ -68,7 +68,7 @@ func TestDispute(t *testing.T) {
 			}
 		}, nil},
 		{"a third one's word ends nothing", byTurns(time.Second, macA, macB, hwaddr{2, 0, 0, 0, 0, 9}, macA, macB), []string{ofA}},
-		{"told for an hour", func(d *desk) {
+		{"reported for an hour", func(d *desk) {
 			byTurns(time.Second, macA, macB, macA, macB)(d)
 			d.pass(disputeKept - time.Second)
 		}, []string{ofA}},
@@ -114,7 +114,7 @@ func TestFloodOfDisputes(t *testing.T) {
 		d.packet(macB, six.String())
 	}
 	if len(d.disputes) > maxDisputes || !slices.Contains(tokens(d.hosts[macB].disputes()), "192.168.1.7 "+macA.String()) {
-		t.Errorf("%d disputes, told: %v", len(d.disputes), d.hosts[macB].disputes())
+		t.Errorf("%d disputes, reported: %v", len(d.disputes), d.hosts[macB].disputes())
 	}
 }
 

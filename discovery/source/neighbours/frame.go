@@ -20,14 +20,14 @@ func (m hwaddr) hex() string { return hex.EncodeToString(m[:]) }
 // unicast reports whether the address can be that of one interface.
 func (m hwaddr) unicast() bool { return m[0]&1 == 0 && m != hwaddr{} }
 
-// sighting is what one frame says of its sender.
+// sighting is what one frame reports about its sender.
 type sighting struct {
 	mac   hwaddr     // source of the frame
-	addr  netip.Addr // that the sender says is its own, without zone; may be invalid
+	addr  netip.Addr // that the sender claims, without zone; may be invalid
 	soon  netip.Addr // that the sender is about to use; may be invalid
 	name  string     // hostname; may be empty
 	named string     // proof of the name
-	asks  dhcpAsk    // what it said by DHCP
+	dhcp  dhcpClient // what it reported by DHCP
 	proof string
 }
 
@@ -51,9 +51,9 @@ const (
 const etherHeader = 14
 
 // parseFrame reads an Ethernet frame of ARP (RFC 826), IPv6 neighbour discovery
-// (RFC 4861), DHCP or UDP to mDNS or SSDP. False means that it says nothing
-// reliable of its sender: it is cut, of another kind, from a group address, or
-// names another link-layer address than the one that it came from.
+// (RFC 4861), DHCP or UDP to mDNS or SSDP. False means that it reveals
+// nothing reliable about its sender: it is cut, of another kind, from a group
+// address, or names another link-layer address than the one that it came from.
 func parseFrame(b []byte) (sighting, bool) {
 	if len(b) < etherHeader {
 		return sighting{}, false
@@ -198,7 +198,7 @@ func (s *sighting) ownLinkLayer(b []byte) bool {
 	return true
 }
 
-// parseUDP reads the datagrams from which a sender is known at once.
+// parseUDP reads the kinds of datagrams that identify their sender at once.
 func (s *sighting) parseUDP(from netip.Addr, b []byte) bool {
 	if len(b) < 8 {
 		return false

@@ -52,10 +52,10 @@ func TestParseFrame(t *testing.T) {
 		"mdns":                    {addr: ip, proof: "udp/5353 from 10.99.0.10 at 00:00:5e:00:53:02"},
 		"mdns ipv6":               {addr: ll, proof: "udp/5353 from fe80::200:5eff:fe00:5302 at 00:00:5e:00:53:02"},
 		"dhcp discover": {name: "porch-cam", named: `dhcp discover option 12 "porch-cam" option 60 "udhcp 1.35.0"`,
-			asks:  dhcpAsk{host: "porch-cam", class: "udhcp 1.35.0", params: "1,3,6"},
+			dhcp:  dhcpClient{host: "porch-cam", class: "udhcp 1.35.0", params: "1,3,6"},
 			proof: "dhcp discover from 00:00:5e:00:53:02"},
 		"dhcp request with fqdn": {name: "plug", named: `dhcp request option 81 "plug"`, soon: ip,
-			asks:  dhcpAsk{host: "plug"},
+			dhcp:  dhcpClient{host: "plug"},
 			proof: "dhcp request from 00:00:5e:00:53:02"},
 		"dhcpv6 solicit": {addr: ll, name: "lamp", named: `dhcpv6 solicit option 39 "lamp"`,
 			proof: "dhcpv6 solicit from fe80::200:5eff:fe00:5302 at 00:00:5e:00:53:02"},
@@ -72,7 +72,7 @@ func TestParseFrame(t *testing.T) {
 				return
 			}
 			w.mac = cam
-			if diff := cmp.Diff(w, got, cmp.AllowUnexported(sighting{}, dhcpAsk{}), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+			if diff := cmp.Diff(w, got, cmp.AllowUnexported(sighting{}, dhcpClient{}), cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 				t.Errorf("sighting (-want +got):\n%s", diff)
 			}
 			for n := range b {

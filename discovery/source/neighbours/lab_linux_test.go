@@ -170,7 +170,7 @@ func TestSweepOfManyHosts(t *testing.T) {
 	}
 }
 
-// quick makes a kernel notice in a second or two who is gone.
+// quick makes a kernel notice within a second or two that a neighbour is gone.
 func quick(t *testing.T, hub *lab.Host) {
 	t.Helper()
 	for _, family := range []string{"ipv4", "ipv6"} {
@@ -276,7 +276,7 @@ func TestResolveMakesAHostKnown(t *testing.T) {
 	w.wait(20*time.Second, "IPv4 address", w.start, has(cam, discovery.IP(cam.IP())))
 }
 
-// More changes than the kernel keeps for us: the table is read anew.
+// More changes than the kernel keeps for us: the table is read again.
 func TestLostChanges(t *testing.T) {
 	l := lab.New(t)
 	block := make(chan struct{})
@@ -293,13 +293,13 @@ func TestLostChanges(t *testing.T) {
 	}
 	l.Hub().Run(t, "ip", "-batch", batch)
 	close(block)
-	lab.WaitFor(t, 20*time.Second, "the table is read anew", func() bool { return w.log.has("reading the neighbour table anew") })
+	lab.WaitFor(t, 20*time.Second, "the table is read again", func() bool { return w.log.has("reading the neighbour table again") })
 	cam := l.Host("cam")
 	sh(t, cam, "ping -c 1 10.99.0.2 || true")
 	w.wait(20*time.Second, "cam", w.start, has(cam, discovery.IP(cam.IP())))
 }
 
-// An owner who wants nothing sent gets what is heard.
+// With listen_only set, the source reports what it hears and sends nothing.
 func TestListenOnlySendsNothing(t *testing.T) {
 	l := lab.New(t)
 	cam := l.Host("cam")

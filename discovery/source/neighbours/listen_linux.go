@@ -13,8 +13,8 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
-// ears listen to the frames of parseFrame on every interface that is looked at.
-type ears struct {
+// listeners receive the frames of parseFrame on every watched interface.
+type listeners struct {
 	heard chan heard
 	ended chan int // index of an interface whose listening ended
 	conns map[int]*packet.Conn
@@ -27,15 +27,15 @@ type heard struct {
 	sighting sighting
 }
 
-func newEars() *ears {
-	return &ears{heard: make(chan heard, 256), ended: make(chan int), conns: map[int]*packet.Conn{}, done: make(chan struct{})}
+func newListeners() *listeners {
+	return &listeners{heard: make(chan heard, 256), ended: make(chan int), conns: map[int]*packet.Conn{}, done: make(chan struct{})}
 }
 
-// hearing reports whether anything is listened to.
-func (e *ears) hearing() bool { return len(e.conns) > 0 }
+// active reports whether anything is listened to.
+func (e *listeners) active() bool { return len(e.conns) > 0 }
 
 // follow listens on the interfaces of the networks and on no other.
-func (e *ears) follow(n discovery.Networks) error {
+func (e *listeners) follow(n discovery.Networks) error {
 	var errs []error
 	wanted := map[int]bool{}
 	for _, w := range n.Looked {
@@ -55,7 +55,7 @@ func (e *ears) follow(n discovery.Networks) error {
 	return errors.Join(errs...)
 }
 
-func (e *ears) open(w discovery.Network) error {
+func (e *listeners) open(w discovery.Network) error {
 	filter, err := bpf.Assemble(append(untagged(), neighbourFilter()...))
 	if err != nil {
 		return fmt.Errorf("assemble packet filter: %w", err)
@@ -82,7 +82,7 @@ func (e *ears) open(w discovery.Network) error {
 
 // listen reads until the connection is closed or its interface goes down. When
 // frames come faster than they are taken in, the surplus is dropped here.
-func (e *ears) listen(c *packet.Conn, ifindex int) {
+func (e *listeners) listen(c *packet.Conn, ifindex int) {
 	buf := make([]byte, frameLength)
 	for {
 		n, _, err := c.ReadFrom(buf)
@@ -101,14 +101,14 @@ func (e *ears) listen(c *packet.Conn, ifindex int) {
 }
 
 // drop stops listening on an interface.
-func (e *ears) drop(index int) {
+func (e *listeners) drop(index int) {
 	if c := e.conns[index]; c != nil {
 		_ = c.Close()
 		delete(e.conns, index)
 	}
 }
 
-func (e *ears) close() {
+func (e *listeners) close() {
 	close(e.done)
 	for index := range e.conns {
 		e.drop(index)
@@ -176,9 +176,9 @@ func rawProblem(err error) string {
 	case err == nil:
 		return ""
 	case errors.Is(err, errNoNetRaw):
-		return "A new device may be noticed only after minutes, and one that uses IPv6 alone not at all, because Thingwarden may not listen to raw network packets: " +
-			"give it the capability NET_RAW (container: cap_add NET_RAW; systemd: AmbientCapabilities=CAP_NET_RAW; else: setcap cap_net_raw=p on the program)."
+		return "Thingwarden has no permission to listen to raw network packets, so it may notice a new device only after minutes, and one that uses IPv6 alone not at all. " +
+			"Give it the capability NET_RAW (container: cap_add NET_RAW; systemd: AmbientCapabilities=CAP_NET_RAW; else: setcap cap_net_raw=p on the program)."
 	default:
-		return fmt.Sprintf("Raw network packets cannot be listened to (%v), so that a new device may be noticed only after minutes.", err)
+		return fmt.Sprintf("Thingwarden cannot listen to raw network packets (%v), so it may notice a new device only after minutes.", err)
 	}
 }

@@ -1,16 +1,16 @@
-// Package neighbours is the source of what is on the same wire or radio as the
-// hub: every device with a MAC address on a network that is looked at.
+// Package neighbours is the source for everything on the same wire or radio as
+// the hub: every device with a MAC address on a network that is watched.
 //
 // On Linux it reads the kernel's neighbour table and follows its changes, and
 // sends every IPv4 address one datagram at the start, at each change of the
 // networks, and gently every few minutes; none of this needs a privilege. With
-// the capability NET_RAW it also hears a device's first ARP, IPv6 neighbour
+// the capability NET_RAW it also receives a device's first ARP, IPv6 neighbour
 // discovery, DHCP, mDNS or SSDP packet, and learns host names from DHCP. What a
 // packet claims is reported as claimed until the device has answered the kernel.
-// On other systems it sweeps, and its health says what it cannot see.
+// On other systems it sweeps, and its health states what it cannot see.
 //
-// It is not its job to decide which networks are looked at, or who an address
-// that changes hands belongs to in the end (the inventory does).
+// It is not its job to decide which networks are watched, or which device an
+// address that changes hands finally belongs to (the inventory does).
 package neighbours
 
 import (
@@ -28,13 +28,13 @@ import (
 
 // Kind is the source of devices by their MAC addresses.
 var Kind = discovery.SourceKind{
-	Name: name, Title: "Addresses in the network",
+	Name: name, Title: "Network neighbours",
 	Doc:  "Sees every device on the home network by its MAC address: reads the kernel's neighbour table, sends each address one byte by UDP, and listens to ARP, IPv6 neighbour discovery and DHCP.",
 	Rank: discovery.RankAddress, Role: discovery.Resolves,
 	Default: func() discovery.SourceConfig { return &Config{} },
 }
 
-// Config is empty: which networks are looked at is Env.Networks. If nothing may
+// Config is empty: Env.Networks returns the networks to watch. If nothing may
 // be sent (Env.ListenOnly), devices that were silent for a while are neither
 // online nor offline.
 type Config struct{}
@@ -53,32 +53,32 @@ type source struct {
 	timing timing
 	env    discovery.Env
 
-	table *neighbourTable
-	asker *asker
-	socks *asksocket
+	table  *neighbourTable
+	probes *probeQueue
+	socks  *probeSocket
 
-	problems map[string]string // by part; what the owner is told
-	told     string
+	problems map[string]string // by part; texts for the owner
+	reported string            // the text last given to Env.Health
 }
 
 // start makes the state of one run. Sockets of the source are opened by the
 // goroutine that calls Run only, so that they are in its network namespace.
 func (s *source) start(report func(discovery.Observation)) error {
-	socks, err := openAsksocket()
+	socks, err := openProbeSocket()
 	if err != nil {
 		return err
 	}
-	s.socks, s.asker, s.problems, s.told = socks, newAsker(), map[string]string{}, "-"
+	s.socks, s.probes, s.problems, s.reported = socks, newProbeQueue(), map[string]string{}, "-"
 	s.table = newNeighbourTable(s.timing, report, func(addr netip.Addr, in time.Duration) {
-		s.asker.add(addr, time.Now().Add(in))
+		s.probes.add(addr, time.Now().Add(in))
 	})
 	s.table.listenOnly = s.env.ListenOnly
 	oui.Vendor("000000000000") // unpack the table now: the first device must not wait for it
 	return nil
 }
 
-// sweep plans a question to every IPv4 address of a network for which the
-// kernel has no fresh answer, each some time after the one before.
+// sweep plans a probe of every IPv4 address of a network for which the kernel
+// has no fresh answer, gap apart.
 func (s *source) sweep(in discovery.Networks, gap time.Duration) {
 	if s.env.ListenOnly {
 		return
@@ -86,31 +86,32 @@ func (s *source) sweep(in discovery.Networks, gap time.Duration) {
 	due := time.Now()
 	for addr := range sweepable(in) {
 		if !s.table.fresh(addr) {
-			s.asker.add(addr, due)
+			s.probes.add(addr, due)
 			due = due.Add(gap)
 		}
 	}
 	s.table.recall()
 }
 
-// send asks what is due and returns how long nothing will be; 0 if nothing is planned.
+// send sends the probes that are due and returns the time until the next one; 0
+// if none is planned.
 func (s *source) send() time.Duration {
 	for {
-		if wait := s.env.Pause(); wait > 0 && len(s.asker.queue) > 0 {
+		if wait := s.env.Pause(); wait > 0 && len(s.probes.queue) > 0 {
 			return wait
 		}
-		addr, wait := s.asker.take(time.Now())
+		addr, wait := s.probes.take(time.Now())
 		if !addr.IsValid() {
 			return wait
 		}
-		if _, ok := s.table.networks.OnLink(addr); !ok || !askable(addr) {
-			s.asker.decided(addr)
+		if _, ok := s.table.networks.OnLink(addr); !ok || !probeable(addr) {
+			s.probes.decided(addr)
 			continue
 		}
-		err := s.socks.ask(addr)
+		err := s.socks.send(addr)
 		s.problem("send", sendProblem(err))
 		if err != nil {
-			s.asker.decided(addr)
+			s.probes.decided(addr)
 			continue
 		}
 		s.env.Sent(addr, 1, 0)
@@ -132,7 +133,7 @@ func (s *source) look() (added discovery.Networks, err error) {
 		}
 	}
 	s.table.connected(now, own, s.env.Now())
-	s.asker.keep(func(a netip.Addr) bool { _, ok := now.OnLink(a); return ok })
+	s.probes.keep(func(a netip.Addr) bool { _, ok := now.OnLink(a); return ok })
 	for _, w := range now.Looked {
 		if !slices.Contains(before.Looked, w) {
 			added.Looked = append(added.Looked, w)
@@ -147,7 +148,7 @@ func networksProblem(n discovery.Networks) string {
 		return ""
 	}
 	if len(n.Skipped) == 0 {
-		return "There is no home network to look at: this machine has no network interface."
+		return "This machine has no network interface, so there is no home network to watch."
 	}
 	var why []string
 	for _, k := range n.Skipped {
@@ -157,13 +158,13 @@ func networksProblem(n discovery.Networks) string {
 		}
 		why = append(why, name+": "+k.Reason)
 	}
-	return "There is no home network to look at (" + strings.Join(why, "; ") + ")."
+	return "Thingwarden cannot see your home network. Skipped: " + strings.Join(why, "; ") + "."
 }
 
-// problem notes what is wrong with a part of the source, or that nothing is
-// any more, and tells the owner when that changes the whole.
+// problem sets or clears the problem of one part of the source, and reports the
+// health of the source when that changes it.
 func (s *source) problem(part, text string) {
-	if s.problems[part] == text && s.told != "-" {
+	if s.problems[part] == text && s.reported != "-" {
 		return
 	}
 	delete(s.problems, part)
@@ -174,27 +175,27 @@ func (s *source) problem(part, text string) {
 	for _, k := range slices.Sorted(maps.Keys(s.problems)) {
 		all = append(all, s.problems[k])
 	}
-	told := strings.Join(all, " ")
-	if told == s.told {
+	whole := strings.Join(all, " ")
+	if whole == s.reported {
 		return
 	}
-	s.told = told
+	s.reported = whole
 	switch {
 	case s.problems["networks"] != "":
-		s.env.Health(discovery.Down, told)
-	case told != "":
-		s.env.Health(discovery.Degraded, told)
+		s.env.Health(discovery.Down, whole)
+	case whole != "":
+		s.env.Health(discovery.Degraded, whole)
 	default:
 		s.env.Health(discovery.OK, "")
 	}
 }
 
-// crowd tells the owner when strangers are ignored because there are too many.
+// crowd reports that new hardware addresses are ignored because there are too many.
 func (s *source) crowd(now time.Time) {
 	const shown = 10 * time.Minute
 	text := ""
 	if d := s.table.dropped; !d.IsZero() && now.Sub(d) < shown {
-		text = "Something on the network sends packets under very many hardware addresses; new devices are listed only once they have answered."
+		text = "A machine on the network sends packets from very many hardware addresses. New devices are listed only after they have answered."
 	}
 	s.problem("crowd", text)
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/oui"
 )
 
-// tick does what is due: it reports what was held back, asks neighbours that
+// tick does what is due: it reports what was held back, probes neighbours that
 // have been silent, and notices those that went away.
 func (t *neighbourTable) tick(now time.Time) {
 	t.settleOld(now)
@@ -20,35 +20,35 @@ func (t *neighbourTable) tick(now time.Time) {
 		for addr, a := range n.addrs {
 			if a.reachable {
 				t.live(n, now)
-				t.tell(n, now)
+				t.reportChange(n, now)
 			}
-			t.askAgain(n, addr, a, now)
+			t.probeClaim(n, addr, a, now)
 		}
 		if n.changed {
-			t.tell(n, now)
+			t.reportChange(n, now)
 		}
 		t.checkPresence(n, now)
 	}
 }
 
-// askAgain asks for an address that is only claimed, ever more rarely, and
-// forgets it when nobody answers.
-func (t *neighbourTable) askAgain(n *neighbour, addr netip.Addr, a *addrState, now time.Time) {
+// probeClaim probes an address that is only claimed, ever more rarely, and
+// forgets it after the last probe without an answer.
+func (t *neighbourTable) probeClaim(n *neighbour, addr netip.Addr, a *addrState, now time.Time) {
 	const tries = 5 // over 2, 6, 18, 54 seconds
 	if a.confirmed || now.Before(a.again) || t.listenOnly {
 		return
 	}
-	if a.asked >= tries {
+	if a.probes >= tries {
 		delete(n.addrs, addr)
 		return
 	}
-	a.asked++
-	wait := askGap
-	for range a.asked - 1 {
+	a.probes++
+	wait := probeGap
+	for range a.probes - 1 {
 		wait *= 3
 	}
 	a.again = now.Add(wait)
-	t.question(addr, 0)
+	t.probe(addr, 0)
 }
 
 func (t *neighbourTable) checkPresence(n *neighbour, now time.Time) {
@@ -57,7 +57,7 @@ func (t *neighbourTable) checkPresence(n *neighbour, now time.Time) {
 	if n.state == away || n.state == outOfSight && (t.listenOnly || !t.inSight(n)) {
 		return
 	}
-	if silent >= t.offlineAfter && (n.asked >= 3 || !n.askable()) {
+	if silent >= t.offlineAfter && (n.rounds >= 3 || !n.hasConfirmed()) {
 		if t.listenOnly {
 			t.become(n, outOfSight, now)
 			return
@@ -65,22 +65,22 @@ func (t *neighbourTable) checkPresence(n *neighbour, now time.Time) {
 		t.become(n, away, now)
 		return
 	}
-	if silent < t.offlineAfter*time.Duration(n.asked+1)/rounds {
+	if silent < t.offlineAfter*time.Duration(n.rounds+1)/rounds {
 		return
 	}
-	n.asked++
-	asked := 0
+	n.rounds++
+	sent := 0
 	for _, addr := range slices.SortedFunc(maps.Keys(n.addrs), netip.Addr.Compare) {
-		if n.addrs[addr].confirmed && t.onLink(addr) && asked < 3 {
-			t.question(addr, 0)
-			asked++
+		if n.addrs[addr].confirmed && t.onLink(addr) && sent < 3 {
+			t.probe(addr, 0)
+			sent++
 		}
 	}
 }
 
 // live notes a sign of life.
 func (t *neighbourTable) live(n *neighbour, now time.Time) {
-	n.alive, n.asked = now, 0
+	n.alive, n.rounds = now, 0
 	if n.state != present {
 		n.state, n.changed = present, true
 	}
@@ -89,13 +89,13 @@ func (t *neighbourTable) live(n *neighbour, now time.Time) {
 func (t *neighbourTable) become(n *neighbour, p presence, now time.Time) {
 	if n.state != p {
 		n.state, n.changed = p, true
-		t.tell(n, now)
+		t.reportChange(n, now)
 	}
 }
 
-// tell reports a neighbour if there is something new, or if it is time for
+// reportChange reports a neighbour if there is something new, or if it is time for
 // another sign of life.
-func (t *neighbourTable) tell(n *neighbour, now time.Time) {
+func (t *neighbourTable) reportChange(n *neighbour, now time.Time) {
 	if !n.changed && now.Sub(n.reported) < t.signEvery {
 		return
 	}
@@ -106,13 +106,13 @@ func (t *neighbourTable) tell(n *neighbour, now time.Time) {
 	t.report(n.observation(t.taken(n), now))
 }
 
-// learn takes in what a packet says of its sender.
+// learn takes in what a packet reports about its sender.
 func (n *neighbour) learn(s sighting) {
 	if s.name != "" && s.name != n.name {
 		n.name, n.named, n.changed = s.name, s.named, true
 	}
-	if asks := s.asks.or(n.asks); asks != n.asks {
-		n.asks, n.changed = asks, true
+	if client := s.dhcp.or(n.dhcp); client != n.dhcp {
+		n.dhcp, n.changed = client, true
 	}
 	if n.proof == "" {
 		n.proof = s.proof
@@ -131,7 +131,7 @@ func (n *neighbour) observation(taken []string, now time.Time) discovery.Observa
 	if n.name != "" {
 		fact.DeviceHostname.Set(e, n.name, n.named)
 	}
-	n.asks.tell(e)
+	n.dhcp.setFacts(e)
 	n.setPresence(e, now)
 	if n.state == outOfSight {
 		fact.AddressDisputed.Unknown(e, fact.SourceDown)
@@ -163,7 +163,7 @@ func (n *neighbour) setPresence(e *fact.Evidence, now time.Time) {
 			fact.DeviceReachable.Set(e, false, "neighbour table: its address belongs to another device")
 		}
 	case away:
-		fact.DeviceOnline.Set(e, false, fmt.Sprintf("neighbour table: no answer to %d questions since %s", n.asked, n.alive.UTC().Format(time.RFC3339)))
+		fact.DeviceOnline.Set(e, false, fmt.Sprintf("neighbour table: no answer to %d probes since %s", n.rounds, n.alive.UTC().Format(time.RFC3339)))
 	case outOfSight:
 		fact.DeviceOnline.Unknown(e, fact.SourceDown)
 	}
@@ -183,13 +183,13 @@ func (t *neighbourTable) fresh(addr netip.Addr) bool {
 	return n != nil && n.addrs[addr].reachable
 }
 
-// recall asks for the IPv6 addresses of neighbours that are not present, which
-// no sweep reaches.
+// recall probes the IPv6 addresses of neighbours that are not present, which no
+// sweep reaches.
 func (t *neighbourTable) recall() {
 	for _, n := range t.sorted() {
 		for addr, a := range n.addrs {
 			if n.state != present && addr.Is6() && a.confirmed && t.onLink(addr) {
-				t.question(addr, 0)
+				t.probe(addr, 0)
 			}
 		}
 	}

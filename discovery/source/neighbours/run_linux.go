@@ -13,14 +13,14 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
-// Run follows the kernel's neighbour table, asks and listens, until ctx is done.
+// Run follows the kernel's neighbour table, probes and listens, until ctx is done.
 func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
 	if err := s.start(report); err != nil {
 		return err
 	}
 	defer s.socks.close()
-	l := &loop{source: s, ears: newEars(), bounced: map[int]bool{}}
-	defer l.ears.close()
+	l := &loop{source: s, listeners: newListeners(), bounced: map[int]bool{}}
+	defer l.listeners.close()
 	for {
 		w, err := openTableWatch()
 		if err != nil {
@@ -34,7 +34,7 @@ func (s *source) Run(ctx context.Context, report func(discovery.Observation)) er
 		if !errors.Is(err, errWatchEnded) {
 			return err
 		}
-		s.env.Log.Info("reading the neighbour table anew", "why", err)
+		s.env.Log.Info("reading the neighbour table again", "why", err)
 		s.table.doubt()
 		select {
 		case <-time.After(time.Second):
@@ -44,12 +44,12 @@ func (s *source) Run(ctx context.Context, report func(discovery.Observation)) er
 	}
 }
 
-// neighbourLoop is one run of the source on Linux.
+// loop is one run of the source on Linux.
 type loop struct {
 	*source
-	ears    *ears
-	bounced map[int]bool // interfaces whose connection broke since the last look
-	swept   time.Time
+	listeners *listeners
+	bounced   map[int]bool // interfaces whose connection broke since the last look
+	swept     time.Time
 }
 
 // errWatchEnded means that the kernel dropped changes because they came faster
@@ -94,10 +94,10 @@ func (l *loop) run(ctx context.Context, w *tableWatch) error {
 				return errWatchEnded
 			}
 			settle.Reset(100 * time.Millisecond)
-		case h := <-l.ears.heard:
+		case h := <-l.listeners.heard:
 			l.table.hear(h.ifindex, h.sighting, l.env.Now())
-		case index := <-l.ears.ended:
-			l.ears.drop(index)
+		case index := <-l.listeners.ended:
+			l.listeners.drop(index)
 			settle.Reset(time.Second)
 		case <-settle.C:
 			if err := l.relook(); err != nil {
@@ -113,11 +113,11 @@ func (l *loop) run(ctx context.Context, w *tableWatch) error {
 func (l *loop) tick() {
 	now := l.env.Now()
 	l.table.tick(now)
-	l.asker.forget(time.Now())
+	l.probes.forget(time.Now())
 	l.crowd(now)
 	every, gap := l.timing.sweepEvery, 40*time.Millisecond
-	if l.ears.hearing() {
-		every *= 3 // newcomers are heard
+	if l.listeners.active() {
+		every *= 3 // new devices are heard
 	}
 	if time.Since(l.swept) >= every {
 		l.swept = time.Now()
@@ -138,7 +138,7 @@ func (l *loop) relook() error {
 		}
 	}
 	clear(l.bounced)
-	l.problem("raw", rawProblem(l.ears.follow(l.table.networks)))
+	l.problem("raw", rawProblem(l.listeners.follow(l.table.networks)))
 	if len(added.Looked) > 0 {
 		l.swept = time.Now()
 		l.sweep(added, 0)
@@ -154,7 +154,7 @@ func (l *loop) neighbour(u netlink.Neigh, deleted bool) {
 	}
 	addr, now := addr.Unmap(), l.env.Now()
 	if deleted || u.State&unix.NUD_FAILED != 0 {
-		l.asker.decided(l.table.place(addr, u.LinkIndex))
+		l.probes.decided(l.table.place(addr, u.LinkIndex))
 		l.table.unresolved(u.LinkIndex, addr)
 		return
 	}
@@ -164,7 +164,7 @@ func (l *loop) neighbour(u netlink.Neigh, deleted bool) {
 	mac := hwaddr(u.HardwareAddr)
 	switch {
 	case u.State&unix.NUD_REACHABLE != 0:
-		l.asker.decided(l.table.place(addr, u.LinkIndex))
+		l.probes.decided(l.table.place(addr, u.LinkIndex))
 		l.table.resolved(u.LinkIndex, addr, mac, now)
 	case u.State&(unix.NUD_STALE|unix.NUD_DELAY|unix.NUD_PROBE) != 0:
 		const userHZ = 100 // unit of the kernel's times in netlink
@@ -173,7 +173,7 @@ func (l *loop) neighbour(u netlink.Neigh, deleted bool) {
 	}
 }
 
-// neighbourWatch is a subscription to the kernel's neighbours, links and addresses.
+// tableWatch is a subscription to the kernel's neighbours, links and addresses.
 type tableWatch struct {
 	done  chan struct{}
 	neigh chan netlink.NeighUpdate
@@ -182,7 +182,7 @@ type tableWatch struct {
 	known []netlink.Neigh // the table at the start
 }
 
-// openNeighbourWatch subscribes first and then reads the table, so that nothing
+// openTableWatch subscribes first and then reads the table, so that nothing
 // is missed between the two.
 func openTableWatch() (*tableWatch, error) {
 	const buffer = 256 << 10
@@ -198,8 +198,8 @@ func openTableWatch() (*tableWatch, error) {
 		w.close()
 		return nil, fmt.Errorf("subscribe to the kernel's neighbour table: %w", err)
 	}
-	// Option ListExisting asks by the subscribed socket, whose requests go to
-	// its group too, which only NET_ADMIN may do.
+	// Option ListExisting would send its request on the subscribed socket and so
+	// to its group too, which only NET_ADMIN may do.
 	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
 		known, err := netlink.NeighList(0, family)
 		if err != nil && !errors.Is(err, netlink.ErrDumpInterrupted) {
@@ -211,7 +211,7 @@ func openTableWatch() (*tableWatch, error) {
 	return w, nil
 }
 
-// orClose closes a channel that nobody will, since its subscription failed.
+// orClose closes the channel of a subscription that failed, which no one else will.
 func orClose[T any](ch chan T, err error) error {
 	if err != nil {
 		close(ch)
@@ -232,7 +232,7 @@ func (w *tableWatch) close() {
 
 func sendProblem(err error) string {
 	if errors.Is(err, unix.EPERM) {
-		return "The hub's own firewall stops the questions to devices (UDP port 9), so that only devices that talk to the hub are seen."
+		return "The hub's own firewall blocks the probes to devices (UDP port 9), so only devices that talk to the hub are seen."
 	}
 	return ""
 }

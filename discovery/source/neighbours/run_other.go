@@ -18,7 +18,7 @@ type arpEntry struct {
 	mac     hwaddr
 }
 
-// Run sweeps until ctx is done: where the ARP table can be read it asks by UDP
+// Run sweeps until ctx is done: where the ARP table can be read it probes by UDP
 // and reads the answers there, else it tries to connect.
 func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
 	if err := s.start(report); err != nil {
@@ -43,7 +43,7 @@ func (s *source) Run(ctx context.Context, report func(discovery.Observation)) er
 			next.Reset(s.timing.sweepEvery)
 		case <-tick.C:
 			s.send()
-			s.asker.forget(time.Now())
+			s.probes.forget(time.Now())
 			s.readAnswers()
 			s.table.tick(s.env.Now())
 		}
@@ -56,12 +56,12 @@ func (s *source) lookAround(ctx context.Context, report func(discovery.Observati
 		return err
 	}
 	if _, err := readARP(); !errors.Is(err, errors.ErrUnsupported) {
-		s.problem("system", "On this system only devices with IPv4 that answer at the moment of looking are seen, and no hostnames.")
+		s.problem("system", "On this system Thingwarden sees only IPv4 devices that answer during a sweep, and no hostnames.")
 		s.sweep(s.table.networks, 0)
 		s.send()
 		return err
 	}
-	s.problem("system", "On this system devices are known by their IP address only, and those that answer no connection are not seen; run Thingwarden on Linux to see all.")
+	s.problem("system", "On this system Thingwarden knows devices by their IP address only, and misses those that accept no connection. Run it on Linux to see all.")
 	if s.env.ListenOnly {
 		return nil
 	}
@@ -77,7 +77,7 @@ func (s *source) readAnswers() {
 		return // lookAround returns it
 	}
 	for _, e := range entries {
-		s.asker.decided(e.addr)
+		s.probes.decided(e.addr)
 		s.table.resolved(e.ifindex, e.addr, e.mac, s.env.Now())
 	}
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/inventory"
 )
 
-// Bounds of what strangers can make us remember (threat T14).
+// Bounds on memory that unknown senders can claim (threat T14).
 const (
 	maxNeighbours  = inventory.MaxDevices
 	maxUnconfirmed = 500 // of them: seen in packets only
 	maxAddrs       = 24  // of one device
-	leftAfter      = 3   // unanswered questions, after which a device has left an address
+	leftAfter      = 3   // unanswered probes after which a device has left an address
 )
 
 // timing holds the periods of the source.
@@ -32,21 +32,22 @@ func defaultTiming() timing {
 	return timing{offlineAfter: 10 * time.Minute, sweepEvery: 5 * time.Minute, signEvery: time.Minute}
 }
 
-// neighbourTable is what is known of the neighbours, and decides what to report
-// and what to ask. It does no I/O and has no clock; one goroutine owns it.
+// neighbourTable is what is known about the neighbours, and decides what to report
+// and which addresses to probe. It does no I/O and has no clock; one goroutine
+// owns it.
 type neighbourTable struct {
 	timing
 	listenOnly bool
 	networks   discovery.Networks
 	own        map[hwaddr]bool
 	hosts      map[hwaddr]*neighbour
-	owner      map[netip.Addr]*neighbour // whom the kernel has confirmed
+	owner      map[netip.Addr]*neighbour // confirmed by the kernel
 	disputes   map[netip.Addr]*dispute
 	strangers  *rate.Limiter // devices seen in packets only
 	dropped    time.Time     // when one was last ignored for that limit
 
-	report func(discovery.Observation)
-	ask    func(addr netip.Addr, in time.Duration)
+	report    func(discovery.Observation)
+	planProbe func(addr netip.Addr, in time.Duration)
 }
 
 // neighbour is one hardware address.
@@ -55,11 +56,11 @@ type neighbour struct {
 	addrs       map[netip.Addr]*addrState
 	proof       string
 	name, named string // hostname and its proof
-	asks        dhcpAsk
+	dhcp        dhcpClient
 	confirmed   bool // the kernel got an answer from it
 	state       presence
 	alive       time.Time // last sign of life
-	asked       int       // rounds of questions without one
+	rounds      int       // of probes since then, all without an answer
 	changed     bool      // not reported yet
 	reported    time.Time
 	limit       *rate.Limiter         // of reports
@@ -73,7 +74,7 @@ type presence int
 const (
 	present presence = iota
 	away
-	outOfSight // its network is not connected, or it must not be asked
+	outOfSight // its network is not connected, or it must not be probed
 )
 
 // addrState is one address of a neighbour.
@@ -82,19 +83,19 @@ type addrState struct {
 	confirmed bool      // the kernel got an answer for it from this neighbour
 	reachable bool      // and considers it fresh
 	heard     time.Time // last sign of it
-	asked     int       // questions since it was claimed
-	failed    int       // questions of the kernel without an answer since the last one
-	again     time.Time // when to ask next, while it is only claimed
+	probes    int       // probes since it was claimed
+	failed    int       // attempts of the kernel since the last answer
+	again     time.Time // when to probe next, while it is only claimed
 }
 
-func newNeighbourTable(t timing, report func(discovery.Observation), ask func(netip.Addr, time.Duration)) *neighbourTable {
+func newNeighbourTable(t timing, report func(discovery.Observation), planProbe func(netip.Addr, time.Duration)) *neighbourTable {
 	return &neighbourTable{
 		timing: t, own: map[hwaddr]bool{}, hosts: map[hwaddr]*neighbour{}, owner: map[netip.Addr]*neighbour{}, disputes: map[netip.Addr]*dispute{},
-		strangers: rate.NewLimiter(rate.Every(2*time.Second), 128), report: report, ask: ask,
+		strangers: rate.NewLimiter(rate.Every(2*time.Second), 128), report: report, planProbe: planProbe,
 	}
 }
 
-// hear takes in what a packet on an interface says of its sender. Only a later
+// hear takes in what a packet on an interface reports about its sender. Only a later
 // answer to the kernel proves that an address is its own.
 func (t *neighbourTable) hear(ifindex int, s sighting, now time.Time) {
 	addr := t.place(s.addr, ifindex)
@@ -118,27 +119,27 @@ func (t *neighbourTable) hear(ifindex int, s sighting, now time.Time) {
 	}
 	if soon := t.place(s.soon, ifindex); soon.IsValid() && t.owner[soon] != n {
 		const settled = 3 * time.Second // RFC 5227 and RFC 4862: until then it must not answer
-		t.question(soon, settled)
+		t.probe(soon, settled)
 	}
-	t.tell(n, now)
+	t.reportChange(n, now)
 }
 
-// claim notes that a neighbour says an address is its own.
+// claim notes that a neighbour claims an address.
 func (t *neighbourTable) claim(n *neighbour, addr netip.Addr, proof string, now time.Time) {
 	if a := n.addrs[addr]; a != nil {
 		a.heard = now
 		return
 	}
 	if other := t.owner[addr]; other != nil && other != n {
-		t.question(addr, 0) // moved, or somebody lies: the kernel finds out
+		t.probe(addr, 0) // moved, or a false claim: the kernel finds out
 		return
 	}
 	if !t.room(n, false) {
 		return
 	}
-	n.addrs[addr] = &addrState{proof: proof, heard: now, asked: 1, again: now.Add(askGap)}
+	n.addrs[addr] = &addrState{proof: proof, heard: now, probes: 1, again: now.Add(probeGap)}
 	n.changed = true
-	t.question(addr, 0)
+	t.probe(addr, 0)
 }
 
 // resolved takes in that a neighbour answered the kernel for an address.
@@ -173,11 +174,11 @@ func (t *neighbourTable) resolved(ifindex int, addr netip.Addr, mac hwaddr, now 
 		t.owner[addr] = n
 	}
 	a.reachable, a.heard, a.failed = true, now, 0
-	t.tell(n, now)
+	t.reportChange(n, now)
 }
 
-// remembered takes in that the kernel knows who had an address, as of some time
-// ago, without an answer since.
+// remembered takes in a stale entry of the kernel: the owner of an address as of
+// some time ago, without an answer since.
 func (t *neighbourTable) remembered(ifindex int, addr netip.Addr, mac hwaddr, ago time.Duration, now time.Time) {
 	addr = t.place(addr, ifindex)
 	if !addr.IsValid() || t.own[mac] || !mac.unicast() {
@@ -187,7 +188,7 @@ func (t *neighbourTable) remembered(ifindex int, addr netip.Addr, mac hwaddr, ag
 		n.addrs[addr].reachable = false
 		return
 	}
-	t.question(addr, 0)
+	t.probe(addr, 0)
 	n := t.hosts[mac]
 	if n != nil && ago < t.offlineAfter {
 		t.noteClaim(n, addr, now)
@@ -203,12 +204,12 @@ func (t *neighbourTable) remembered(ifindex int, addr netip.Addr, mac hwaddr, ag
 		n.proof = fmt.Sprintf("neighbour table: %s lladdr %s stale", addr, mac)
 	}
 	t.claim(n, addr, n.proof, now)
-	t.tell(n, now)
+	t.reportChange(n, now)
 }
 
-// unresolved takes in that the kernel does not know, or no longer, who has an
-// address. A neighbour that is present by another address has then left this one,
-// as after a new lease: kept, it would be the one that is asked, in vain.
+// unresolved takes in that the kernel cannot, or can no longer, resolve an address.
+// A neighbour that is present by another address has then left this one, as after
+// a new lease: kept, it would be the one that is probed, in vain.
 func (t *neighbourTable) unresolved(ifindex int, addr netip.Addr) {
 	addr = t.place(addr, ifindex)
 	n := t.owner[addr]
@@ -225,8 +226,7 @@ func (t *neighbourTable) unresolved(ifindex int, addr netip.Addr) {
 	}
 }
 
-// doubt takes in that changes were missed: what the kernel holds for fresh is
-// not known any more.
+// doubt takes in that changes were missed: which entries are fresh is unknown.
 func (t *neighbourTable) doubt() {
 	for _, n := range t.hosts {
 		for _, a := range n.addrs {
@@ -235,14 +235,14 @@ func (t *neighbourTable) doubt() {
 	}
 }
 
-// connected takes in which networks are looked at now, and the hub's own
-// hardware addresses.
+// connected takes in the networks that are watched now, and the hub's own hardware
+// addresses.
 func (t *neighbourTable) connected(networks discovery.Networks, own map[hwaddr]bool, now time.Time) {
 	t.networks, t.own = networks, own
 	for _, n := range t.sorted() {
 		if t.inSight(n) {
 			if n.state == outOfSight && !t.listenOnly {
-				n.alive, n.asked = now, 0 // it gets its full time to answer
+				n.alive, n.rounds = now, 0 // it gets its full time to answer
 			}
 			continue
 		}
@@ -257,10 +257,10 @@ func (t *neighbourTable) connected(networks discovery.Networks, own map[hwaddr]b
 func (t *neighbourTable) disown(n *neighbour, addr netip.Addr, now time.Time) {
 	t.forget(n, addr)
 	n.lost, n.changed = len(n.addrs) == 0, true
-	t.tell(n, now)
+	t.reportChange(n, now)
 }
 
-// stranger makes an entry for a device of which only a packet tells, unless
+// stranger makes an entry for a device that is known from packets only, unless
 // there have been too many of them.
 func (t *neighbourTable) stranger(mac hwaddr, now time.Time) *neighbour {
 	if !t.strangers.AllowN(now, 1) {
@@ -349,7 +349,7 @@ func (t *neighbourTable) forget(n *neighbour, addr netip.Addr) {
 	}
 }
 
-func (n *neighbour) askable() bool {
+func (n *neighbour) hasConfirmed() bool {
 	for _, a := range n.addrs {
 		if a.confirmed {
 			return true
@@ -359,7 +359,7 @@ func (n *neighbour) askable() bool {
 }
 
 // place returns the address with the zone that it has on the interface, or an
-// invalid one if no device on a network that is looked at can have it.
+// invalid one if no device on a watched network can have it.
 func (t *neighbourTable) place(addr netip.Addr, ifindex int) netip.Addr {
 	addr = addr.Unmap().WithZone("")
 	for _, w := range t.networks.Looked {
@@ -385,9 +385,9 @@ func (t *neighbourTable) onLink(a netip.Addr) bool {
 	return ok
 }
 
-func (t *neighbourTable) question(addr netip.Addr, in time.Duration) {
+func (t *neighbourTable) probe(addr netip.Addr, in time.Duration) {
 	if !t.listenOnly {
-		t.ask(addr, in)
+		t.planProbe(addr, in)
 	}
 }
 

@@ -55,7 +55,7 @@ func newDesk(listenOnly bool) *desk {
 		}
 		d.out = append(d.out, line)
 	}, func(a netip.Addr, in time.Duration) {
-		d.out = append(d.out, fmt.Sprintf("ask %s in %v", a, in))
+		d.out = append(d.out, fmt.Sprintf("probe %s in %v", a, in))
 	})
 	d.listenOnly = listenOnly
 	d.connected(deskNet, map[hwaddr]bool{macHub: true}, d.now)
@@ -103,8 +103,8 @@ func TestNeighbourTable(t *testing.T) {
 		{"packet is a claim until the kernel has an answer", func(d *desk) {
 			d.packet(macA, "192.168.1.7")
 			d.answers(macA, "192.168.1.7")
-		}, "ask 192.168.1.7 in 0s; " + a + " claimed-ip:192.168.1.7 online=true; " + a + " ip:192.168.1.7 online=true ip_reachable=true"},
-		{"an address left for another is given up after three questions", func(d *desk) {
+		}, "probe 192.168.1.7 in 0s; " + a + " claimed-ip:192.168.1.7 online=true; " + a + " ip:192.168.1.7 online=true ip_reachable=true"},
+		{"an address left for another is given up after three probes", func(d *desk) {
 			d.answers(macA, "192.168.1.7")
 			d.answers(macA, "192.168.1.20")
 			d.out = nil
@@ -127,8 +127,8 @@ func TestNeighbourTable(t *testing.T) {
 		{"packet without address", func(d *desk) { d.packet(macA, "") }, a + " online=true"},
 		{"hostname", func(d *desk) {
 			d.hear(deskIf, sighting{mac: macA, name: "cam", named: "dhcp", proof: "dhcp", soon: netip.MustParseAddr("192.168.1.7")}, d.now)
-		}, "ask 192.168.1.7 in 3s; " + a + " name=cam online=true"},
-		{"nothing new is told once a minute", func(d *desk) {
+		}, "probe 192.168.1.7 in 3s; " + a + " name=cam online=true"},
+		{"no change is reported once a minute", func(d *desk) {
 			d.answers(macA, "192.168.1.7")
 			for range 59 {
 				d.pass(time.Second)
@@ -145,12 +145,12 @@ func TestNeighbourTable(t *testing.T) {
 			if len(d.hosts[macA].addrs) != 0 {
 				d.out = append(d.out, "still there")
 			}
-		}, strings.Repeat("ask 192.168.1.7 in 0s; ", 3) + "ask 192.168.1.7 in 0s"},
+		}, strings.Repeat("probe 192.168.1.7 in 0s; ", 3) + "probe 192.168.1.7 in 0s"},
 		{"claim of another's address", func(d *desk) {
 			d.answers(macA, "192.168.1.7")
 			d.out = nil
 			d.packet(macB, "192.168.1.7")
-		}, "ask 192.168.1.7 in 0s; " + b + " online=true"},
+		}, "probe 192.168.1.7 in 0s; " + b + " online=true"},
 		{"address moves to another", func(d *desk) {
 			d.answers(macA, "192.168.1.7")
 			d.answers(macB, "192.168.1.7")
@@ -182,8 +182,8 @@ func TestNeighbourTable(t *testing.T) {
 			d.answers(hwaddr{}, "192.168.1.7")
 		}, ""},
 		{"kernel remembers it from lately", func(d *desk) { d.stale(macA, "192.168.1.7", time.Minute) },
-			"ask 192.168.1.7 in 0s; ask 192.168.1.7 in 0s; " + a + " claimed-ip:192.168.1.7 online=true"},
-		{"kernel remembers it from long ago", func(d *desk) { d.stale(macA, "192.168.1.7", time.Hour) }, "ask 192.168.1.7 in 0s"},
+			"probe 192.168.1.7 in 0s; probe 192.168.1.7 in 0s; " + a + " claimed-ip:192.168.1.7 online=true"},
+		{"kernel remembers it from long ago", func(d *desk) { d.stale(macA, "192.168.1.7", time.Hour) }, "probe 192.168.1.7 in 0s"},
 		{"sleeps and wakes", func(d *desk) {
 			d.answers(macA, "192.168.1.7")
 			d.silence()
@@ -202,8 +202,8 @@ func TestNeighbourTable(t *testing.T) {
 			d.fails("192.168.1.7")
 			d.pass(20 * time.Minute)
 			d.answers(macA, "192.168.1.7")
-		}, a + " ip:192.168.1.7 online=true ip_reachable=true; " + strings.Repeat("ask 192.168.1.7 in 0s; ", 3) +
-			"ask 192.168.1.7 in 0s; " + a + " online=false quiet; " + a + " ip:192.168.1.7 online=true ip_reachable=true"},
+		}, a + " ip:192.168.1.7 online=true ip_reachable=true; " + strings.Repeat("probe 192.168.1.7 in 0s; ", 3) +
+			"probe 192.168.1.7 in 0s; " + a + " online=false quiet; " + a + " ip:192.168.1.7 online=true ip_reachable=true"},
 		{"network is cut off and returns", func(d *desk) {
 			d.answers(macA, "192.168.1.7")
 			d.connected(discovery.Networks{}, d.own, d.now)
@@ -222,26 +222,26 @@ func TestNeighbourTable(t *testing.T) {
 			d.pass(11 * time.Minute)
 			d.out = d.out[len(d.out)-1:]
 		}, a + " online=false quiet"},
-		{"away with an IPv6 address is asked at each sweep", func(d *desk) {
+		{"away with an IPv6 address is probed at each sweep", func(d *desk) {
 			d.answers(macA, "fd00::7")
 			d.silence()
 			d.pass(20 * time.Minute)
 			d.out = nil
 			d.recall()
-		}, "ask fd00::7 in 0s"},
+		}, "probe fd00::7 in 0s"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDesk(false)
 			tt.do(d)
 			if diff := cmp.Diff(strings.Split(tt.want, "; "), strings.Split(strings.Join(d.out, "; "), "; ")); diff != "" {
-				t.Errorf("reports and questions (-want +got):\n%s", diff)
+				t.Errorf("reports and probes (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestListenOnlyAsksNobody(t *testing.T) {
+func TestListenOnlySendsNoProbes(t *testing.T) {
 	d := newDesk(true)
 	d.packet(macA, "192.168.1.7")
 	d.stale(macB, "192.168.1.8", 0)
@@ -250,8 +250,8 @@ func TestListenOnlyAsksNobody(t *testing.T) {
 	d.pass(time.Hour)
 	d.recall()
 	all := strings.Join(d.out, "\n")
-	if strings.Contains(all, "ask") || strings.Contains(all, "online=false") || !strings.Contains(all, "online=<nil>") {
-		t.Errorf("reports and questions:\n%s", all)
+	if strings.Contains(all, "probe") || strings.Contains(all, "online=false") || !strings.Contains(all, "online=<nil>") {
+		t.Errorf("reports and probes:\n%s", all)
 	}
 }
 
@@ -272,7 +272,7 @@ func TestFloodOfMadeUpAddresses(t *testing.T) {
 		d.hear(deskIf, sighting{mac: hwaddr{2, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}, addr: addr, proof: "flood"}, d.now)
 	}
 	if len(d.hosts) > maxUnconfirmed+200 || d.n > 1000 || len(d.out) > 4000 {
-		t.Errorf("%d neighbours, %d reports, %d reports and questions", len(d.hosts), d.n, len(d.out))
+		t.Errorf("%d neighbours, %d reports, %d reports and probes", len(d.hosts), d.n, len(d.out))
 	}
 	if d.dropped.IsZero() {
 		t.Error("that strangers are ignored is not noted")

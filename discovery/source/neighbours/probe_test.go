@@ -45,9 +45,9 @@ func TestSweepable(t *testing.T) {
 	}
 }
 
-// drain asks as fast as it may for a time; answered says which addresses the
+// drain probes as fast as it may for a time; answered says which addresses the
 // kernel can resolve at once.
-func drain(a *asker, from time.Time, during time.Duration, answered func(netip.Addr) bool) (asked []netip.Addr, at []time.Time, mostOpen int) {
+func drain(a *probeQueue, from time.Time, during time.Duration, answered func(netip.Addr) bool) (probed []netip.Addr, at []time.Time, mostOpen int) {
 	for now := from; now.Before(from.Add(during)); {
 		addr, wait := a.take(now)
 		if !addr.IsValid() {
@@ -57,32 +57,32 @@ func drain(a *asker, from time.Time, during time.Duration, answered func(netip.A
 			now = now.Add(wait)
 			continue
 		}
-		asked, at = append(asked, addr), append(at, now)
+		probed, at = append(probed, addr), append(at, now)
 		mostOpen = max(mostOpen, len(a.busy))
 		if answered(addr) {
 			a.decided(addr)
 		}
 	}
-	return asked, at, mostOpen
+	return probed, at, mostOpen
 }
 
-func TestAskerKeepsItsLimits(t *testing.T) {
+func TestProbeQueueKeepsItsLimits(t *testing.T) {
 	start := time.Unix(1_000_000, 0)
 	for name, answered := range map[string]func(netip.Addr) bool{
-		"nobody answers":  func(netip.Addr) bool { return false },
+		"no one answers":  func(netip.Addr) bool { return false },
 		"everyone does":   func(netip.Addr) bool { return true },
 		"half of them do": func(a netip.Addr) bool { return a.As4()[3]%2 == 0 },
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := newAsker()
+			a := newProbeQueue()
 			want := slices.Collect(sweepable(discovery.Networks{Looked: []discovery.Network{onNetwork("10.0.0.0/22", "10.0.0.1")}}))
 			for _, addr := range want {
 				a.add(addr, start)
 				a.add(addr, start) // once is enough
 			}
-			asked, at, mostOpen := drain(a, start, time.Minute, answered)
-			if diff := cmp.Diff(want, asked, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
-				t.Errorf("asked (-want +got):\n%s", diff)
+			probed, at, mostOpen := drain(a, start, time.Minute, answered)
+			if diff := cmp.Diff(want, probed, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+				t.Errorf("probed (-want +got):\n%s", diff)
 			}
 			if mostOpen > maxOpen {
 				t.Errorf("%d open at once", mostOpen)
@@ -97,8 +97,8 @@ func TestAskerKeepsItsLimits(t *testing.T) {
 	}
 }
 
-func TestAskerWaitsBetweenQuestionsToOneAddress(t *testing.T) {
-	a, start := newAsker(), time.Unix(1_000_000, 0)
+func TestProbeQueueWaitsBetweenProbesOfOneAddress(t *testing.T) {
+	a, start := newProbeQueue(), time.Unix(1_000_000, 0)
 	addr := netip.MustParseAddr("10.0.0.7")
 	a.add(addr, start.Add(time.Second))
 	if got, wait := a.take(start); got.IsValid() || wait != time.Second {
@@ -109,8 +109,8 @@ func TestAskerWaitsBetweenQuestionsToOneAddress(t *testing.T) {
 	}
 	a.decided(addr)
 	a.add(addr, start.Add(time.Second))
-	if got, wait := a.take(start.Add(time.Second)); got.IsValid() || wait != askGap {
-		t.Errorf("again: %v, wait %v, want %v", got, wait, askGap)
+	if got, wait := a.take(start.Add(time.Second)); got.IsValid() || wait != probeGap {
+		t.Errorf("again: %v, wait %v, want %v", got, wait, probeGap)
 	}
 	a.keep(func(netip.Addr) bool { return false })
 	if got, wait := a.take(start.Add(time.Hour)); got.IsValid() || wait != 0 {
@@ -118,15 +118,15 @@ func TestAskerWaitsBetweenQuestionsToOneAddress(t *testing.T) {
 	}
 }
 
-func TestAskerBoundsItsQueue(t *testing.T) {
-	a, now := newAsker(), time.Unix(1_000_000, 0)
+func TestProbeQueueIsBounded(t *testing.T) {
+	a, now := newProbeQueue(), time.Unix(1_000_000, 0)
 	addr := netip.MustParseAddr("fd00::1")
 	for range 3 * maxQueued {
 		a.add(addr, now)
 		addr = addr.Next()
 	}
 	if len(a.queue) != maxQueued || len(a.queued) != maxQueued {
-		t.Errorf("%d questions are queued, %d known", len(a.queue), len(a.queued))
+		t.Errorf("%d probes are queued, %d known", len(a.queue), len(a.queued))
 	}
 	drain(a, now, time.Hour, func(netip.Addr) bool { return false })
 	a.forget(now.Add(2 * time.Hour))

@@ -18,60 +18,59 @@ import (
 )
 
 const (
-	// The limit of DESIGN section 9: addresses of which the kernel does not know
-	// yet who has them. More would push other entries out of its neighbour table
-	// (gc_thresh2 is 512).
+	// The limit of DESIGN section 9: addresses that the kernel is still resolving.
+	// More would push other entries out of its neighbour table (gc_thresh2 is 512).
 	maxOpen   = 256
 	maxQueued = 4096
 	// openFor is how long the kernel needs at most to give an address up: three
 	// ARP requests a second apart.
 	openFor = 4 * time.Second
-	// askGap is the least time between two questions to one address.
-	askGap = 2 * time.Second
+	// probeGap is the least time between two probes of one address.
+	probeGap = 2 * time.Second
 
 	// discard is the port that throws everything away (RFC 863).
 	discard = 9
 )
 
-// asker decides when to ask the kernel to resolve which address. It does no I/O.
-type asker struct {
-	queue  []question // by due time
+// probeQueue decides when the kernel is made to resolve which address. It does no I/O.
+type probeQueue struct {
+	queue  []plannedProbe // by due time
 	queued map[netip.Addr]bool
-	open   map[netip.Addr]time.Time // asked and not decided, or just decided
-	busy   map[netip.Addr]bool      // asked and not decided
+	open   map[netip.Addr]time.Time // probed and not decided, or just decided
+	busy   map[netip.Addr]bool      // probed and not decided
 }
 
-type question struct {
+type plannedProbe struct {
 	addr netip.Addr
 	due  time.Time
 }
 
-func newAsker() *asker {
-	return &asker{queued: map[netip.Addr]bool{}, open: map[netip.Addr]time.Time{}, busy: map[netip.Addr]bool{}}
+func newProbeQueue() *probeQueue {
+	return &probeQueue{queued: map[netip.Addr]bool{}, open: map[netip.Addr]time.Time{}, busy: map[netip.Addr]bool{}}
 }
 
-// add plans a question, unless one to the address is planned already. A full
-// queue drops it: whoever floods us does not get memory for it.
-func (a *asker) add(addr netip.Addr, due time.Time) {
+// add plans a probe, unless one of the address is planned already. A full queue
+// drops it, so that a flood of addresses costs no memory.
+func (a *probeQueue) add(addr netip.Addr, due time.Time) {
 	if a.queued[addr] || len(a.queue) >= maxQueued {
 		return
 	}
-	if last, ok := a.open[addr]; ok && due.Before(last.Add(askGap)) {
-		due = last.Add(askGap)
+	if last, ok := a.open[addr]; ok && due.Before(last.Add(probeGap)) {
+		due = last.Add(probeGap)
 	}
-	i, _ := slices.BinarySearchFunc(a.queue, due, func(q question, due time.Time) int {
+	i, _ := slices.BinarySearchFunc(a.queue, due, func(q plannedProbe, due time.Time) int {
 		if q.due.After(due) {
 			return 1
 		}
 		return -1
 	})
-	a.queue = slices.Insert(a.queue, i, question{addr, due})
+	a.queue = slices.Insert(a.queue, i, plannedProbe{addr, due})
 	a.queued[addr] = true
 }
 
-// take returns the address to ask now. Without one it returns how long to wait;
+// take returns the address to probe now. Without one it returns how long to wait;
 // 0 if nothing is planned.
-func (a *asker) take(now time.Time) (addr netip.Addr, wait time.Duration) {
+func (a *probeQueue) take(now time.Time) (addr netip.Addr, wait time.Duration) {
 	if len(a.queue) == 0 {
 		return netip.Addr{}, 0
 	}
@@ -90,11 +89,11 @@ func (a *asker) take(now time.Time) (addr netip.Addr, wait time.Duration) {
 	return addr, 0
 }
 
-// decided notes that the kernel knows who has the address, or that nobody has.
-func (a *asker) decided(addr netip.Addr) { delete(a.busy, addr) }
+// decided notes that the kernel has resolved the address, or has given up.
+func (a *probeQueue) decided(addr netip.Addr) { delete(a.busy, addr) }
 
 // forget drops what is over.
-func (a *asker) forget(now time.Time) {
+func (a *probeQueue) forget(now time.Time) {
 	for addr, at := range a.open {
 		if now.Sub(at) >= openFor {
 			delete(a.open, addr)
@@ -103,9 +102,9 @@ func (a *asker) forget(now time.Time) {
 	}
 }
 
-// keep drops planned questions to addresses that are no longer to be asked.
-func (a *asker) keep(ok func(netip.Addr) bool) {
-	a.queue = slices.DeleteFunc(a.queue, func(q question) bool {
+// keep drops the planned probes of addresses for which ok is false.
+func (a *probeQueue) keep(ok func(netip.Addr) bool) {
+	a.queue = slices.DeleteFunc(a.queue, func(q plannedProbe) bool {
 		if ok(q.addr) {
 			return false
 		}
@@ -147,23 +146,23 @@ func lastOf(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(b)
 }
 
-// asksocket sends the questions: one byte by UDP to the discard port, which
-// needs no privilege and makes the kernel ask who has the address.
-type asksocket struct{ four, six *net.UDPConn }
+// probeSocket sends the probes: one byte by UDP to the discard port, which needs
+// no privilege and makes the kernel resolve the address.
+type probeSocket struct{ four, six *net.UDPConn }
 
-// openAsksocket opens sockets in the network namespace of the calling thread.
+// openProbeSocket opens sockets in the network namespace of the calling thread.
 // A hub without IPv6 has none for it.
-func openAsksocket() (*asksocket, error) {
+func openProbeSocket() (*probeSocket, error) {
 	four, err := net.ListenUDP("udp4", nil)
 	if err != nil {
-		return nil, fmt.Errorf("open socket for questions: %w", err)
+		return nil, fmt.Errorf("open socket for probes: %w", err)
 	}
-	// What has one hop to live reaches nobody beyond the home's own network.
+	// A packet with one hop to live stays within the home's own network.
 	if err := ipv4.NewConn(four).SetTTL(1); err != nil {
 		_ = four.Close()
-		return nil, fmt.Errorf("limit questions to one hop: %w", err)
+		return nil, fmt.Errorf("limit probes to one hop: %w", err)
 	}
-	s := &asksocket{four: four}
+	s := &probeSocket{four: four}
 	_ = four.SetWriteBuffer(1 << 20) // the kernel holds them until resolved
 	_ = four.SetReadBuffer(1)        // nothing is ever read
 	if six, err := net.ListenUDP("udp6", nil); err == nil {
@@ -177,15 +176,15 @@ func openAsksocket() (*asksocket, error) {
 	return s, nil
 }
 
-func (s *asksocket) close() {
+func (s *probeSocket) close() {
 	_ = s.four.Close()
 	if s.six != nil {
 		_ = s.six.Close()
 	}
 }
 
-// ask sends one question.
-func (s *asksocket) ask(addr netip.Addr) error {
+// send sends one probe.
+func (s *probeSocket) send(addr netip.Addr) error {
 	c := s.four
 	if addr.Is6() {
 		c = s.six
@@ -207,32 +206,32 @@ func (s *asksocket) ask(addr netip.Addr) error {
 	return err
 }
 
-// Resolve makes the kernel find out who has an on-link address, by sending it
-// one byte by UDP to the discard port; the answer comes as an observation of
-// this source. The caller says that the address is on link, counts the packet
-// and keeps to a pace. The datagram cannot leave the local network. Addresses
+// Resolve makes the kernel resolve an on-link address, by sending it one byte by
+// UDP to the discard port; the answer comes as an observation of this source. The
+// caller makes sure that the address is on link, counts the packet and keeps to a
+// pace. The datagram cannot leave the local network. Addresses
 // outside the ranges for home networks, but for global IPv6 ones, are refused.
 func Resolve(ctx context.Context, addr netip.Addr) error {
 	addr = addr.Unmap()
-	if !askable(addr) {
+	if !probeable(addr) {
 		return fmt.Errorf("resolve %q: not the address of a device at home", addr)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s, err := openAsksocket()
+	s, err := openProbeSocket()
 	if err != nil {
 		return fmt.Errorf("resolve %q: %w", addr, err)
 	}
 	defer s.close()
-	if err := s.ask(addr); err != nil {
+	if err := s.send(addr); err != nil {
 		return fmt.Errorf("resolve %q: %w", addr, err)
 	}
 	return nil
 }
 
-// askable reports whether the address may be asked at all (threat T22).
-func askable(a netip.Addr) bool {
+// probeable reports whether the address may be probed at all (threat T22).
+func probeable(a netip.Addr) bool {
 	if a.IsLinkLocalUnicast() {
 		return a.Is4() || a.Zone() != ""
 	}
