@@ -336,9 +336,7 @@ func rootIdent(x ast.Expr) *ast.Ident {
 // pending are the words that stand in the vocabulary before anything sets them,
 // each with what will. A word that is set has no place here.
 var pending = map[string]string{
-	"ftp.banner": "a probe of FTP",
 	"sip.server": "a probe of SIP",
-	"ssh.banner": "a probe of SSH",
 	"wsd.scopes": "a source or probe of WS-Discovery",
 	"wsd.types":  "a source or probe of WS-Discovery",
 }

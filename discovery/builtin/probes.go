@@ -7,6 +7,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/product/esphome"
 	"github.com/thingwarden/thingwarden/discovery/product/shelly"
 	"github.com/thingwarden/thingwarden/discovery/product/tasmota"
+	"github.com/thingwarden/thingwarden/discovery/protocol/ftp"
 	"github.com/thingwarden/thingwarden/discovery/protocol/homekit"
 	"github.com/thingwarden/thingwarden/discovery/protocol/http"
 	"github.com/thingwarden/thingwarden/discovery/protocol/igd"
@@ -14,6 +15,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/protocol/mqtt"
 	"github.com/thingwarden/thingwarden/discovery/protocol/natpmp"
 	"github.com/thingwarden/thingwarden/discovery/protocol/rtsp"
+	"github.com/thingwarden/thingwarden/discovery/protocol/ssh"
 	"github.com/thingwarden/thingwarden/discovery/protocol/telnet"
 	"github.com/thingwarden/thingwarden/discovery/protocol/upnp"
 )
@@ -21,6 +23,7 @@ import (
 // Probes are all probes, sorted by name.
 var Probes = []*prober.Probe{
 	esphome.Probe,
+	ftp.Probe,
 	homekit.Probe,
 	http.Probe,
 	igd.Probe,
@@ -29,6 +32,7 @@ var Probes = []*prober.Probe{
 	natpmp.Probe,
 	rtsp.Probe,
 	shelly.Probe,
+	ssh.Probe,
 	tasmota.Probe,
 	telnet.Probe,
 	upnp.Probe,
