@@ -168,6 +168,8 @@ type finding struct {
 	Likely, Accepted                     bool
 	Unfold                               bool // with its steps at once
 	Summary, Evidence                    string
+	Proof                                string // as it came over the network
+	Differs                              bool   // what to do is not as for the other devices of a list
 	Since                                stamp
 	Steps, Refs                          []string
 	Device                               deviceRef
@@ -179,7 +181,7 @@ func (f frame) finding(d report.Device, x policy.Finding) finding {
 	v := finding{
 		Policy: fact.Clean(p.ID, maxInfo), Title: fact.Clean(p.Title, 200), Severity: x.Severity.String(), Due: due(x.Severity), Remark: remark(x),
 		Likely: x.Confidence() == policy.Likely, Accepted: x.Status == policy.Accepted, severity: x.Severity,
-		Summary: fact.Clean(x.Summary(), 2000), Evidence: report.Evidence(x), Steps: steps(x.Remedy()), Since: f.stamp(x.Since), Device: f.ref(d),
+		Summary: fact.Clean(x.Summary(), 2000), Evidence: fact.Clean(report.Evidence(x), maxText), Proof: report.Proof(x), Steps: steps(x.Remedy()), Since: f.stamp(x.Since), Device: f.ref(d),
 	}
 	for _, r := range p.Refs {
 		v.Refs = append(v.Refs, fact.Clean(r, maxInfo))

@@ -14,7 +14,7 @@ import (
 const (
 	maxStreams = 16
 	// lookEvery is how often a stream looks for a newer snapshot.
-	lookEvery = 2 * time.Second
+	lookEvery = 3 * time.Second
 	// heartbeat keeps proxies from ending a stream that has nothing to say.
 	heartbeat = 25 * time.Second
 )

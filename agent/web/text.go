@@ -3,7 +3,7 @@ package web
 import (
 	"cmp"
 	"fmt"
-	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -181,17 +181,13 @@ func iconOf(d report.Device) string {
 	return "device"
 }
 
-var number = regexp.MustCompile(`^\d+\. +`)
-
-// steps are the lines of a remedy, without their numbers.
-func steps(s string) []string {
-	var out []string
-	for line := range strings.SplitSeq(s, "\n") {
-		if line = number.ReplaceAllString(fact.Clean(line, 2000), ""); line != "" {
-			out = append(out, line)
-		}
+// steps are those of a remedy.
+func steps(remedy string) []string {
+	all := policy.RemedySteps(remedy)
+	for i, s := range all {
+		all[i] = fact.Clean(s, 2000)
 	}
-	return out
+	return slices.DeleteFunc(all, func(s string) bool { return s == "" })
 }
 
 // value writes a fact's value.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/thingwarden/thingwarden/policy"
 )
@@ -53,6 +54,7 @@ func byProblem(all []finding) (out []problem) {
 			at[x.Policy] = i
 			out = append(out, problem{finding: x})
 		}
+		x.Differs = known && (x.Summary != out[i].Summary || !slices.Equal(x.Steps, out[i].Steps))
 		out[i].On = append(out[i].On, x)
 	}
 	return out

@@ -326,5 +326,6 @@ func large(n int) *report.Snapshot {
 		d.IDs = []discovery.Identifier{ip(fmt.Sprintf("192.0.2.%d", i%250)), mac(fmt.Sprintf("ec%010x", i*7919))}
 		s.Devices = append(s.Devices, d)
 	}
+	report.Titles(s.Devices)
 	return s
 }
