@@ -67,7 +67,7 @@ func hubEntities(state map[string]string) map[string]shown {
 		"matter_window_open":   {domain: "binary_sensor", category: "diagnostic", name: "Matter pairing window open", class: "opening"},
 		"check":                {domain: "button", name: "Scan again"},
 		"event_device": {domain: "event", name: "New device", attr: map[string]any{
-			"event_types": []any{"device_appeared", "device_returned", "device_gone", "device_trusted"}}},
+			"event_types": []any{"device_appeared", "device_identified", "device_returned", "device_gone", "device_trusted"}}},
 		"event_finding": {domain: "event", name: "Finding", attr: map[string]any{
 			"event_types": []any{"finding_opened", "finding_worsened", "finding_resolved", "finding_accepted", "finding_expired"}}},
 	}
@@ -83,6 +83,7 @@ func deviceEntities(problem, score, trusted string, attr map[string]any) map[str
 	return map[string]shown{
 		"problem": {domain: "binary_sensor", name: "Security problem", state: problem, class: "problem", attr: attr},
 		"score":   {domain: "sensor", name: "Security score", state: score},
+		"worst":   {domain: "sensor", name: "Worst finding", state: attr["severity"].(string), class: "enum"},
 		"trusted": {domain: "switch", category: "config", name: "Trusted", state: trusted},
 		"check":   {domain: "button", category: "config", name: "Check now", state: "unknown"},
 	}
@@ -94,7 +95,7 @@ func (w *world) testEntities(t *testing.T) {
 	got := w.settled(s)
 
 	want := hubEntities(map[string]string{
-		"worst": "high", "score": "80", "health": "off", "critical_open": "off",
+		"worst": "high", "score": "82", "health": "off", "critical_open": "off",
 		"critical": "0", "high": "1", "medium": "0", "low": "1", "info": "0",
 		"zigbee_join_open": "unknown", "zwave_inclusion_open": "unknown", "matter_window_open": "unknown",
 		"check": "unknown", "event_device": "unknown",
