@@ -111,7 +111,7 @@ func (w *world) testEntities(t *testing.T) {
 
 	finding := shown{domain: "binary_sensor", category: "diagnostic", state: "on", class: "problem"}
 	telnet, homekit := finding, finding
-	telnet.name = "Old-style remote log-in (Telnet) is open"
+	telnet.name = "Telnet log-in is open"
 	telnet.attr = map[string]any{
 		"policy": "telnet-open", "status": "open", "severity": "high", "confidence": "sure",
 		"rules": []any{2.0, 4.0}, "standards": []any{"ETSI EN 303 645 5.6-5", "OWASP IoT 2018 I2"},
@@ -137,7 +137,7 @@ func (w *world) testEntities(t *testing.T) {
 			}
 		}
 	}
-	if e, _ := got[camera+"_telnet_open"].Attr["evidence"].(string); !strings.Contains(e, "tcp/23") {
+	if e, _ := got[camera+"_telnet_open"].Attr["evidence"].(string); !strings.Contains(e, "port 23") {
 		t.Errorf("evidence of Telnet %q, want the port in it", e)
 	}
 }
