@@ -104,7 +104,7 @@ func (w *world) testDashboard(t *testing.T) {
 	newcomer := s.devices()[macID(w.newcomer)]
 	want := []string{
 		"<b>Critical</b>", "x(javascript:alert(1))", "http: //evil.example",
-		"<b>High</b>: Espressif device 53:01: Old-style remote log-in (Telnet) is open</summary>",
+		"<b>High</b>: Espressif device 53:01: Telnet log-in is open</summary>",
 		"**Seen:** tcp/23", "- [" + newcomer.Name + "](/config/devices/device/" + newcomer.ID + "), since 20",
 		"4 devices, 2 with a problem.",
 	}

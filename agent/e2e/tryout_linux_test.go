@@ -19,7 +19,7 @@ func TestRunWithNothingConfigured(t *testing.T) {
 	for _, want := range []string{
 		"small one for trying out listens on 127.0.0.1:1883",
 		"10.99.0.0/24 on lan0",
-		"Old-style remote log-in (Telnet) is open",
+		"Telnet log-in is open",
 		"Password is sent in the clear",
 		"Open for pairing with HomeKit",
 	} {
