@@ -105,7 +105,7 @@ func (w *world) testDashboard(t *testing.T) {
 	want := []string{
 		"<b>Critical</b>", "x(javascript:alert(1))", "http: //evil.example",
 		"<b>High</b>: Espressif device 53:01: Telnet log-in is open</summary>",
-		"**Seen:** tcp/23", "- [" + newcomer.Name + "](/config/devices/device/" + newcomer.ID + "), since 20",
+		"**Seen:** A Telnet log-in answers on TCP port 23", "- [" + newcomer.Name + "](/config/devices/device/" + newcomer.ID + "), since 20",
 		"4 devices, 2 with a problem.",
 	}
 	var got string
