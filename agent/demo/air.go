@@ -100,7 +100,7 @@ func pause(ctx context.Context, wait time.Duration, wake <-chan struct{}) bool {
 	return true
 }
 
-// multicastDNS is a mdns.Air.
+// multicastDNS is a mdns.Feed.
 func (h *Home) multicastDNS(ctx context.Context, hear func(netip.Addr, []byte)) {
 	h.follow(ctx, 0, func(d *device) {
 		messages := make([][]service, 0, 2)

@@ -295,7 +295,7 @@ func checkHealth(t *testing.T, s *report.Snapshot) {
 		}
 	}
 	want := []string{"mdns degraded: The device at 192.0.2.66 announces services of other devices, as a multicast DNS repeater does. " +
-		"What it says about them is not used."}
+		"Thingwarden ignores what it announces for them."}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("health (-want +got):\n%s", diff)
 	}

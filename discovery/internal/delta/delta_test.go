@@ -30,9 +30,9 @@ func TestReport(t *testing.T) {
 	}{
 		{"nothing new", []step{{name: "Lamp", want: "Lamp"}, {after: time.Second, name: "Lamp"}}},
 		{"a new name", []step{{name: "Lamp", want: "Lamp"}, {after: time.Second, name: "Hall", want: "Hall"}}},
-		{"a word that went", []step{{class: "light", want: "class=light"}, {after: time.Second, want: "class unknown: not-told"}, {after: time.Second}}},
+		{"a fact that went", []step{{class: "light", want: "class=light"}, {after: time.Second, want: "class unknown: not-told"}, {after: time.Second}}},
 		{"services that went", []step{{services: web, want: "1 services"}, {after: time.Second, want: "0 services"}}},
-		{"a sign of life", []step{{name: "Lamp", want: "Lamp"}, {after: time.Minute, name: "Lamp", want: "no words"}, {after: time.Second, name: "Lamp"}}},
+		{"a sign of life", []step{{name: "Lamp", want: "Lamp"}, {after: time.Minute, name: "Lamp", want: "no facts"}, {after: time.Second, name: "Lamp"}}},
 		{"none", []step{{name: "Lamp", want: "Lamp"}, {after: time.Minute, name: "Lamp", quiet: true}}},
 		{"again", []step{{name: "Lamp", want: "Lamp"}, {after: time.Second, name: "Lamp", again: true, want: "Lamp"}}},
 	}
@@ -47,7 +47,7 @@ func TestReport(t *testing.T) {
 					fact.DeviceClass.Set(e, s.class, "")
 				}
 				if s.again {
-					m.AllAgain()
+					m.RepeatAll()
 				}
 				var got []string
 				o := discovery.Observation{About: []discovery.Identifier{lamp}, Name: s.name, Services: s.services, Facts: e, Quiet: s.quiet}
@@ -60,8 +60,8 @@ func TestReport(t *testing.T) {
 				t.Errorf("keys (-want +got):\n%s", d)
 			}
 			m.Forget("lamp")
-			if _, ok := m.Told("lamp"); ok {
-				t.Error("a thing that was forgotten is known")
+			if _, ok := m.Last("lamp"); ok {
+				t.Error("a forgotten thing is still known")
 			}
 		})
 	}
@@ -69,7 +69,7 @@ func TestReport(t *testing.T) {
 
 func describe(o discovery.Observation) string {
 	if o.Facts == nil {
-		return "no words"
+		return "no facts"
 	}
 	parts := []string{o.Name}
 	if o.Services != nil {

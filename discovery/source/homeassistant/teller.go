@@ -43,7 +43,7 @@ func (t *teller) begin(now time.Time) {
 	t.live = true
 	t.home.begin(now)
 	t.forgetAt, t.repeatAt = now.Add(forgetEvery), now.Add(repeatEvery)
-	t.told.AllAgain()
+	t.told.RepeatAll()
 }
 
 // due reports whether time alone makes it needed to tell something.
@@ -55,7 +55,7 @@ func (t *teller) due(now time.Time) bool {
 	}
 	if !now.Before(t.repeatAt) {
 		t.repeatAt = now.Add(repeatEvery)
-		t.told.AllAgain()
+		t.told.RepeatAll()
 		changed = true
 	}
 	return changed
@@ -100,7 +100,7 @@ func (t *teller) withdraw(ctx context.Context, all *things, next map[string]bool
 		if ctx.Err() != nil {
 			return
 		}
-		old, _ := t.told.Told(key)
+		old, _ := t.told.Last(key)
 		t.told.Forget(key)
 		if slices.ContainsFunc(old.About, all.knows) {
 			continue
@@ -111,7 +111,7 @@ func (t *teller) withdraw(ctx context.Context, all *things, next map[string]bool
 	if weak {
 		// The address may be that of a device of which more was told by its MAC, and
 		// that went with it.
-		t.told.AllAgain()
+		t.told.RepeatAll()
 	}
 }
 
@@ -138,8 +138,8 @@ func (t *teller) lost(ctx context.Context) {
 			return
 		}
 		ev := fact.New(Name, t.env.Now())
-		old, _ := t.told.Told(key)
-		for _, n := range old.Words {
+		old, _ := t.told.Last(key)
+		for _, n := range old.Facts {
 			if slices.Contains(passing, n.Name) {
 				ev.MarkUnknown(n.Name, fact.SourceDown)
 			}

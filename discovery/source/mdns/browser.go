@@ -28,7 +28,7 @@ const (
 	breather = 2 * time.Millisecond
 	// perRecord makes looking at a host that announces a lot rarer.
 	perRecord = 100 * time.Microsecond
-	// silence is how long no answer at all may come before that is told.
+	// silence is how long no answer at all may come before that is reported.
 	silence = 10 * time.Second
 	// proven is how long a host must have been heard before it is kept in favour
 	// of new ones when there are too many.
@@ -53,7 +53,7 @@ type browser struct {
 
 	started time.Time // when the first link came up
 	heard   bool      // an answer of another host has come
-	status  string    // what was told last; "-" before anything was
+	status  string    // the text last given to Env.Health; "-" before the first
 }
 
 func newBrowser(env discovery.Env, send func(linkID, []byte), want func(target), report func(discovery.Observation)) *browser {
@@ -91,7 +91,7 @@ func (b *browser) run(ctx context.Context, in inbox) error {
 	}
 }
 
-// setLinks follows the networks that are looked at.
+// setLinks follows the watched networks.
 func (b *browser) setLinks(want map[linkID]linkInfo, now time.Time) {
 	b.wake = now
 	for id := range b.links {
@@ -114,12 +114,12 @@ func (b *browser) setLinks(want map[linkID]linkInfo, now time.Time) {
 	b.checkOwners(b.env.Owners(), now)
 }
 
-// dropLink forgets a link. Its hosts have not gone: we cannot see them any more.
+// dropLink forgets a link. Its hosts have not gone, they are only out of reach.
 func (b *browser) dropLink(id linkID, now time.Time) {
 	delete(b.links, id)
 	for k, h := range b.hosts {
 		if k.link == id {
-			b.unsay(h, fact.SourceDown, now)
+			b.retract(h, fact.SourceDown, now)
 			b.remove(h)
 		}
 	}
@@ -148,7 +148,7 @@ func (b *browser) receive(p packet, now time.Time) {
 		return
 	}
 	if m.Response && len(m.Records) == 0 && m.Skipped > 0 {
-		return // nothing of it can be read
+		return // none of it is readable
 	}
 	if h == nil {
 		if h = b.admit(k, l, now); h == nil {
@@ -159,12 +159,12 @@ func (b *browser) receive(p packet, now time.Time) {
 	switch {
 	case m.Response:
 		b.answer(h, m, now)
-	case h.gone || now.Sub(h.toldAt) >= presentEvery:
+	case h.gone || now.Sub(h.reportedAt) >= presentEvery:
 		h.gone = false
 		h.wake(now)
 	}
-	if h.toldAt.IsZero() {
-		b.serve(h, now) // nobody waits for a new device
+	if h.reportedAt.IsZero() {
+		b.serve(h, now) // a new device is reported without delay
 	}
 	b.wake = earliest(b.wake, h.due)
 }
@@ -280,7 +280,7 @@ func (b *browser) senders(id linkID) []*host {
 	return out
 }
 
-// serve brings a host up to date: its cache, our questions, and what is said of it.
+// serve brings a host up to date: its cache, our questions, and its report.
 func (b *browser) serve(h *host, now time.Time) {
 	h.due = time.Time{}
 	h.wakeUnlessZero(h.expire(now))
@@ -291,9 +291,9 @@ func (b *browser) serve(h *host, now time.Time) {
 	}
 	h.refresh(now)
 	h.follow(now)
-	b.tell(h, now)
-	if typ, ok := h.unanswered(); ok && now.Sub(h.askedAt) > hourly {
-		h.askedAt = now
+	b.reportChange(h, now)
+	if typ, ok := h.unanswered(); ok && now.Sub(h.queriedAt) > hourly {
+		h.queriedAt = now
 		b.want(target{host: h.hostKey, iface: h.at.iface, typ: typ})
 	}
 	if len(h.records) == 0 {
@@ -301,7 +301,7 @@ func (b *browser) serve(h *host, now time.Time) {
 	}
 }
 
-// take follows instance names that the asker has found. They are a hint only:
+// take follows instance names that the querier has found. They are a hint only:
 // what counts is what the host then answers itself.
 func (b *browser) take(x hint, now time.Time) {
 	h := b.hosts[x.host]
@@ -318,16 +318,16 @@ func (b *browser) take(x hint, now time.Time) {
 	b.wake = now
 }
 
-// checkHealth tells how well we can see, on change, and returns when to look again.
+// checkHealth reports the source's health on change, and returns when to check again.
 func (b *browser) checkHealth(now time.Time) (again time.Time) {
 	problem := ""
 	switch end := b.started.Add(silence); {
 	case b.started.IsZero() || len(b.links) == 0:
-		problem = "No home network is open to multicast DNS, so devices that announce themselves are not seen."
+		problem = "No home network accepts multicast DNS, so Thingwarden does not see devices that announce themselves."
 	case !b.heard && now.Before(end):
 		return end
 	case !b.heard:
-		problem = "No device has answered on multicast DNS. In a container, give Thingwarden the host's network; on a Wi-Fi, check that multicast between devices is not blocked."
+		problem = "No device has answered on multicast DNS. In a container, give Thingwarden the host's network; on Wi-Fi, check that multicast between devices is not blocked."
 	default:
 		problem = b.reflectors()
 	}
@@ -344,21 +344,21 @@ func (b *browser) checkHealth(now time.Time) (again time.Time) {
 }
 
 func (b *browser) reflectors() string {
-	var who []netip.Addr
+	var repeaters []netip.Addr
 	for _, h := range b.hosts {
 		if h.foreign {
-			who = append(who, h.sender())
+			repeaters = append(repeaters, h.sender())
 		}
 	}
-	if len(who) == 0 {
+	if len(repeaters) == 0 {
 		return ""
 	}
-	slices.SortFunc(who, netip.Addr.Compare)
+	slices.SortFunc(repeaters, netip.Addr.Compare)
 	others := ""
-	if n := len(who) - 1; n > 0 {
+	if n := len(repeaters) - 1; n > 0 {
 		others = fmt.Sprintf(" (and %d more)", n)
 	}
-	return fmt.Sprintf("The device at %v%s announces services of other devices, as a multicast DNS repeater does. What it says about them is not used.", who[0], others)
+	return fmt.Sprintf("The device at %v%s announces services of other devices, as a multicast DNS repeater does. Thingwarden ignores what it announces for them.", repeaters[0], others)
 }
 
 // offers reports whether the host has anything of a service type.

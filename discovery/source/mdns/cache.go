@@ -11,10 +11,11 @@ import (
 )
 
 const (
-	// maxTTL bounds what a host can ask us to remember; live hosts are asked
-	// again long before. RFC 6762 section 10 recommends 75 minutes at most.
+	// maxTTL bounds the time to live that a host can demand; the records of live
+	// hosts are refreshed long before. RFC 6762 section 10 recommends 75 minutes at
+	// most.
 	maxTTL = 2 * time.Hour
-	// minRefresh is the shortest TTL for which we ask again before its end.
+	// minRefresh is the shortest TTL for which a record is refreshed before its end.
 	minRefresh = 10 * time.Second
 	// lastSecond is how long a record stays after a goodbye or after another
 	// took its place (RFC 6762 sections 10.1 and 10.2).
@@ -31,7 +32,7 @@ const (
 	cacheFlush       = 1 << 15   // top bit of a record's class (RFC 6762 section 10.2)
 )
 
-// key is what a question asks for: a name in canonical form and a type.
+// key is the subject of a question: a name in canonical form and a type.
 type key struct {
 	name string
 	typ  uint16
@@ -50,7 +51,7 @@ type record struct {
 
 	ttl                        time.Duration
 	created, received, expires time.Time
-	refreshed                  int // how many of refreshAt have been asked
+	refreshed                  int // how many of refreshAt have passed
 }
 
 func (r *record) size() int {
@@ -108,7 +109,7 @@ func (r *record) isServicePTR() bool {
 // amount counts records and their bytes.
 type amount struct{ records, bytes int }
 
-// cache is what one sender says. Its maps are never shared.
+// cache holds the records of one sender. Its maps are never shared.
 type cache struct {
 	records map[key]map[string]*record
 	amount

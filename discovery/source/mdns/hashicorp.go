@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	askFor   = 500 * time.Millisecond
-	askPause = 30 * time.Second
-	// askLimit is how many datagrams may come in while a question is out. The
-	// library sends one for each that it does not understand, so a flood must not
-	// make it send without end (500 ms at most, and this many).
-	askLimit = 100
+	queryTimeout = 500 * time.Millisecond
+	queryPause   = 30 * time.Second
+	// queryLimit is how many datagrams may come in while a query is out. The library
+	// sends one for each that it does not understand, so a flood must not make it
+	// send without end (500 ms at most, and this many).
+	queryLimit = 100
 	// ownPort is that of Thingwarden's page.
 	ownPort = 8099
 )
@@ -33,91 +33,91 @@ type target struct {
 	typ   string // "_http._tcp.local."
 }
 
-// hint is what asking a target brought.
+// hint is the result of querying a target.
 type hint struct {
 	host      hostKey
 	instances []string
 }
 
-// asker puts single questions from an ephemeral port, which responders answer by
-// unicast: that gets through where a Wi-Fi loses multicast. It never makes facts,
-// since the library does not say who answered. The library listens on the
+// querier sends single queries from an ephemeral port, which responders answer by
+// unicast: that gets through where Wi-Fi loses multicast. It never makes facts,
+// since the library does not reveal which host answered. The library listens on the
 // interface of the default route besides, and fails on a hub without one.
-type asker struct {
+type querier struct {
 	env     discovery.Env
 	socks   *sockets
 	targets chan target
 	hints   chan<- hint
 }
 
-func newAsker(env discovery.Env, socks *sockets, hints chan<- hint) *asker {
-	return &asker{env: env, socks: socks, targets: make(chan target, 4), hints: hints}
+func newQuerier(env discovery.Env, socks *sockets, hints chan<- hint) *querier {
+	return &querier{env: env, socks: socks, targets: make(chan target, 4), hints: hints}
 }
 
-// want asks as soon as there is time. When there is much to ask the rest is left
-// for the next hour.
-func (a *asker) want(t target) {
+// request queues a query. When the queue is full, the target is left for the next
+// hour.
+func (q *querier) request(t target) {
 	select {
-	case a.targets <- t:
+	case q.targets <- t:
 	default:
 	}
 }
 
-func (a *asker) run(ctx context.Context) error {
+func (q *querier) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case t := <-a.targets:
-			a.serve(ctx, t)
+		case t := <-q.targets:
+			q.serve(ctx, t)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(askPause):
+		case <-time.After(queryPause):
 		}
 	}
 }
 
-func (a *asker) serve(ctx context.Context, t target) {
-	found, err := a.ask(ctx, t)
+func (q *querier) serve(ctx context.Context, t target) {
+	found, err := q.query(ctx, t)
 	if err != nil {
-		a.env.Log.Debug("targeted multicast DNS query failed", "type", t.typ, "interface", t.iface, "error", err)
+		q.env.Log.Debug("targeted multicast DNS query failed", "type", t.typ, "interface", t.iface, "error", err)
 		return
 	}
 	if len(found) == 0 {
 		return
 	}
 	select {
-	case a.hints <- hint{t.host, found}:
+	case q.hints <- hint{t.host, found}:
 	case <-ctx.Done():
 	}
 }
 
-func (a *asker) ask(ctx context.Context, t target) ([]string, error) {
+func (q *querier) query(ctx context.Context, t target) ([]string, error) {
 	ifi, err := net.InterfaceByIndex(t.host.link.index)
 	if err != nil {
 		return nil, fmt.Errorf("find interface %q: %w", t.iface, err)
 	}
 	typ, ok := dnssd.ServiceType(t.typ)
 	if !ok {
-		return nil, fmt.Errorf("ask for %q: not a service type", t.typ)
+		return nil, fmt.Errorf("query %q: not a service type", t.typ)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	before := a.socks.received.Load()
-	a.socks.limit.Store(&limit{before + askLimit, cancel})
-	defer a.socks.limit.Store(nil)
+	before := q.socks.received.Load()
+	q.socks.limit.Store(&limit{before + queryLimit, cancel})
+	defer q.socks.limit.Store(nil)
 	entries := make(chan *mdns.ServiceEntry, 64)
 	err = mdns.QueryContext(ctx, &mdns.QueryParam{
-		Service: typ, Timeout: askFor, Interface: ifi, Entries: entries,
+		Service: typ, Timeout: queryTimeout, Interface: ifi, Entries: entries,
 		DisableIPv4: t.host.link.v6, DisableIPv6: !t.host.link.v6,
-		Logger: slog.NewLogLogger(a.env.Log.Handler(), slog.LevelDebug),
+		Logger: slog.NewLogLogger(q.env.Log.Handler(), slog.LevelDebug),
 	})
-	// One question, and at most one more for each datagram heard.
-	a.env.Sent(netip.Addr{}, 1+int(a.socks.received.Load()-before), 0)
+	// One query, and at most one more for each datagram received.
+	q.env.Sent(netip.Addr{}, 1+int(q.socks.received.Load()-before), 0)
 	if err != nil {
-		return nil, fmt.Errorf("ask for %q on interface %q: %w", typ, t.iface, err)
+		return nil, fmt.Errorf("query %q on interface %q: %w", typ, t.iface, err)
 	}
 	close(entries)
 	var out []string
@@ -129,7 +129,7 @@ func (a *asker) ask(ctx context.Context, t target) ([]string, error) {
 	return out, nil
 }
 
-// advertiser announces Thingwarden on the links that are looked at.
+// advertiser announces Thingwarden on the watched links.
 type advertiser struct {
 	env     discovery.Env
 	servers map[int]*advert
@@ -166,7 +166,7 @@ func (a *advertiser) sync(open map[linkID]linkInfo) {
 		}
 		server, err := a.serve(index, links)
 		if err != nil {
-			a.env.Log.Warn("Thingwarden is not announced by multicast DNS", "interface", links[0].iface, "error", err)
+			a.env.Log.Warn("multicast DNS cannot announce Thingwarden", "interface", links[0].iface, "error", err)
 		}
 		a.servers[index] = &advert{links, server} // also after a failure: tried again on change
 	}

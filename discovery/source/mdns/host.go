@@ -14,17 +14,17 @@ import (
 const (
 	packetsPerSec = 50  // of one sender; more are dropped unread
 	packetsBurst  = 400 // a hub with many bridged accessories answers in many packets
-	// presentEvery is how often a host that is heard and says nothing new is reported.
+	// presentEvery is how often a host that is heard and has not changed is reported.
 	presentEvery = time.Minute
-	// repeatEvery is how often everything is reported again, so that words that
-	// age stay fresh.
+	// repeatEvery is how often everything is reported again, so that facts that age
+	// stay fresh.
 	repeatEvery = time.Hour
 	// forgetAfter is how long a host without records is remembered.
 	forgetAfter = 75 * time.Minute
 	// grace is how long the address of a service's host may take to arrive before
 	// the service counts without it.
 	grace = 1500 * time.Millisecond
-	// finished is when a new host has had the time to tell all about itself.
+	// finished is how long a new host has to announce all its services.
 	finished = 5 * time.Second
 )
 
@@ -37,33 +37,33 @@ type hostKey struct {
 type host struct {
 	hostKey
 	cache
-	at     *link
-	limit  *rate.Limiter // of its packets
-	asking *rate.Limiter // of our questions about it
+	at        *link
+	limit     *rate.Limiter // of its packets
+	questions *rate.Limiter // of our questions about it
 
 	owner       discovery.Identifier // of the address, as was known last; zero if never
 	first, last time.Time            // heard
 	due         time.Time            // when serve must be called
-	asks        map[key]*ask
+	followUps   map[key]*followUp
 	given       map[string]bool // service types that it made us browse
 
-	told    told
-	toldAt  time.Time         // when anything was reported; zero if nothing was
-	spoke   bool              // has had records
-	gone    bool              // withdrawn, and not heard since
-	doubted map[string]belief // names for which it gave others' addresses
-	force   bool              // report even what has not changed
-	matter  time.Time         // since when it is known to speak Matter
-	foreign bool              // describes other hosts as its own
-	greedy  bool              // has used up its share
-	garbled bool              // sends records that can't be read
-	askedAt time.Time         // when the asker was last sent
+	reported   reported
+	reportedAt time.Time         // time of the last report; zero if there was none
+	spoke      bool              // has had records
+	gone       bool              // withdrawn, and not heard since
+	doubted    map[string]belief // names for which it announced others' addresses
+	force      bool              // report even what has not changed
+	matter     time.Time         // since when it is known to speak Matter
+	foreign    bool              // describes other hosts as its own
+	greedy     bool              // has used up its share
+	garbled    bool              // sends unreadable records
+	queriedAt  time.Time         // when the querier was last used
 }
 
 func newHost(k hostKey, l *link, total *amount, now time.Time) *host {
 	return &host{
 		hostKey: k, cache: newCache(total), at: l, limit: rate.NewLimiter(packetsPerSec, packetsBurst),
-		asking: rate.NewLimiter(asksPerSec, asksBurst), first: now, last: now, due: now, asks: map[key]*ask{}, given: map[string]bool{}, doubted: map[string]belief{},
+		questions: rate.NewLimiter(questionsPerSec, questionsBurst), first: now, last: now, due: now, followUps: map[key]*followUp{}, given: map[string]bool{}, doubted: map[string]belief{},
 	}
 }
 
@@ -81,17 +81,17 @@ func (h *host) sender() netip.Addr {
 // wake makes serve be called at t or before.
 func (h *host) wake(t time.Time) { h.due = earliest(h.due, t) }
 
-// question goes on the link if there is room and the host's share is not used
-// up; else h is served again later.
+// question queues a question on the link if there is room and the host's share is
+// not used up; else h is served again later.
 func (h *host) question(k key, now time.Time) bool {
-	if !h.asking.AllowN(now, 1) || !h.at.enqueue(k) {
+	if !h.questions.AllowN(now, 1) || !h.at.enqueue(k) {
 		h.wake(now.Add(time.Second))
 		return false
 	}
 	return true
 }
 
-// refresh asks again for records near their end.
+// refresh queries records near their end.
 func (h *host) refresh(now time.Time) {
 	for k, same := range h.records {
 		for _, r := range same {
@@ -114,7 +114,7 @@ func (h *host) wakeUnlessZero(t time.Time) {
 func (h *host) missing() map[key]bool {
 	out := map[key]bool{}
 	want := func(k key) {
-		if !h.has(k) && len(out) < maxHostAsks {
+		if !h.has(k) && len(out) < maxHostQuestions {
 			out[k] = true
 		}
 	}
@@ -138,27 +138,27 @@ func (h *host) missing() map[key]bool {
 	return out
 }
 
-// follow asks for what is missing.
+// follow queries what is missing.
 func (h *host) follow(now time.Time) {
 	missing := h.missing()
-	for k := range h.asks {
+	for k := range h.followUps {
 		if !missing[k] {
-			delete(h.asks, k)
+			delete(h.followUps, k)
 		}
 	}
 	for k := range missing {
-		a := h.asks[k]
+		a := h.followUps[k]
 		if a == nil {
-			a = &ask{next: now.Add(askAt[0])}
-			h.asks[k] = a
+			a = &followUp{next: now.Add(followUpAt[0])}
+			h.followUps[k] = a
 		}
 		if !now.Before(a.next) {
 			pause := time.Second // no room
 			if h.question(k, now) {
 				a.tries++
 				pause = hourly
-				if a.tries < len(askAt) {
-					pause = askAt[a.tries]
+				if a.tries < len(followUpAt) {
+					pause = followUpAt[a.tries]
 				}
 			}
 			a.next = now.Add(pause)
@@ -168,10 +168,10 @@ func (h *host) follow(now time.Time) {
 }
 
 // unanswered returns a service type that the host names, of which it has shown
-// no instance though it was asked three times.
+// no instance after three queries.
 func (h *host) unanswered() (typ string, ok bool) {
-	for k, a := range h.asks {
-		if k.typ == dns.TypePTR && a.tries >= len(askAt) {
+	for k, a := range h.followUps {
+		if k.typ == dns.TypePTR && a.tries >= len(followUpAt) {
 			return k.name, true
 		}
 	}

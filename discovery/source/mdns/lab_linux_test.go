@@ -346,7 +346,7 @@ func TestLabHostileHost(t *testing.T) {
 }
 
 // TestLabUnaskedUnicast has a responder on hashicorp/mdns, which answers by
-// unicast whatever was asked. RFC 6762 section 6.7 wants such answers ignored:
+// unicast whatever the query was. RFC 6762 section 6.7 wants such answers ignored:
 // they could come from beyond the link.
 func TestLabUnaskedUnicast(t *testing.T) {
 	l := lab.New(t)
@@ -378,7 +378,7 @@ func TestLabUnaskedUnicast(t *testing.T) {
 	}
 }
 
-func TestLabAsker(t *testing.T) {
+func TestLabQuerier(t *testing.T) {
 	l := lab.New(t)
 	h := l.Host("printer")
 	h.Avahi(t, "printer", lab.AvahiService{Name: "Hall Printer", Type: "_ipp._tcp", Port: 631})
@@ -388,10 +388,10 @@ func TestLabAsker(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := discovery.Env{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Sent: func(netip.Addr, int, int) {}}
-	a := newAsker(env, newSockets(nil, env), nil)
-	got, err := a.ask(t.Context(), target{host: hostKey{linkID{ifi.Index, false}, h.IP()}, iface: "lan0", typ: "_ipp._tcp.local."})
+	a := newQuerier(env, newSockets(nil, env), nil)
+	got, err := a.query(t.Context(), target{host: hostKey{linkID{ifi.Index, false}, h.IP()}, iface: "lan0", typ: "_ipp._tcp.local."})
 	if err != nil || !slices.Equal(got, []string{`Hall\ Printer._ipp._tcp.local.`}) {
-		t.Errorf("ask = %q, %v", got, err)
+		t.Errorf("query = %q, %v", got, err)
 	}
 }
 

@@ -1,17 +1,16 @@
-// Package mdns is the source that listens to and asks multicast DNS and DNS
-// service discovery (RFC 6762, RFC 6763) on every network that is looked at.
+// Package mdns is the source that listens to and queries multicast DNS and DNS
+// service discovery (RFC 6762, RFC 6763) on every watched network.
 //
-// A continuous browser of our own keeps what hosts announce for as long as its
-// time to live says. What a packet says counts only for the address that sent
-// it (threat T12 of the catalogue): caches are kept per sender and emptied when
-// its address gets another owner, and a host whose address records name somebody
-// else is not believed. Package
-// github.com/hashicorp/mdns asks once more, by unicast answer, for a service
-// that a host names and does not describe, and announces Thingwarden itself if
-// the owner wants that.
+// A continuous browser of our own keeps what hosts announce for its time to live.
+// A packet counts only for the address that sent it (threat T12 of the catalogue):
+// caches are kept per sender and emptied when its address gets another owner, and
+// a host whose address records name another machine is not believed. Package
+// github.com/hashicorp/mdns queries once more, by unicast answer, a service that a
+// host names and does not describe, and announces Thingwarden itself if the owner
+// wants that.
 //
-// It is not this package's job to resolve names for anybody, to connect to what
-// it finds, or to judge it.
+// It is not this package's job to resolve names for other programs, to connect to
+// what it finds, or to judge it.
 package mdns
 
 import (
@@ -40,7 +39,7 @@ type Config struct {
 // Kind is the entry of the list of sources.
 var Kind = discovery.SourceKind{
 	Name: name, Title: "Announcements (mDNS)",
-	Doc:  "Multicast DNS: listens to what devices announce (names, services, HomeKit, Matter) and asks all of them at once which services they offer.",
+	Doc:  "Multicast DNS: listens to what devices announce (names, services, HomeKit, Matter) and queries all of them at once for the services they offer.",
 	Rank: discovery.RankAnnounced, Role: discovery.NamesMachines,
 	Default: func() discovery.SourceConfig { return &Config{} },
 }
@@ -65,7 +64,7 @@ type linkID struct {
 	v6    bool
 }
 
-// linkInfo is a link with what is needed to judge senders.
+// linkInfo is a link with the addresses needed to judge senders.
 type linkInfo struct {
 	linkID
 	iface    string
@@ -82,7 +81,7 @@ func (l linkInfo) onLink(a netip.Addr) bool {
 	return slices.ContainsFunc(l.prefixes, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// links groups the networks that are looked at by interface and family.
+// links groups the watched networks by interface and family.
 func links(n discovery.Networks) map[linkID]linkInfo {
 	out := map[linkID]linkInfo{}
 	for _, w := range n.Looked {
@@ -109,7 +108,7 @@ type packet struct {
 	data []byte
 }
 
-// inbox is everything that can happen to the browser but the passing of time.
+// inbox carries every event of the browser but the passing of time.
 type inbox struct {
 	packets chan packet
 	links   chan map[linkID]linkInfo
@@ -124,17 +123,17 @@ func newInbox() inbox {
 func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
 	in := newInbox()
 	socks := newSockets(in.packets, s.env)
-	ask := newAsker(s.env, socks, in.hints)
-	b := newBrowser(s.env, socks.send, ask.want, report)
+	q := newQuerier(s.env, socks, in.hints)
+	b := newBrowser(s.env, socks.send, q.request, report)
 
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return b.run(ctx, in) })
-	group.Go(func() error { return ask.run(ctx) })
+	group.Go(func() error { return q.run(ctx) })
 	group.Go(func() error { return s.watch(ctx, socks, in) })
 	return group.Wait()
 }
 
-// watch keeps one socket open on each link that is looked at.
+// watch keeps one socket open on each watched link.
 func (s *source) watch(ctx context.Context, socks *sockets, in inbox) error {
 	defer socks.close()
 	ads := newAdvertiser(s.env)

@@ -7,11 +7,11 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
-// askAgain is the shortest time between two rounds of questions because
-// addresses changed hands: who fakes that must not make us flood the link.
-const askAgain = 10 * time.Second
+// restartEvery is the shortest time between two rounds of questions because
+// addresses changed hands: faking that must not make the hub flood the link.
+const restartEvery = 10 * time.Second
 
-// checkOwners drops what is known of addresses that have another owner now. Records
+// checkOwners drops the records of addresses that have another owner now. Records
 // live for up to two hours, and those of the device that left would count for the
 // one that came (threat T12).
 func (b *browser) checkOwners(owners map[netip.Addr]discovery.Identifier, now time.Time) {
@@ -26,11 +26,11 @@ func (b *browser) checkOwners(owners map[netip.Addr]discovery.Identifier, now ti
 	}
 }
 
-// handOver takes back from the device that had an address what was said of it
-// there, the first words of the new owner among them, and starts anew.
+// handOver retracts what was reported of the device that had an address, including
+// the first records of the new owner, and starts afresh.
 func (b *browser) handOver(h *host, now time.Time) {
 	b.env.Log.Debug("an address has another owner: its multicast DNS records do not count any more", "host", h.sender())
-	if !h.toldAt.IsZero() {
+	if !h.reportedAt.IsZero() {
 		b.report(discovery.Observation{About: []discovery.Identifier{h.owner}, Gone: true, Quiet: true})
 	}
 	b.remove(h)
@@ -40,8 +40,8 @@ func (b *browser) handOver(h *host, now time.Time) {
 			o.wake(now)
 		}
 	}
-	if now.Sub(h.at.asked) >= askAgain {
-		h.at.asked = now
+	if now.Sub(h.at.restarted) >= restartEvery {
+		h.at.restarted = now
 		h.at.restart(now)
 	}
 	b.wake = now

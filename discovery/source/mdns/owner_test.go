@@ -15,15 +15,15 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/inventory"
 )
 
-// homeOf is an inventory that hears what the browser reports and what a test says
-// of addresses.
+// homeOf is an inventory that receives what the browser reports and what a test
+// reports about addresses.
 type homeOf struct {
 	t   *testing.T
-	a   *air
+	a   *wire
 	inv *inventory.Inventory
 }
 
-// moves says that the device with that MAC address has these addresses now.
+// moves reports that the device with that MAC address has these addresses now.
 func (h *homeOf) moves(mac string, addrs ...string) {
 	h.t.Helper()
 	h.hear()
@@ -57,14 +57,14 @@ func (h *homeOf) hear() {
 	h.a.seen = nil
 }
 
-// look lets the browser compare the owners, as it does every two seconds.
+// look makes the browser compare the owners, as it does every two seconds.
 func (h *homeOf) look() {
 	h.a.in.links <- links(home)
 	h.a.pass(2 * time.Second)
 }
 
-// said returns what multicast DNS says of a device, and what it says of HomeKit.
-func (h *homeOf) said(mac string) string {
+// known returns what multicast DNS reports of a device, and of HomeKit on it.
+func (h *homeOf) known(mac string) string {
 	h.t.Helper()
 	h.hear()
 	id, _ := discovery.MAC(mac)
@@ -102,28 +102,28 @@ func TestAddressChangesHands(t *testing.T) {
 			h.look()
 		}, "", ""},
 		{"it speaks before it is known that it has the address", func(h *homeOf) {
-			h.a.say("10.0.0.5", camera...)
+			h.a.send("10.0.0.5", camera...)
 			h.a.pass(time.Second)
 			h.moves(cameraMAC, "10.0.0.5")
 			h.look()
-			h.a.say("10.0.0.5", camera...) // it is asked
+			h.a.send("10.0.0.5", camera...) // it is queried
 			h.a.pass(time.Second)
 		}, "", "_http._tcp"},
 		{"it speaks after that", func(h *homeOf) {
 			h.moves(cameraMAC, "10.0.0.5")
 			h.look()
-			h.a.say("10.0.0.5", camera...)
+			h.a.send("10.0.0.5", camera...)
 			h.a.pass(time.Second)
 		}, "", "_http._tcp"},
 		{"the old owner speaks elsewhere already", func(h *homeOf) {
 			h.moves(plugMAC, "10.0.0.9")
-			h.a.say("10.0.0.9", plugAt("10.0.0.9")...)
+			h.a.send("10.0.0.9", plugAt("10.0.0.9")...)
 			h.look()
-			h.a.say("10.0.0.5", camera...)
+			h.a.send("10.0.0.5", camera...)
 			h.a.pass(time.Second)
 			h.moves(cameraMAC, "10.0.0.5")
 			h.look()
-			h.a.say("10.0.0.5", camera...)
+			h.a.send("10.0.0.5", camera...)
 			h.a.pass(time.Second)
 		}, "_hap._tcp unpaired", "_http._tcp"},
 		{"the same owner", func(h *homeOf) {
@@ -132,18 +132,18 @@ func TestAddressChangesHands(t *testing.T) {
 		}, "_hap._tcp unpaired", "not there"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, a *air) {
+			bubble(t, func(t *testing.T, a *wire) {
 				h := &homeOf{t, a, inventory.New(func() discovery.Networks { return home }, []discovery.SourceKind{Kind}, func(discovery.ID) bool { return true }, time.Now())}
 				h.moves(plugMAC, "10.0.0.5")
-				a.say("10.0.0.5", plugAt("10.0.0.5")...)
+				a.send("10.0.0.5", plugAt("10.0.0.5")...)
 				h.look()
-				if got := h.said(plugMAC); got != "_hap._tcp unpaired" {
-					t.Fatalf("said of the plug: %q", got)
+				if got := h.known(plugMAC); got != "_hap._tcp unpaired" {
+					t.Fatalf("known of the plug: %q", got)
 				}
 				tt.then(h)
 				a.pass(61 * time.Minute) // everything is reported anew, and records still live
-				if diff := cmp.Diff([]string{tt.wantPlug, tt.wantCame}, []string{h.said(plugMAC), h.said(cameraMAC)}); diff != "" {
-					t.Errorf("said of the plug and of the camera (-want +got):\n%s", diff)
+				if diff := cmp.Diff([]string{tt.wantPlug, tt.wantCame}, []string{h.known(plugMAC), h.known(cameraMAC)}); diff != "" {
+					t.Errorf("known of the plug and of the camera (-want +got):\n%s", diff)
 				}
 			})
 		})
@@ -152,13 +152,13 @@ func TestAddressChangesHands(t *testing.T) {
 
 // Who fakes that addresses change hands does not make the hub flood the link.
 func TestChangesOfHandsCostLittle(t *testing.T) {
-	bubble(t, func(t *testing.T, a *air) {
+	bubble(t, func(t *testing.T, a *wire) {
 		h := &homeOf{t, a, inventory.New(func() discovery.Networks { return home }, []discovery.SourceKind{Kind}, func(discovery.ID) bool { return true }, time.Now())}
 		a.pass(time.Minute)
 		before := time.Now()
 		for i := range 60 {
 			h.moves([]string{"00:00:5e:00:53:01", "00:00:5e:00:53:02"}[i%2], "10.0.0.5")
-			a.say("10.0.0.5", plug(4500, "1")...)
+			a.send("10.0.0.5", plug(4500, "1")...)
 			h.look()
 		}
 		a.mu.Lock()

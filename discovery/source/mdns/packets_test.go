@@ -38,7 +38,7 @@ func TestPackets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			bubble(t, func(t *testing.T, a *air) {
+			bubble(t, func(t *testing.T, a *wire) {
 				play(t, a, string(ar.Files[0].Data))
 				a.pass(2 * time.Second)
 				got := a.state()
@@ -64,13 +64,13 @@ func compare(t *testing.T, file string, ar *txtar.Archive, got string) {
 	}
 }
 
-func play(t *testing.T, a *air, script string) {
+func play(t *testing.T, a *wire, script string) {
 	t.Helper()
 	var from string
 	var records []string
 	send := func() {
 		if from != "" {
-			a.say(from, records...)
+			a.send(from, records...)
 		}
 		from, records = "", nil
 	}
@@ -124,7 +124,7 @@ func TestRecordedBytes(t *testing.T) {
 	if len(all) != 18 {
 		t.Fatalf("%d datagrams in the capture, want 18", len(all))
 	}
-	bubble(t, func(t *testing.T, a *air) {
+	bubble(t, func(t *testing.T, a *wire) {
 		n := home
 		n.Looked = slices.Clone(n.Looked)
 		n.Looked[0].Prefix = netip.MustParsePrefix("10.77.0.0/24")
@@ -145,7 +145,7 @@ func TestRecordedBytes(t *testing.T) {
 
 // TestFlood has one host announce 40,000 records, in every kind, while an honest one speaks as usual.
 func TestFlood(t *testing.T) {
-	bubble(t, func(t *testing.T, a *air) {
+	bubble(t, func(t *testing.T, a *wire) {
 		long := strings.Repeat("x", 250)
 		for i := range 400 {
 			var records []string
@@ -157,9 +157,9 @@ func TestFlood(t *testing.T) {
 					fmt.Sprintf("!I%s._http._tcp.local. 4500 IN SRV 0 0 80 h%s.local.", n, n),
 					fmt.Sprintf("!I%s._http._tcp.local. 4500 IN TXT %q %q %q", n, long, long, "k"+n))
 			}
-			a.say("10.0.0.66", records...)
+			a.send("10.0.0.66", records...)
 			if i == 200 {
-				a.say("10.0.0.5", plug(4500, "1")...)
+				a.send("10.0.0.5", plug(4500, "1")...)
 				a.pass(50 * time.Millisecond)
 				if !strings.Contains(a.state(), plugState[1:]) {
 					t.Fatalf("the honest host is not reported during a flood:\n%.2000s", a.state())
@@ -187,16 +187,16 @@ func TestFlood(t *testing.T) {
 
 // TestFalseSenders has packets come from more addresses than there can be devices.
 func TestFalseSenders(t *testing.T) {
-	bubble(t, func(t *testing.T, a *air) {
-		a.say("10.0.0.5", plug(4500, "1")...)
+	bubble(t, func(t *testing.T, a *wire) {
+		a.send("10.0.0.5", plug(4500, "1")...)
 		a.pass(3 * time.Minute)
-		a.say("10.0.0.5", plug(4500, "1")...) // heard for a while: not to be pushed out
+		a.send("10.0.0.5", plug(4500, "1")...) // heard for a while: not to be pushed out
 		for i := range maxHosts + 500 {
 			from := fmt.Sprintf("fe80::%x:1", i+1)
-			a.say(from, "!x.local. 4500 IN AAAA "+from)
+			a.send(from, "!x.local. 4500 IN AAAA "+from)
 		}
 		a.pass(2 * time.Second)
-		a.say("10.0.0.6", "!late.local. 120 IN A 10.0.0.6")
+		a.send("10.0.0.6", "!late.local. 120 IN A 10.0.0.6")
 		if s := a.state(); strings.Count(s, "fe80") > 3*maxHosts || !strings.Contains(s, plugState[1:]) || !strings.Contains(s, "10.0.0.6") {
 			t.Error("an honest host is lost in a flood of false senders")
 		}
@@ -243,7 +243,7 @@ func TestIgnored(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, a *air) {
+			bubble(t, func(t *testing.T, a *wire) {
 				a.in.packets <- tt.in
 				synctest.Wait()
 				if got := a.state() != ""; got != tt.want {

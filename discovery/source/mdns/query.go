@@ -9,41 +9,41 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Pace of questions. RFC 6762 section 5.2 asks for intervals of at least one
+// Pace of questions. RFC 6762 section 5.2 requires intervals of at least one
 // second that grow, up to an hour.
 const (
-	hourly       = time.Hour
-	maxQuestions = 12                    // in one message
-	maxMessage   = 1400                  // bytes, so that no query is fragmented
-	sendsPerSec  = 10                    // queries a second on a link
-	sendsBurst   = 30                    // queries at once on a link
-	maxPending   = 512                   // questions that wait on a link
-	maxTypes     = 1024                  // service types browsed on a link
-	maxHostTypes = 64                    // service types that one sender can make us browse
-	maxHostAsks  = 256                   // open questions about one sender
-	asksPerSec   = 20                    // questions a second about one sender
-	asksBurst    = 128                   // questions at once about one sender
-	settle       = 20 * time.Millisecond // answers' additional records often follow at once
+	hourly           = time.Hour
+	maxQuestions     = 12                    // in one message
+	maxMessage       = 1400                  // bytes, so that no query is fragmented
+	sendsPerSec      = 10                    // queries a second on a link
+	sendsBurst       = 30                    // queries at once on a link
+	maxPending       = 512                   // questions that wait on a link
+	maxTypes         = 1024                  // service types browsed on a link
+	maxHostTypes     = 64                    // service types that one sender can make us browse
+	maxHostQuestions = 256                   // open questions about one sender
+	questionsPerSec  = 20                    // questions a second about one sender
+	questionsBurst   = 128                   // questions at once about one sender
+	settle           = 20 * time.Millisecond // answers' additional records often follow at once
 )
 
 // browseAt are the pauses between the queries for a name of a link; then hourly.
 var browseAt = [...]time.Duration{time.Second, 2 * time.Second, 6 * time.Second}
 
-// askAt are the pauses before questions about one sender; then hourly.
-var askAt = [...]time.Duration{settle, time.Second, 3 * time.Second}
+// followUpAt are the pauses before questions about one sender; then hourly.
+var followUpAt = [...]time.Duration{settle, time.Second, 3 * time.Second}
 
-// refreshAt are the points of a record's life, in percent, at which it is asked
-// for again (RFC 6762 section 5.2).
+// refreshAt are the points of a record's life, in percent, at which it is
+// queried again (RFC 6762 section 5.2).
 var refreshAt = [...]time.Duration{80, 85, 90, 95}
 
-// browse is a question that is put to the whole link for ever.
+// browse is a question that is put to the whole link again and again.
 type browse struct {
 	next time.Time
 	step int
 }
 
-// ask is a question about what one sender left open.
-type ask struct {
+// followUp is a question about what one sender left open.
+type followUp struct {
 	next  time.Time
 	tries int
 }
@@ -51,11 +51,11 @@ type ask struct {
 // link is the browser's state of a link.
 type link struct {
 	linkInfo
-	browse  map[string]*browse // by service type name, and metaName
-	pending []key
-	limit   *rate.Limiter
-	renewed time.Time // when the meta query was last brought forward for a new host
-	asked   time.Time // when all was last asked again for a new owner of an address
+	browse    map[string]*browse // by service type name, and metaName
+	pending   []key
+	limit     *rate.Limiter
+	renewed   time.Time // when the meta query was last brought forward for a new host
+	restarted time.Time // when all questions were last repeated for a new owner of an address
 }
 
 func newLink(info linkInfo, now time.Time) *link {
@@ -64,7 +64,7 @@ func newLink(info linkInfo, now time.Time) *link {
 	return l
 }
 
-// restart asks everything again, as after a change of the network.
+// restart repeats all questions, as after a change of the network.
 func (l *link) restart(now time.Time) {
 	for _, q := range l.browse {
 		*q = browse{next: now}
@@ -78,8 +78,8 @@ func (l *link) learn(name string, now time.Time) {
 	}
 }
 
-// welcome brings the meta query forward, so that a new host that does not
-// announce itself is asked what it offers.
+// welcome brings the meta query forward, so that a new host that does not announce
+// itself is queried for its services.
 func (l *link) welcome(now time.Time) {
 	if now.Sub(l.renewed) < 10*time.Second {
 		return
@@ -111,7 +111,7 @@ func (l *link) due(now time.Time, alive func(name string) bool) (next time.Time)
 				continue
 			}
 			l.enqueue(key{name, dns.TypePTR})
-			pause := hourly + rand.N(hourly/50) // so that many hubs do not ask in step
+			pause := hourly + rand.N(hourly/50) // so that many hubs do not query in step
 			if q.step < len(browseAt) {
 				pause = browseAt[q.step]
 			}
@@ -162,7 +162,7 @@ func query(questions []key, known func(key) []dns.RR) []byte {
 	return b
 }
 
-// refreshDue reports whether a record should be asked for again, and when next.
+// refreshDue reports whether a record should be refreshed now, and when next.
 func (r *record) refreshDue(now time.Time) (due bool, next time.Time) {
 	if r.ttl < minRefresh {
 		return false, time.Time{}
@@ -178,8 +178,8 @@ func (r *record) refreshDue(now time.Time) (due bool, next time.Time) {
 	return due, time.Time{}
 }
 
-// knownAnswers are the records of a question that no sender needs to repeat:
-// those of which more than half the time to live remains for all who said them.
+// knownAnswers are the records of a question that no sender needs to repeat: those
+// with more than half of their time to live left for each of their senders.
 // One sender's fresh copy must not keep another from renewing its own.
 func knownAnswers(k key, senders []*host, now time.Time) []dns.RR {
 	if k.typ != dns.TypePTR {

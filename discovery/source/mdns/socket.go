@@ -30,12 +30,12 @@ var (
 )
 
 // sockets holds one socket a link. One a link, not one a family, because Windows
-// does not say on which interface a datagram came in.
+// does not reveal on which interface a datagram came in.
 type sockets struct {
 	env      discovery.Env
 	in       chan<- packet
 	received atomic.Int64          // datagrams so far
-	limit    atomic.Pointer[limit] // nil if nobody waits
+	limit    atomic.Pointer[limit] // nil if no query is out
 	done     chan struct{}
 	readers  sync.WaitGroup
 
@@ -55,7 +55,7 @@ type socket struct {
 	conn  net.PacketConn
 	group *net.UDPAddr
 	// read returns the interface's index and the destination, 0 and nil where
-	// the system does not tell.
+	// the system does not reveal them.
 	read func([]byte) (n, index int, dst net.IP, src net.Addr, err error)
 }
 
@@ -145,7 +145,7 @@ func (s *sockets) receive(k *socket) {
 		}
 		from, ok := src.(*net.UDPAddr)
 		// Unicast to port 5353 can come from beyond the link (RFC 6762 section
-		// 11), and we never ask for unicast answers.
+		// 11), and we never request unicast answers.
 		if !ok || n > maxPacket || index != 0 && index != k.info.index || dst != nil && !dst.Equal(k.group.IP) {
 			continue
 		}
@@ -200,7 +200,7 @@ func (k *socket) join4(ifi *net.Interface) error {
 	}
 	return errors.Join(p.JoinGroup(ifi, k.group), p.SetMulticastInterface(ifi), p.SetMulticastTTL(255),
 		p.SetMulticastLoopback(true), // the hub's own services answer too
-		ifTold(p.SetControlMessage(ipv4.FlagInterface|ipv4.FlagDst, true)))
+		unlessWindows(p.SetControlMessage(ipv4.FlagInterface|ipv4.FlagDst, true)))
 }
 
 func (k *socket) join6(ifi *net.Interface) error {
@@ -214,12 +214,12 @@ func (k *socket) join6(ifi *net.Interface) error {
 	}
 	return errors.Join(p.JoinGroup(ifi, k.group), p.SetMulticastInterface(ifi), p.SetMulticastHopLimit(255),
 		p.SetMulticastLoopback(true),
-		ifTold(p.SetControlMessage(ipv6.FlagInterface|ipv6.FlagDst, true)))
+		unlessWindows(p.SetControlMessage(ipv6.FlagInterface|ipv6.FlagDst, true)))
 }
 
-// ifTold drops the error of systems on which a datagram's interface and
-// destination cannot be had.
-func ifTold(err error) error {
+// unlessWindows drops the error of a system on which a datagram's interface and
+// destination are not available.
+func unlessWindows(err error) error {
 	if runtime.GOOS == "windows" {
 		return nil
 	}

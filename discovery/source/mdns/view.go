@@ -16,7 +16,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
 )
 
-// belief is what we make of a sender's words about a host name.
+// belief is how far a sender is believed about a host name.
 type belief int
 
 const (
@@ -26,14 +26,14 @@ const (
 )
 
 // believe judges whether the sender is the host of that name, by the addresses
-// that the sender itself gives for it (threat T12). Again is when silence about
-// the addresses will be taken for "there are none".
+// that the sender itself gives for it (threat T12). Again is when
+// missing address records will be taken for "there are none".
 func (h *host) believe(name string, now time.Time, since time.Time) (b belief, again time.Time) {
 	defer func() {
 		switch {
 		case b == own:
 			delete(h.doubted, name)
-		case again.IsZero() && len(h.doubted) < maxHostAsks:
+		case again.IsZero() && len(h.doubted) < maxHostQuestions:
 			h.doubted[name] = b
 		}
 	}()
@@ -69,7 +69,7 @@ func (h *host) believe(name string, now time.Time, since time.Time) (b belief, a
 	}
 }
 
-// view is what can be said of a host now.
+// view is what is known about a host now.
 type view struct {
 	name     string
 	services []discovery.Service
@@ -148,8 +148,8 @@ func (h *host) instances(now time.Time, v *view, spelling map[string]string) []d
 	return out
 }
 
-// pickHost takes the first name that speaks to people: more than a number in
-// hexadecimal, as Matter and HomeKit programs use beside the machine's name.
+// pickHost takes the first name that means something to people: more than a number
+// in hexadecimal, as Matter and HomeKit programs use beside the machine's name.
 func pickHost(names []string, spelling map[string]string) (best string, speaking bool) {
 	for _, n := range names {
 		host, ok := dnssd.HostName(spelling[n])
@@ -193,7 +193,7 @@ func (h *host) setMatter(v *view, all []dnssd.Instance, now time.Time) {
 	if h.matter.IsZero() {
 		return
 	}
-	// Before the host has had the time to answer, "no" is not known.
+	// Until the host has had the time to answer, silence is not "no".
 	end := h.matter.Add(grace)
 	settled := !now.Before(end)
 	if !settled {

@@ -102,7 +102,7 @@ func (h *home) message(b *bridge, m discovery.Message, now time.Time) []discover
 func (h *home) tick(now time.Time) []discovery.Observation {
 	if !now.Before(h.refresh) {
 		h.refresh = now.Add(refresh)
-		h.told.AllAgain()
+		h.told.RepeatAll()
 		return h.observe(h.all(), ifOnline, now)
 	}
 	var ids []discovery.Identifier
@@ -181,7 +181,7 @@ func (h *home) observe(ids []discovery.Identifier, life life, now time.Time) []d
 	for _, id := range slices.Compact(ids) {
 		b := h.owner(id)
 		if b == nil {
-			if _, was := h.told.Told(id.Value); was {
+			if _, was := h.told.Last(id.Value); was {
 				h.told.Forget(id.Value)
 				out = append(out, discovery.Observation{About: []discovery.Identifier{id}, Gone: true})
 			}

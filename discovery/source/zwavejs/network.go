@@ -112,7 +112,7 @@ func (n *network) tick(now time.Time) []discovery.Observation {
 		return nil
 	}
 	n.refresh = now.Add(refresh)
-	n.told.AllAgain()
+	n.told.RepeatAll()
 	return n.observe(true, now)
 }
 
@@ -239,7 +239,7 @@ func (n *network) id(node int64) discovery.Identifier {
 // alive tells of a node that was heard, and of all else that changed.
 func (n *network) alive(node int64, now time.Time) []discovery.Observation {
 	n.heard[node] = now
-	n.told.Again(n.id(node).Value)
+	n.told.Repeat(n.id(node).Value)
 	out := n.observe(false, now)
 	for i := range out {
 		if out[i].About[0] == n.id(node) {

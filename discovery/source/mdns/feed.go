@@ -9,33 +9,34 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
-// Air brings messages of multicast DNS from elsewhere than the machine's own
+// Feed supplies multicast DNS messages that do not come from the machine's own
 // interfaces: it calls hear with each, and with the address of its sender, until
 // ctx is done.
-type Air func(ctx context.Context, hear func(from netip.Addr, message []byte))
+type Feed func(ctx context.Context, hear func(from netip.Addr, message []byte))
 
-// KindOn returns the source as it is on such an air, for the simulated home of
-// `demo`. What is heard is judged as Kind does; no socket is opened and nothing
-// is sent.
-func KindOn(air Air) discovery.SourceKind {
+// KindOn returns the source as it runs on a feed, for the simulated home of `demo`.
+// Messages are judged as by Kind; no socket is opened and nothing is sent.
+func KindOn(feed Feed) discovery.SourceKind {
 	k := Kind
-	k.Default = func() discovery.SourceConfig { return onAir(air) }
+	k.Default = func() discovery.SourceConfig { return fromFeed(feed) }
 	return k
 }
 
-type onAir Air
+type fromFeed Feed
 
-func (onAir) Validate() error { return nil }
+func (fromFeed) Validate() error { return nil }
 
-func (a onAir) New(env discovery.Env) (discovery.Source, error) { return &airSource{Air(a), env}, nil }
+func (a fromFeed) New(env discovery.Env) (discovery.Source, error) {
+	return &feedSource{Feed(a), env}, nil
+}
 
-type airSource struct {
-	air Air
-	env discovery.Env
+type feedSource struct {
+	feed Feed
+	env  discovery.Env
 }
 
 // Run implements discovery.Source.
-func (s *airSource) Run(ctx context.Context, report func(discovery.Observation)) error {
+func (s *feedSource) Run(ctx context.Context, report func(discovery.Observation)) error {
 	in := newInbox()
 	open := links(s.env.Networks())
 	b := newBrowser(s.env, func(linkID, []byte) {}, func(target) {}, report)
@@ -47,7 +48,7 @@ func (s *airSource) Run(ctx context.Context, report func(discovery.Observation))
 		case <-ctx.Done():
 			return nil
 		}
-		s.air(ctx, func(from netip.Addr, message []byte) {
+		s.feed(ctx, func(from netip.Addr, message []byte) {
 			for id, l := range open {
 				if id.v6 != from.Is6() || !l.onLink(from) {
 					continue

@@ -27,8 +27,8 @@ var home = discovery.Networks{Looked: []discovery.Network{
 	{Interface: "eth0", Index: 2, Prefix: netip.MustParsePrefix("fd00::/64"), Own: netip.MustParseAddr("fd00::2")},
 }}
 
-// air is a link in memory with a browser on it.
-type air struct {
+// wire is a link in memory with a browser on it.
+type wire struct {
 	t  *testing.T
 	in inbox
 
@@ -46,10 +46,10 @@ type sent struct {
 	msg  dns.Msg
 }
 
-// startAir must be called in a synctest bubble.
-func startAir(t *testing.T) *air {
+// startWire must be called in a synctest bubble.
+func startWire(t *testing.T) *wire {
 	t.Helper()
-	a := &air{t: t, in: newInbox()}
+	a := &wire{t: t, in: newInbox()}
 	env := discovery.Env{
 		Log: slog.New(slog.DiscardHandler), Now: time.Now,
 		Owners: func() map[netip.Addr]discovery.Identifier {
@@ -92,8 +92,8 @@ func startAir(t *testing.T) *air {
 	return a
 }
 
-// say sends records from an address, "!" before a record sets the cache-flush bit.
-func (a *air) say(from string, records ...string) {
+// send sends records from an address, "!" before a record sets the cache-flush bit.
+func (a *wire) send(from string, records ...string) {
 	a.t.Helper()
 	m := dns.Msg{MsgHdr: dns.MsgHdr{Response: true, Authoritative: true}, Compress: true}
 	for _, s := range records {
@@ -109,7 +109,7 @@ func (a *air) say(from string, records ...string) {
 	a.packet(from, &m)
 }
 
-func (a *air) packet(from string, m *dns.Msg) {
+func (a *wire) packet(from string, m *dns.Msg) {
 	a.t.Helper()
 	b, err := m.Pack()
 	if err != nil {
@@ -122,19 +122,19 @@ func (a *air) packet(from string, m *dns.Msg) {
 }
 
 // handOver orders what the test has read and written before what the browser does next.
-func (a *air) handOver() {
+func (a *wire) handOver() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 }
 
-func (a *air) pass(d time.Duration) {
+func (a *wire) pass(d time.Duration) {
 	a.handOver()
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// asked returns the questions of a name and when they came, since start.
-func (a *air) asked(start time.Time, name string) (at []time.Duration) {
+// questions returns the questions of a name and when they came, since start.
+func (a *wire) questions(start time.Time, name string) (at []time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, q := range a.queries {
@@ -146,7 +146,7 @@ func (a *air) asked(start time.Time, name string) (at []time.Duration) {
 }
 
 // state is what the observations add up to, as the inventory would keep it.
-func (a *air) state() string {
+func (a *wire) state() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	type device struct {
@@ -197,14 +197,14 @@ func (a *air) state() string {
 	return out.String()
 }
 
-func (a *air) wantState(when, want string) {
+func (a *wire) wantState(when, want string) {
 	a.t.Helper()
 	if diff := cmp.Diff(strings.TrimLeft(want, "\n"), a.state()); diff != "" {
 		a.t.Errorf("%s, state (-want +got):\n%s", when, diff)
 	}
 }
 
-func bubble(t *testing.T, f func(*testing.T, *air)) {
+func bubble(t *testing.T, f func(*testing.T, *wire)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { f(t, startAir(t)) })
+	synctest.Test(t, func(t *testing.T) { f(t, startWire(t)) })
 }
