@@ -27,6 +27,7 @@ const (
 	exitOK      = 0
 	exitError   = 1
 	exitFinding = 2 // of scan: a finding reaches --fail-on
+	exitCutOff  = 3 // of scan: cut off before every device was asked, with --fail-on
 )
 
 // patience is for how long after a signal another one is not taken as a second.

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/thingwarden/thingwarden/agent"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 )
@@ -42,24 +41,45 @@ func (p *progress) clear() {
 	}
 }
 
-// follow shows the progress until ctx is done. Without a terminal it only waits.
-func (p *progress) follow(ctx context.Context, a *agent.Agent) {
-	if !p.w.terminal {
-		<-ctx.Done()
-		return
-	}
+const (
+	// lookLeast is how long a scan lasts at the least: devices have to show
+	// themselves before they can be asked.
+	lookLeast = 20 * time.Second
+	// lookQuiet is how long nothing may be left to ask until a scan ends.
+	lookQuiet = 5 * time.Second
+)
+
+// looker is an agent that looks at a home.
+type looker interface {
+	Progress() (done, total int)
+	Snapshot() *report.Snapshot
+}
+
+// follow shows the progress, on a terminal, until ctx is done or every device has
+// been asked; it reports which.
+func (p *progress) follow(ctx context.Context, a looker) (whole bool) {
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
-	for {
+	started, busy, before := time.Now(), time.Now(), 0
+	for ctx.Err() == nil {
 		done, total := a.Progress()
-		p.line(progressText(a.Snapshot(), done, total, time.Until(p.end)))
+		if done < total || total != before {
+			busy, before = time.Now(), total
+		}
+		if time.Since(started) >= lookLeast && time.Since(busy) >= lookQuiet {
+			p.line("")
+			return true
+		}
+		if p.w.terminal {
+			p.line(progressText(a.Snapshot(), done, total, time.Until(p.end)))
+		}
 		select {
 		case <-ctx.Done():
-			p.line("")
-			return
 		case <-tick.C:
 		}
 	}
+	p.line("")
+	return false
 }
 
 func (p *progress) line(text string) {

@@ -28,8 +28,9 @@ func (a *app) scanCommand() *cobra.Command {
 		Use: "scan", Short: "Look once and print the devices and what is wrong", Args: arguments(0, 0),
 		Long: "Look once and print the devices, what is wrong with them and what to do.\n" +
 			"Nothing is written or published.\n\n" +
-			"The exit code is 0; 2 if a finding is as severe as --fail-on; 1 on an error, or\n" +
-			"if nothing of your home can be seen.",
+			"It ends when every device has been asked. The exit code is 0; 2 if a finding is\n" +
+			"as severe as --fail-on; 3 if --fail-on is given and the scan was cut off before;\n" +
+			"1 on an error, or if nothing of your home can be seen.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := parseScan(length, format, failOn)
 			if err != nil {
@@ -38,7 +39,7 @@ func (a *app) scanCommand() *cobra.Command {
 			return a.scan(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().StringVar(&length, "for", "20s", "how long to look: `TIME`")
+	cmd.Flags().StringVar(&length, "for", "2m", "how long to look at most: `TIME`")
 	cmd.Flags().StringVar(&format, "format", "table", "`FORMAT` to print: table or json")
 	cmd.Flags().StringVar(&failOn, "fail-on", "", "exit with 2 on findings of this `SEVERITY` or worse")
 	return cmd
@@ -88,14 +89,21 @@ func (a *app) scan(ctx context.Context, o scanOptions) error {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- ag.Run(ctx) }()
-	progress.follow(ctx, ag)
+	whole := progress.follow(ctx, ag)
+	done, total := ag.Progress()
+	cancel()
 	if err := <-ended; err != nil && ctx.Err() == nil {
 		return err
 	}
-	return a.show(ag.Snapshot(), o, started, time.Now())
+	if whole {
+		done = total
+	}
+	return a.show(ag.Snapshot(), o, started, time.Now(), total-done)
 }
 
-func (a *app) show(s *report.Snapshot, o scanOptions, started, finished time.Time) error {
+// show prints what a scan found. Left is how many devices have not been asked all
+// there is to ask.
+func (a *app) show(s *report.Snapshot, o scanOptions, started, finished time.Time, left int) error {
 	if o.format == "json" {
 		if err := report.WriteJSON(a.out, s, started, finished); err != nil {
 			return err
@@ -111,6 +119,11 @@ func (a *app) show(s *report.Snapshot, o scanOptions, started, finished time.Tim
 		}
 	case o.failOn != 0 && sev >= o.failOn:
 		a.code = exitFinding
+	case o.failOn != 0 && left > 0:
+		a.code = exitCutOff
+	}
+	if left > 0 && s.Blind == "" {
+		fmt.Fprintf(a.err, "thingwarden: cut off while %s had not been asked completely; look longer with --for.\n", count(left, "device"))
 	}
 	return nil
 }

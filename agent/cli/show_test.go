@@ -246,19 +246,24 @@ func TestExitCode(t *testing.T) {
 		name   string
 		home   *report.Snapshot
 		failOn policy.Severity
+		left   int // devices that were not asked
 		want   int
 	}{
-		{"findings, nothing asked", testHome(t), 0, 0},
-		{"a finding as severe", testHome(t), policy.Critical, 2},
-		{"a finding more severe", testHome(t), policy.Low, 2},
-		{"no finding", clean, policy.Info, 0},
-		{"nothing seen", blind, policy.Low, 1},
+		{"findings, nothing asked", testHome(t), 0, 0, 0},
+		{"a finding as severe", testHome(t), policy.Critical, 0, 2},
+		{"a finding more severe", testHome(t), policy.Low, 0, 2},
+		{"no finding", clean, policy.Info, 0, 0},
+		{"nothing seen", blind, policy.Low, 0, 1},
+		{"cut off", clean, policy.Info, 1, 3},
+		{"cut off, and found", testHome(t), policy.Critical, 1, 2},
+		{"cut off, not for a program", clean, 0, 1, 0},
+		{"cut off, nothing seen", blind, policy.Info, 1, 1},
 	}
 	for _, tt := range tests {
 		for _, format := range []string{"table", "json"} {
 			t.Run(tt.name+" "+format, func(t *testing.T) {
 				a := &app{out: newScreen(io.Discard), err: newScreen(io.Discard)}
-				if err := a.show(tt.home, scanOptions{format: format, failOn: tt.failOn}, noon, noon); err != nil {
+				if err := a.show(tt.home, scanOptions{format: format, failOn: tt.failOn}, noon, noon, tt.left); err != nil {
 					t.Fatal(err)
 				}
 				if a.code != tt.want {
