@@ -128,7 +128,7 @@ func (w Why) Plain() string {
 	case PolicyErr:
 		return "the check itself failed"
 	case NotSettled:
-		return "it looks wrong now, but counts only if it lasts; keep watching (thingwarden run)"
+		return "open now, which is a finding only if it stays so; keep watching (thingwarden run)"
 	case Restored:
 		return "not confirmed since the last restart"
 	default:

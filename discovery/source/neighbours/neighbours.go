@@ -190,6 +190,34 @@ func (s *source) problem(part, text string) {
 	}
 }
 
+// manyAddrs is from how many IPv4 addresses on a device is taken to answer for
+// others.
+const manyAddrs = 8
+
+// proxies reports devices that answer for the addresses of others, as
+// with proxy ARP (RFC 1027): what answers there is asked, but whose it is can't be
+// told by its hardware address.
+func (s *source) proxies() {
+	var who []string
+	for _, n := range s.table.sorted() {
+		four := 0
+		for a, state := range n.addrs {
+			if a.Is4() && state.confirmed {
+				four++
+			}
+		}
+		if n.state == present && four >= manyAddrs {
+			who = append(who, fmt.Sprintf("%s (%d)", n.mac, four))
+		}
+	}
+	text := ""
+	if len(who) > 0 {
+		text = "These devices answer for many addresses, as some routers, mesh nodes and virtual machines do (proxy ARP): " + strings.Join(who[:min(len(who), 3)], ", ") +
+			". Devices behind them can't be told apart for sure, and not all of their addresses are asked."
+	}
+	s.problem("proxies", text)
+}
+
 // crowd reports that new hardware addresses are ignored because there are too many.
 func (s *source) crowd(now time.Time) {
 	const shown = 10 * time.Minute

@@ -115,6 +115,7 @@ func (l *loop) tick() {
 	l.table.tick(now)
 	l.probes.forget(time.Now())
 	l.crowd(now)
+	l.proxies()
 	every, gap := l.timing.sweepEvery, 40*time.Millisecond
 	if l.listeners.active() {
 		every *= 3 // new devices are heard

@@ -147,8 +147,9 @@ func (h *home) all() []discovery.Identifier {
 
 // owner returns the instance that speaks for a device: one that is online
 // and has said who its devices are before one that is not (a base topic given up
-// leaves its retained messages behind), then the one found first. Nil if none
-// lists the device.
+// leaves its retained messages behind), then the one that hears it: a device that
+// was moved stands in the list of its old instance too. The order in which retained
+// messages come decides nothing. Nil if none lists the device.
 func (h *home) owner(id discovery.Identifier) *bridge {
 	var found *bridge
 	for _, b := range h.bridges {
@@ -156,11 +157,34 @@ func (h *home) owner(id discovery.Identifier) *bridge {
 		if !listed && !slices.Contains(b.coordinators(), id) {
 			continue
 		}
-		if found == nil || b.rank() > found.rank() {
+		if found == nil || b.compare(found, id) > 0 {
 			found = b
 		}
 	}
 	return found
+}
+
+// compare says which of two instances that list a device speaks for it: positive
+// if it is b.
+func (b *bridge) compare(other *bridge, id discovery.Identifier) int {
+	return cmp.Or(
+		cmp.Compare(b.rank(), other.rank()),
+		cmp.Compare(b.hears(id), other.hears(id)),
+		b.heard[id].Compare(other.heard[id]),
+		cmp.Compare(other.base, b.base),
+	)
+}
+
+// hears says whether an instance hears a device: 2 if it does, 1 if it does not
+// say, 0 if it does not.
+func (b *bridge) hears(id discovery.Identifier) int {
+	switch a := b.avail[b.members[id].Name]; {
+	case !a.Known:
+		return 1
+	case a.Value:
+		return 2
+	}
+	return 0
 }
 
 func (b *bridge) rank() int {

@@ -1,0 +1,36 @@
+package neighbours
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/thingwarden/thingwarden/discovery"
+)
+
+// A machine that answers for the addresses of others is named to the owner.
+func TestProxyIsTold(t *testing.T) {
+	d := newDesk(false)
+	told := ""
+	s := &source{table: d.neighbourTable, problems: map[string]string{}, reported: "-",
+		env: discovery.Env{Health: func(_ discovery.Status, problem string) { told = problem }}}
+	for n := range manyAddrs - 1 {
+		d.answers(macA, fmt.Sprintf("192.168.1.%d", 20+n))
+	}
+	if s.proxies(); told != "" {
+		t.Errorf("told %q of %d addresses", told, manyAddrs-1)
+	}
+	d.answers(macA, "192.168.1.90")
+	if s.proxies(); !strings.Contains(told, macA.String()+" (8)") {
+		t.Errorf("told %q, want %s in it", told, macA)
+	}
+	for a := range d.hosts[macA].addrs {
+		if a != netip.MustParseAddr("192.168.1.90") {
+			d.answers(macB, a.String())
+		}
+	}
+	if s.proxies(); strings.Contains(told, macA.String()) {
+		t.Errorf("told %q after its addresses went to another", told)
+	}
+}
