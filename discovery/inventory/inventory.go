@@ -52,6 +52,7 @@ type record struct {
 	via         discovery.Identifier
 	by          map[string]*contribution
 	first, last time.Time
+	alive       bool // it was heard, and not just told of
 }
 
 // contribution is what one source or probe says of one device.
@@ -127,9 +128,9 @@ func (inv *Inventory) Observe(o discovery.Observation) Outcome {
 		if o.Gone {
 			return out
 		}
-		r = inv.add(strong[0].ID(), o.At)
-		out.Appeared = append(out.Appeared, r.id)
-		inv.makeRoom(r.id, &out)
+		if r = inv.admit(strong[0].ID(), o, &out); r == nil {
+			return out
+		}
 	}
 	for _, i := range strong {
 		inv.bind(r, i)
@@ -205,9 +206,10 @@ func (inv *Inventory) observeRouted(o discovery.Observation, addr netip.Addr, ou
 	if inv.traits.Has(o.By, discovery.Opinion) || !addr.IsPrivate() && !addr.IsLinkLocalUnicast() {
 		return
 	}
-	r := inv.add(discovery.IP(addr).ID(), o.At)
-	out.Appeared = append(out.Appeared, r.id)
-	inv.makeRoom(r.id, out)
+	r := inv.admit(discovery.IP(addr).ID(), o, out)
+	if r == nil {
+		return
+	}
 	inv.bindAddr(r, discovery.IP(addr), o.At, out)
 	inv.apply(r, o, out)
 }
@@ -357,25 +359,6 @@ func (inv *Inventory) promote(old, r *record, out *Outcome) {
 	delete(inv.records, old.id)
 	out.rename(old.id, r.id)
 	out.Changed = append(out.Changed, r.id)
-}
-
-func (inv *Inventory) makeRoom(except discovery.ID, out *Outcome) {
-	for len(inv.records) > MaxDevices {
-		var oldest *record
-		for id, r := range inv.records {
-			if id == discovery.Hub || id == except || inv.keep(id) {
-				continue
-			}
-			if oldest == nil || r.last.Before(oldest.last) {
-				oldest = r
-			}
-		}
-		if oldest == nil {
-			return
-		}
-		inv.Forget(oldest.id)
-		out.Removed = append(out.Removed, oldest.id)
-	}
 }
 
 // Forget removes a device with all that is known of it.

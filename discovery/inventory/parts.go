@@ -30,10 +30,12 @@ func (inv *Inventory) separate(r *record, o discovery.Observation, out *Outcome)
 			if len(inv.parts(mac)) >= maxParts {
 				continue
 			}
-			part = inv.add(x.ID.ID(), o.At)
+			heard := o
+			heard.Quiet = false // it answered
+			if part = inv.admit(x.ID.ID(), heard, out); part == nil {
+				continue
+			}
 			inv.bind(part, x.ID)
-			out.Appeared = append(out.Appeared, part.id)
-			inv.makeRoom(part.id, out)
 		}
 		for _, a := range x.Addrs {
 			if claimed, had := r.ids[discovery.IP(a)]; had {

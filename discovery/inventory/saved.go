@@ -55,7 +55,7 @@ func (inv *Inventory) Restore(saved []SavedDevice) {
 			continue
 		}
 		r := inv.add(s.ID, s.First)
-		r.last, r.via = s.Last, s.Via
+		r.last, r.via, r.alive = s.Last, s.Via, true
 		for _, i := range s.IDs {
 			key, claimed := i, i.Kind == discovery.ClaimedIP
 			if claimed {

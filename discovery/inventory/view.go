@@ -26,6 +26,9 @@ func (inv *Inventory) apply(r *record, o discovery.Observation, out *Outcome) {
 		return
 	}
 	changed := false
+	if !o.Quiet {
+		r.alive = true
+	}
 	if !o.Quiet && o.At.After(r.last) {
 		r.last = o.At
 	}
