@@ -190,7 +190,7 @@ func TestCitations(t *testing.T) {
 	for _, r := range corpus(t, "answers.jsonl") {
 		records[r.Origin] = append(records[r.Origin], r)
 	}
-	for _, card := range load(t).All() {
+	for _, card := range parseAll(t).All() {
 		for _, p := range card.Products {
 			for _, l := range p.Shown {
 				if heldOut(l.Seen) && len(records[l.Seen]) > 0 {

@@ -12,14 +12,14 @@ import (
 
 // dateRule reads the day of a firmware from its version.
 type dateRule struct {
-	version *regexp.Regexp
+	version expression
 	before  time.Time // of versions that only tell that they are older
 }
 
 // buildDate is read where a product says nothing of its versions. Makers write
 // the day with six digits or eight, and put anything behind it ("Rel.145838",
 // "n", "(5553)").
-var buildDate = regexp.MustCompile(`(?i)\bbuild[ :_-]{0,2}(?:(?P<yyyymmdd>\d{8})|(?P<yymmdd>\d{6}))(?:\D|$)`)
+const buildDate = `(?i)\bbuild[ :_-]{0,2}(?:(?P<yyyymmdd>\d{8})|(?P<yymmdd>\d{6}))(?:\D|$)`
 
 // dateGroups are the groups that firmware_date can have.
 var dateGroups = []string{"yyyymmdd", "yymmdd", "year", "month", "day"}
@@ -50,12 +50,12 @@ func (p *parser) date(n *yaml.Node, key string) (r dateRule) {
 	return r
 }
 
-func (p *parser) datePattern(n *yaml.Node, key string, needsDay bool) *regexp.Regexp {
+func (p *parser) datePattern(n *yaml.Node, key string, needsDay bool) expression {
 	text := p.text(n, key, nil)
 	tree, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
 		p.at(n.Line, key, "%q is no RE2: %v", text, err)
-		return nil
+		return expression{}
 	}
 	names := tree.CapNames()
 	has := func(name string) bool { return slices.Contains(names, name) }
@@ -67,7 +67,7 @@ func (p *parser) datePattern(n *yaml.Node, key string, needsDay bool) *regexp.Re
 			p.at(n.Line, key, "%q has an unknown group %q", text, name)
 		}
 	}
-	return regexp.MustCompile(text)
+	return expression{text, p.compiled}
 }
 
 // FirmwareDate returns the day on which a firmware was built, or shortly after
@@ -80,16 +80,17 @@ func (c *Cards) FirmwareDate(id, version string, now time.Time) (time.Time, bool
 		rules = append(rules, p.dates...)
 	}
 	if len(rules) == 0 {
-		rules = []dateRule{{version: buildDate}}
+		rules = []dateRule{{version: expression{buildDate, c.compiled}}}
 	}
 	for _, r := range rules {
-		m := r.version.FindStringSubmatch(version)
+		re := r.version.re()
+		m := re.FindStringSubmatch(version)
 		if m == nil {
 			continue
 		}
 		day := r.before
 		if day.IsZero() {
-			day = dayOf(r.version, m, now)
+			day = dayOf(re, m, now)
 		}
 		return day, day.Year() >= 2000 && !day.After(now.AddDate(0, 0, 1))
 	}

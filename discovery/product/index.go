@@ -51,7 +51,7 @@ func (ix index) add(e entry) {
 		ix[lead.Word] = w
 	}
 	switch {
-	case lead.re == nil:
+	case lead.compiled == nil:
 		w.equal[lead.needs[0]] = append(w.equal[lead.needs[0]], e)
 	case lead.prefix:
 		e.under(w.prefix, lead.needs)
@@ -82,7 +82,7 @@ func (p *pattern) telling() int {
 	if p.prefix {
 		n += 10
 	}
-	if p.re == nil {
+	if p.compiled == nil {
 		n += 100
 	}
 	return n

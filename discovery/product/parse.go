@@ -38,7 +38,8 @@ func (p *problems) err() error { return errors.Join(p.all...) }
 // parser reads one card strictly: what it does not know is an error.
 type parser struct {
 	*problems
-	file string
+	file     string
+	compiled *compiled
 
 	reading     Line // what signs() fills
 	strong      bool // it has a sign that is not weak
@@ -254,7 +255,7 @@ func (p *parser) signs() map[string]func(*yaml.Node, string) {
 	}
 	for word, w := range signWords {
 		p.signReaders[word] = func(n *yaml.Node, key string) {
-			pat, err := newPattern(p.text(n, key, nil))
+			pat, err := newPattern(p.text(n, key, nil), p.compiled)
 			if err != nil {
 				p.at(n.Line, key, "%v", err)
 			}

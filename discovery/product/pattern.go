@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
-	"sync"
 )
 
 // maxPattern is the longest pattern in bytes.
@@ -13,21 +12,20 @@ const maxPattern = 300
 
 // pattern is equality ignoring case, or RE2 where the text begins with ^ or (?.
 type pattern struct {
-	text   string
-	re     func() *regexp.Regexp // nil for equality; compiled at its first use
-	needs  []string              // ASCII lower case: every match contains one of them; none if nothing is known
-	prefix bool                  // and begins with it
+	expression          // its compiled is nil for equality
+	needs      []string // ASCII lower case: every match contains one of them; none if nothing is known
+	prefix     bool     // and begins with it
 }
 
 // mistaken finds what was meant as a regular expression.
 var mistaken = regexp.MustCompile(`\\[dwsSW.(]|\.[*+]|\(\?|\$$`)
 
-func newPattern(text string) (pattern, error) {
-	p := pattern{text: text}
+func newPattern(text string, c *compiled) (pattern, error) {
+	p := pattern{expression: expression{text: text}}
 	if len(text) > maxPattern {
 		return p, fmt.Errorf("has %d bytes, at most %d are allowed", len(text), maxPattern)
 	}
-	if !strings.HasPrefix(text, "^") && !strings.HasPrefix(text, "(?") {
+	if !isExpression(text) {
 		if mistaken.MatchString(text) {
 			return p, fmt.Errorf("%q looks like a regular expression: begin it with ^ or (?", text)
 		}
@@ -44,14 +42,18 @@ func newPattern(text string) (pattern, error) {
 		}
 	}
 	p.needs, p.prefix = needsOf(tree.Simplify())
-	p.re = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+	p.compiled = c
 	return p, nil
+}
+
+func isExpression(text string) bool {
+	return strings.HasPrefix(text, "^") || strings.HasPrefix(text, "(?")
 }
 
 // match reports whether a value fits, and what the named groups hold. Lower is
 // asciiLower(value).
 func (p *pattern) match(value, lower string) (named map[string]string, ok bool) {
-	if p.re == nil {
+	if p.compiled == nil {
 		return nil, strings.EqualFold(p.text, value)
 	}
 	if !p.mayMatch(lower) {

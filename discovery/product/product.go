@@ -9,13 +9,9 @@
 package product
 
 import (
-	"embed"
 	"io/fs"
 	"slices"
 )
-
-//go:embed */card.yaml
-var embedded embed.FS
 
 // Card is what is known of the products of one maker.
 type Card struct {
@@ -25,7 +21,7 @@ type Card struct {
 	Links         Links               // where the maker keeps what an owner needs
 	Products      []*Product          // the more specific before the more general one
 	Remedies      map[string][]string // first steps on this maker's products, by policy id
-	Examples      []Example           // run by the package's test
+	Examples      []Example           // run by the package's test; Load leaves them out
 }
 
 // Links are pages of the maker, each an https address or "".
@@ -51,7 +47,7 @@ func (p *Product) Card() *Card { return p.card }
 // Line is a set of signs that an answer shows together.
 type Line struct {
 	Signs []Sign
-	Seen  string // public address or repository path of a recorded answer
+	Seen  string // public address or repository path of a recorded answer; Load leaves it out
 }
 
 // Sign is a word and what it must look like.
@@ -75,15 +71,20 @@ type Cards struct {
 	cards    []*Card
 	products map[string][]*Product
 	index    index
+	compiled *compiled
 
 	integrations *integrations
 	makers       makers
 }
 
-// Load reads the cards that are part of the program. The error lists every
-// fault as file:line: key: what is wrong; the package's test keeps it nil.
+func newCards() *Cards {
+	return &Cards{products: map[string][]*Product{}, integrations: newIntegrations(""), compiled: &compiled{}}
+}
+
+// Load reads the cards that are part of the program, as "make generate" packed
+// them. The package's test keeps the error nil.
 func Load() (*Cards, error) {
-	c, err := Parse(embedded)
+	c, err := unpack(packed)
 	if err != nil {
 		return nil, err
 	}
@@ -91,20 +92,21 @@ func Load() (*Cards, error) {
 	return c, nil
 }
 
-// Parse reads all */card.yaml of a file system.
+// Parse reads all */card.yaml of a file system. The error lists every fault as
+// file:line: key: what is wrong.
 func Parse(fsys fs.FS) (*Cards, error) {
 	files, err := fs.Glob(fsys, "*/card.yaml")
 	if err != nil {
 		return nil, err
 	}
-	c := &Cards{products: map[string][]*Product{}, integrations: newIntegrations("")}
+	c := newCards()
 	all := &problems{}
 	for _, file := range files {
 		data, err := fs.ReadFile(fsys, file)
 		if err != nil {
 			return nil, err
 		}
-		p := parser{problems: all, file: file}
+		p := parser{problems: all, file: file, compiled: c.compiled}
 		c.add(p.parse(data), &p)
 	}
 	if err := all.err(); err != nil {
