@@ -43,7 +43,7 @@ func TestDeviceOfWhichHomeAssistantTellsIsNotAwayAfterARestart(t *testing.T) {
 	tell := func() {
 		e := fact.New("homeassistant", h.now)
 		fact.DeviceKind.Set(e, "lan", "")
-		fact.DeviceReachable.Set(e, true, "10.0.1.9, told by Home Assistant")
+		fact.DeviceReachable.Set(e, true, "10.0.1.9, reported by Home Assistant")
 		h.observe(discovery.Observation{By: "homeassistant", At: h.now, About: []discovery.Identifier{mac, discovery.IP(netip.MustParseAddr("10.0.1.9"))}, Facts: e, Quiet: true}, h.now)
 		h.tick(h.now)
 	}

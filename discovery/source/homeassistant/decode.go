@@ -61,8 +61,8 @@ type lease struct {
 	mac  discovery.Identifier
 	addr netip.Addr
 	host string
-	seen int // number of the session in which it was told last
-	turn int // when it was told, in order
+	seen int // number of the session in which it last came
+	turn int // when it came, in order
 }
 
 type leaseRow struct {
@@ -86,15 +86,15 @@ func (r leaseRow) lease() (lease, bool) {
 }
 
 // usable reports whether an address may be that of one device of the home: a
-// private one. That of a link means nothing here, since nobody tells of which one,
-// and one of the Internet may be anybody's.
+// private one. A link-local one means nothing without its link, which is not known,
+// and one of the Internet can be any machine's.
 func usable(a netip.Addr) bool {
 	a = a.Unmap()
 	return a.IsValid() && a.Zone() == "" && a.IsPrivate()
 }
 
-// instance is a service that somebody announces. Who it was is not told: the
-// addresses are those that the announcement names.
+// instance is an announced service. Its sender is not known: the addresses are
+// those that the announcement names.
 type instance struct {
 	dnssd.Instance
 	addrs []netip.Addr

@@ -15,9 +15,9 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
 )
 
-// FuzzTell takes any two answers or events in. What is told of them must be clean,
+// FuzzReport takes any two answers or events in. What is reported of them must be clean,
 // bounded, and never about an address that is not private.
-func FuzzTell(f *testing.F) {
+func FuzzReport(f *testing.F) {
 	kinds := map[string]uint8{
 		"network": 0, "config/area_registry/list": 1, "config/device_registry/list": 2, "config/entity_registry/list_for_display": 3,
 		"subscribe_entities": 4, "dhcp/subscribe_discovery": 5, "zeroconf/subscribe_discovery": 6, "ssdp/subscribe_discovery": 7,
@@ -37,7 +37,7 @@ func FuzzTell(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, one uint8, a []byte, two uint8, b []byte) {
-		told := map[discovery.Identifier]bool{}
+		known := map[discovery.Identifier]bool{}
 		report := func(o discovery.Observation) {
 			if len(o.About) == 0 || len(o.About) > 2*maxIDs+maxAddresses || len(o.Services) > dnssd.MaxServices+16 {
 				t.Errorf("observation %+v", o)
@@ -46,7 +46,7 @@ func FuzzTell(f *testing.F) {
 				if addr, err := netip.ParseAddr(i.Value); !i.Strong() && (err != nil || !addr.IsPrivate()) {
 					t.Errorf("observation about %v", i)
 				}
-				told[i] = !o.Gone
+				known[i] = !o.Gone
 			}
 			for _, n := range o.Facts.Entries() {
 				if s, ok := n.Value.(string); ok && s != fact.Clean(s, fact.MaxText) {
@@ -55,28 +55,28 @@ func FuzzTell(f *testing.F) {
 			}
 		}
 		now := time.Unix(1e9, 0)
-		tell := newTeller(discovery.Env{
+		r := newReporter(discovery.Env{
 			Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 			Networks: func() discovery.Networks { return discovery.Networks{} }, Routed: func([]netip.Prefix) {},
 		}, report)
-		tell.begin(now)
+		r.begin(now)
 		for _, x := range []struct {
 			kind uint8
 			data []byte
 		}{{one, a}, {two, b}} {
-			take(&tell.home, x.kind, x.data)
+			take(&r.home, x.kind, x.data)
 			now = now.Add(time.Second)
-			tell.tell(t.Context(), now)
+			r.reportChanges(t.Context(), now)
 		}
-		tell.lost(t.Context())
-		tell.begin(now)
+		r.lost(t.Context())
+		r.begin(now)
 		now = now.Add(leaseKept)
-		tell.home.forget(now)
-		tell.home.devices = nil
-		tell.tell(t.Context(), now)
-		for i, is := range told {
-			if is && len(tell.told.Keys()) > 0 {
-				t.Errorf("%v is still told of", i)
+		r.home.forget(now)
+		r.home.devices = nil
+		r.reportChanges(t.Context(), now)
+		for i, is := range known {
+			if is && len(r.reported.Keys()) > 0 {
+				t.Errorf("%v is still reported", i)
 			}
 		}
 	})

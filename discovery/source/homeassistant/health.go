@@ -9,8 +9,8 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-// tellHealth says what Home Assistant does not tell, and why.
-func (x *connection) tellHealth(now time.Time) {
+// reportHealth reports what Home Assistant does not provide, and why.
+func (x *connection) reportHealth(now time.Time) {
 	reasons := map[string][]string{}
 	var order []string
 	for _, c := range opening {
@@ -26,10 +26,10 @@ func (x *connection) tellHealth(now time.Time) {
 	}
 	var parts []string
 	for _, why := range order {
-		parts = append(parts, fmt.Sprintf("Home Assistant does not tell %s: %s.", strings.Join(reasons[why], ", "), why))
+		parts = append(parts, fmt.Sprintf("Home Assistant does not provide %s: %s.", strings.Join(reasons[why], ", "), why))
 	}
-	if x.teller.home.full {
-		parts = append(parts, "Home Assistant tells of more devices than are kept; some are not looked at.")
+	if x.reporter.home.full {
+		parts = append(parts, "Home Assistant has more devices than Thingwarden keeps; the others are ignored.")
 	}
 	if len(parts) == 0 {
 		if len(x.sent) == 0 || now.Sub(x.began) >= starting {
@@ -37,7 +37,7 @@ func (x *connection) tellHealth(now time.Time) {
 		}
 		return
 	}
-	parts = append(parts, "Devices that are known by that alone are not seen; what else it tells is used.")
+	parts = append(parts, "Devices that only appear there are not seen; everything else it reports is used.")
 	x.health.Set(discovery.Degraded, strings.Join(parts, " "))
 }
 
@@ -59,12 +59,12 @@ func cleanCode(f frame) string {
 func reasonOf(code string) string {
 	switch code {
 	case codeUnauthorized:
-		return "the token belongs to a user who is no administrator there"
+		return "the token belongs to a user who is not an administrator"
 	case codeUnknown:
-		return "that part is not switched on there, or this Home Assistant is too old"
+		return "that integration is not enabled, or this Home Assistant is too old"
 	case codeUnreadable:
 		return "its answer cannot be read"
 	default:
-		return fmt.Sprintf("it says %q", code)
+		return fmt.Sprintf("the error is %q", code)
 	}
 }

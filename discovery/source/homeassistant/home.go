@@ -23,7 +23,7 @@ const (
 	leaseKept    = 7 * 24 * time.Hour
 )
 
-// home is what Home Assistant tells of the home. It is not safe for concurrent use.
+// home is what Home Assistant reports of the home. It is not safe for concurrent use.
 type home struct {
 	session int // number of the connection
 	began   time.Time
@@ -41,7 +41,7 @@ type home struct {
 	networks  []netip.Prefix      // in which it is
 
 	full  bool            // something was left out
-	heard map[string]bool // MAC and IP addresses of which there was a sign since it was told
+	heard map[string]bool // MAC and IP addresses heard since the last report
 }
 
 // box is what an address has announced by SSDP.
@@ -67,7 +67,7 @@ func (h *home) begin(now time.Time) {
 	}
 }
 
-// forget drops what was not told again in this session.
+// forget drops what did not come again in this session.
 func (h *home) forget(now time.Time) (changed bool) {
 	age := now.Sub(h.began)
 	for mac, l := range h.leases {

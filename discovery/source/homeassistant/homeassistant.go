@@ -6,12 +6,12 @@
 // Home Assistant's token may do everything; commands.go lists the few reading
 // commands that are ever sent, each as a fixed text. What comes back is text of
 // devices and believed no more than if they had sent it here: an announcement
-// counts for the address that sent it, and where Home Assistant does not tell
-// which one that was, only as a hint where to ask. Our own devices, which Home
+// counts for the address that sent it, and where Home Assistant does not reveal
+// that address, only as a hint where to probe. Our own devices, which Home
 // Assistant has from us by MQTT, are left out.
 //
 // It is not this package's job to read what MQTT discovery shows of us (package
-// hass does), to control or change anything in Home Assistant, or to ask devices.
+// hass does), to control or change anything in Home Assistant, or to probe devices.
 // The protocol is that of developers.home-assistant.io, docs/api/websocket, and
 // of homeassistant/components/{dhcp,zeroconf,ssdp,network}/websocket*.py, seen
 // with Home Assistant 2026.11.0.
@@ -44,7 +44,7 @@ type Config struct {
 // Kind is the entry of the list of all sources.
 var Kind = discovery.SourceKind{
 	Name: Name, Title: "Home Assistant",
-	Doc:  "Home Assistant: reads which devices it sees on the network, its registries of devices and areas, and which firmware waits; changes nothing there and asks no device.",
+	Doc:  "Home Assistant: reads which devices it sees on the network, its registries of devices and areas, and which firmware waits; changes nothing there and probes no device.",
 	Rank: discovery.RankRegistry, Role: discovery.Hearsay,
 	Default: func() discovery.SourceConfig { return &Config{} },
 }
@@ -67,7 +67,7 @@ func (c *Config) SetUp(env discovery.Env) bool { return c.URL != "" || env.Super
 
 // New implements discovery.SourceConfig.
 func (c *Config) New(env discovery.Env) (discovery.Source, error) {
-	// No proxy of the environment's: the token must go to nobody else.
+	// No proxy of the environment's: the token must go to no other machine.
 	return newSource(*c, env, wsjson.Transport())
 }
 
@@ -107,21 +107,21 @@ func socketURL(raw string) (*url.URL, error) {
 
 type source struct {
 	env    discovery.Env
-	url    *url.URL // nil: Home Assistant is not asked
+	url    *url.URL // nil: not configured
 	token  string
 	http   *http.Client
 	health *session.Health
 }
 
-// Run implements discovery.Source. What was told is kept while the connection is
-// lost, and what changes by the minute becomes unknown.
+// Run implements discovery.Source. While the connection is lost, the facts stay,
+// but for those that change by the minute, which become unknown.
 func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
 	if s.url == nil {
-		s.health.Set(discovery.OK, "Not set up: Home Assistant's own view of the home is not used. It needs an address and a token (sources.homeassistant).")
+		s.health.Set(discovery.OK, "Not configured. Set sources.homeassistant.url and token to use Home Assistant's device list.")
 		<-ctx.Done()
 		return nil
 	}
-	t := newTeller(s.env, report)
+	t := newReporter(s.env, report)
 	connect := func(ctx context.Context) error {
 		session.Count(s.env, s.url)
 		return s.session(ctx, t)
@@ -129,7 +129,7 @@ func (s *source) Run(ctx context.Context, report func(discovery.Observation)) er
 	session.Follow(ctx, connect, func(err error) {
 		t.lost(ctx)
 		if s.health.Status() != discovery.Down {
-			s.env.Log.Warn("Home Assistant lost or not reached", "url", s.url.String(), "err", wsjson.Plain(err, errRefused))
+			s.env.Log.Warn("connection to Home Assistant failed", "url", s.url.String(), "err", wsjson.Plain(err, errRefused))
 		}
 		s.health.Set(discovery.Down, problemOf(err))
 	})
@@ -139,7 +139,7 @@ func (s *source) Run(ctx context.Context, report func(discovery.Observation)) er
 // problemOf is what the owner reads when there is no session.
 func problemOf(err error) string {
 	if errors.Is(err, errRefused) {
-		return "Home Assistant does not accept the token, so nothing is learned from it. Make a new long-lived access token of an administrator (your profile, Security) and set it under sources.homeassistant.token."
+		return "Home Assistant does not accept the token, so its device list is not used. Make a new long-lived access token of an administrator (your profile, Security) and set it under sources.homeassistant.token."
 	}
-	return fmt.Sprintf("Home Assistant cannot be reached (%s), so nothing is learned from it at present.", wsjson.Plain(err, errRefused))
+	return fmt.Sprintf("Home Assistant cannot be reached (%s), so its device list is not up to date.", wsjson.Plain(err, errRefused))
 }

@@ -23,7 +23,7 @@ type device struct {
 	platform                               string // of its firmware, if its integration speaks one only
 	manufacturer, model, firmware, version string
 	ids                                    []discovery.Identifier
-	addr                                   netip.Addr // at which it is configured; invalid if that is not told
+	addr                                   netip.Addr // at which it is configured; invalid if unknown
 }
 
 // device returns what is kept, and whether the entry stands for a thing of the
@@ -89,7 +89,7 @@ func addressOf(raw string) netip.Addr {
 	return a.Unmap()
 }
 
-// identifier reads the identifiers of integrations that say who a device is:
+// identifier reads the identifiers of integrations that identify a device:
 // Zigbee2MQTT's over MQTT, ZHA's, Z-Wave JS's "<home id in decimal>-<node>"
 // (components/zwave_js/helpers.py) and Matter's (components/matter/helpers.py,
 // get_device_id; bridged devices have others).

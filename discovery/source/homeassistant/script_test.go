@@ -19,14 +19,14 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/source/sourcetest"
 )
 
-const token = "a token that nobody may see"
+const token = "a token that no log may show"
 
 // TestScripts runs the source against what testdata/script says Home Assistant
 // does; recorded.txtar is what a real one said. Its own steps are
 //
 //	answer COMMAND       the result of the command from now on, or "error CODE"
 //	event COMMAND        events, one a line, that the subscription begins with if
-//	                     nobody is connected, and sends if somebody is
+//	                     no client is connected, and sends if one is
 //	home up, home down   it listens, or has gone
 //	link                 the agent is in Home Assistant's network itself
 //
@@ -95,7 +95,7 @@ func (h *harness) start(t *testing.T, cfg Config, transport http.RoundTripper) {
 			s.setUp(false)
 		}
 		if said := h.Logged() + h.Take(); strings.Contains(said, token) {
-			t.Errorf("the token was told: %s", said)
+			t.Errorf("the token was reported: %s", said)
 		}
 	})
 	h.Run(t, src)
@@ -139,7 +139,7 @@ func (s *server) setUp(up bool) {
 	}
 }
 
-// event sends events to who has subscribed; else they begin a subscription.
+// event sends events to a client that has subscribed; else they begin a subscription.
 func (s *server) event(command string, events []string) {
 	s.mu.Lock()
 	subs := slices.Clone(s.subs[command])

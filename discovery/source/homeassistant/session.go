@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// pingEvery is how long nothing may come before Home Assistant is asked whether
-	// it is there, and silentAfter how long until it counts as gone.
+	// pingEvery is how long nothing may come before Home Assistant is pinged, and
+	// silentAfter how long until it counts as gone.
 	pingEvery   = 30 * time.Second
 	silentAfter = 75 * time.Second
-	// firstTell is how long the answers of a new session may take before what is
-	// there is told without the rest.
-	firstTell = 15 * time.Second
-	// coalesce is how long to wait for more before something is told.
+	// firstReport is how long the answers of a new session may take before the ones
+	// that have come are reported without the rest.
+	firstReport = 15 * time.Second
+	// coalesce is how long to wait for more before a report.
 	coalesce = 200 * time.Millisecond
 	// refreshAfter is how long to wait for more changes before a list is read again.
 	refreshAfter = time.Second
@@ -40,11 +40,11 @@ var errRefused = errors.New("it does not accept the token")
 // connection is one connection to Home Assistant. One goroutine owns it.
 type connection struct {
 	*source
-	conn   *wsjson.Conn
-	teller *teller
-	began  time.Time
-	heard  time.Time
-	pinged time.Time
+	conn     *wsjson.Conn
+	reporter *reporter
+	began    time.Time
+	heard    time.Time
+	pinged   time.Time
 
 	lastID  int64
 	sent    map[int64]command // not answered yet
@@ -53,13 +53,13 @@ type connection struct {
 	wait    time.Duration // before the next retry
 	started map[int64]bool
 
-	tellAt, retryAt, refreshAt time.Time // zero: never
-	refresh                    []command
+	reportAt, retryAt, refreshAt time.Time // zero: never
+	refresh                      []command
 }
 
 // session connects to Home Assistant and follows it until the connection ends. It
 // never returns nil.
-func (s *source) session(ctx context.Context, t *teller) error {
+func (s *source) session(ctx context.Context, t *reporter) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	conn, err := s.dial(ctx)
@@ -73,7 +73,7 @@ func (s *source) session(ctx context.Context, t *teller) error {
 	}
 	s.env.Log.Info("Home Assistant connected", "url", s.url.String(), "version", fact.Clean(version, 32))
 	x := &connection{
-		source: s, conn: conn, teller: t, began: time.Now(), heard: time.Now(), wait: retryFirst,
+		source: s, conn: conn, reporter: t, began: time.Now(), heard: time.Now(), wait: retryFirst,
 		sent: map[int64]command{}, streams: map[int64]command{}, refused: map[command]string{}, started: map[int64]bool{},
 	}
 	frames := make(chan []byte, 64)
@@ -163,13 +163,13 @@ func (s *source) login(ctx context.Context, conn *wsjson.Conn) (version string, 
 }
 
 func (x *connection) run(ctx context.Context, frames <-chan []byte) error {
-	x.teller.begin(x.began)
+	x.reporter.begin(x.began)
 	for _, c := range opening {
 		if err := x.send(ctx, c); err != nil {
 			return err
 		}
 	}
-	x.tellAt = x.began.Add(firstTell)
+	x.reportAt = x.began.Add(firstReport)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -195,7 +195,7 @@ func (x *connection) run(ctx context.Context, frames <-chan []byte) error {
 func (x *connection) next(now time.Time) time.Time {
 	next := x.heard.Add(silentAfter)
 	for _, at := range []time.Time{
-		x.tellAt, x.retryAt, x.refreshAt, later(x.heard, x.pinged).Add(pingEvery), x.teller.forgetAt, x.teller.repeatAt,
+		x.reportAt, x.retryAt, x.refreshAt, later(x.heard, x.pinged).Add(pingEvery), x.reporter.forgetAt, x.reporter.repeatAt,
 	} {
 		if !at.IsZero() && at.Before(next) {
 			next = at
@@ -258,10 +258,10 @@ func (x *connection) work(ctx context.Context, now time.Time) error {
 			}
 		}
 	}
-	if due(&x.tellAt, now) || x.teller.due(now) {
-		x.teller.tell(ctx, now)
+	if due(&x.reportAt, now) || x.reporter.due(now) {
+		x.reporter.reportChanges(ctx, now)
 	}
-	x.tellHealth(now)
+	x.reportHealth(now)
 	return ctx.Err()
 }
 
@@ -287,8 +287,8 @@ func (x *connection) take(b []byte) {
 	}
 	switch f.Type {
 	case "result":
-		c, asked := x.sent[id]
-		if !asked {
+		c, sent := x.sent[id]
+		if !sent {
 			return
 		}
 		delete(x.sent, id)
@@ -313,12 +313,12 @@ func (x *connection) answered(id int64, c command, f frame) {
 		return
 	}
 	delete(x.refused, c)
-	home := &x.teller.home
+	home := &x.reporter.home
 	var err error
 	switch c {
 	case readNetwork:
 		err = home.setAdapters(f.Result)
-		x.teller.tellNetworks()
+		x.reporter.reportNetworks()
 	case readAreas:
 		err = home.setAreas(f.Result)
 	case readDevices:
@@ -338,7 +338,7 @@ func (x *connection) answered(id int64, c command, f frame) {
 }
 
 func (x *connection) event(id int64, c command, b json.RawMessage) {
-	home := &x.teller.home
+	home := &x.reporter.home
 	var err error
 	switch c {
 	case followAreas:
@@ -373,9 +373,9 @@ func (x *connection) again(c command) {
 	}
 }
 
-// soon has what changed told in a moment.
+// soon schedules a report of what changed.
 func (x *connection) soon() {
-	if next := time.Now().Add(coalesce); x.tellAt.IsZero() || x.tellAt.Sub(next) > coalesce {
-		x.tellAt = next
+	if next := time.Now().Add(coalesce); x.reportAt.IsZero() || x.reportAt.Sub(next) > coalesce {
+		x.reportAt = next
 	}
 }

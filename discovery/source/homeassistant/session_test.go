@@ -63,13 +63,13 @@ func TestRefusedToken(t *testing.T) {
 		synctest.Wait()
 		got := h.Take()
 		if strings.Count(got, "health down Home Assistant does not accept the token") != 1 || strings.Count(got, "\n") != 1 {
-			t.Errorf("told %q", got)
+			t.Errorf("reported %q", got)
 		}
 		srv.set(func() { srv.refuse = false })
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if got := h.Take(); !strings.Contains(got, "health ok") {
-			t.Errorf("told %q after the token was accepted", got)
+			t.Errorf("reported %q after the token was accepted", got)
 		}
 	})
 }
@@ -84,12 +84,12 @@ func TestSilence(t *testing.T) {
 		time.Sleep(silentAfter + time.Second)
 		synctest.Wait()
 		if got := h.Take(); !strings.Contains(got, "health down Home Assistant cannot be reached (it no longer answers)") {
-			t.Errorf("told %q", got)
+			t.Errorf("reported %q", got)
 		}
 	})
 }
 
-// TestPing: one that has nothing to say is asked whether it is there, and is.
+// TestPing: a silent Home Assistant is pinged, and answers.
 func TestPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv, h := newServer(), newHarness()
@@ -98,7 +98,7 @@ func TestPing(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if got := h.Take(); strings.Contains(got, "down") {
-			t.Errorf("told %q", got)
+			t.Errorf("reported %q", got)
 		}
 		srv.mu.Lock()
 		defer srv.mu.Unlock()
@@ -112,8 +112,8 @@ func TestNotSetUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness()
 		h.start(t, Config{}, newServer())
-		if got := h.Take(); !strings.HasPrefix(got, "health ok Not set up") {
-			t.Errorf("told %q", got)
+		if got := h.Take(); !strings.HasPrefix(got, "health ok Not configured") {
+			t.Errorf("reported %q", got)
 		}
 	})
 }
@@ -135,7 +135,7 @@ func TestSocketURL(t *testing.T) {
 			t.Errorf("%q: %q (%v), want %q", tt.in, got, err, tt.want)
 		}
 		if err != nil && strings.Contains(err.Error(), "u:p") {
-			t.Errorf("%q: the error tells a password: %v", tt.in, err)
+			t.Errorf("%q: the error shows a password: %v", tt.in, err)
 		}
 	}
 }

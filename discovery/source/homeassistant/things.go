@@ -16,7 +16,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/oui"
 )
 
-// thing is one device of the home, put together of all that Home Assistant tells.
+// thing is one device of the home, put together from all of Home Assistant's lists.
 type thing struct {
 	ids       []discovery.Identifier // that are for good; none if only an address is known
 	addrs     []netip.Addr
@@ -34,7 +34,7 @@ func (x *thing) key() string {
 	return x.addrs[0].String()
 }
 
-// things puts together what is told.
+// things puts the lists together.
 type things struct {
 	home   *home
 	all    []*thing
@@ -44,7 +44,7 @@ type things struct {
 	shared map[discovery.Identifier]bool // MAC addresses that are not one device's
 }
 
-// things returns the devices of the home as they are told now.
+// things returns the devices of the home as they are known now.
 func (h *home) things() *things {
 	t := &things{home: h, byID: map[discovery.Identifier]*thing{}, byAddr: map[netip.Addr]*thing{}, byRow: map[string]*thing{}}
 	// An entry that a person named, or one that knows the model, comes first.
@@ -53,7 +53,7 @@ func (h *home) things() *things {
 	})
 	t.shared = sharedMACs(rows)
 	for _, d := range rows {
-		// We have no update entity: who has one is somebody else's device too.
+		// We have no update entity: a device with one is not ours alone.
 		if !d.own || len(h.updatesOf[d.id]) > 0 {
 			t.addRow(d)
 		}
@@ -238,7 +238,7 @@ func (t *things) at(addrs []netip.Addr) *thing {
 func (t *things) observation(x *thing, networks discovery.Networks, now time.Time) discovery.Observation {
 	ev := fact.New(Name, now)
 	o := discovery.Observation{About: slices.Clone(x.ids), Facts: ev, Quiet: true}
-	x.tellKind(ev)
+	x.setKind(ev)
 	for _, a := range x.addrs {
 		_, onLink := networks.OnLink(a)
 		switch {
@@ -248,7 +248,7 @@ func (t *things) observation(x *thing, networks discovery.Networks, now time.Tim
 		default:
 			o.About = append(o.About, discovery.IP(a))
 			if networks.Routes(a) {
-				fact.DeviceReachable.Set(ev, true, fmt.Sprintf("%s, told by Home Assistant", a))
+				fact.DeviceReachable.Set(ev, true, fmt.Sprintf("%s, reported by Home Assistant", a))
 			}
 		}
 		o.Quiet = o.Quiet && !t.home.heard[a.String()]
@@ -256,14 +256,14 @@ func (t *things) observation(x *thing, networks discovery.Networks, now time.Tim
 	for _, i := range x.ids {
 		o.Quiet = o.Quiet && !t.home.heard[i.Value]
 	}
-	t.tellRows(x, &o)
+	t.setRegistryFacts(x, &o)
 	if x.lease != nil && x.lease.host != "" {
 		fact.DeviceHostname.Set(ev, x.lease.host, "dhcp hostname")
 		o.Name = cmp.Or(o.Name, x.lease.host)
 	}
 	if types := dnssd.Types(x.instances); len(types) > 0 {
-		// Their names and properties may be anybody's words about this address: probes
-		// ask the device itself.
+		// Any machine can have announced these names and properties for this address:
+		// probes query the device itself.
 		fact.MDNSServices.Set(ev, types, "zeroconf")
 	}
 	o.Services = dnssd.Services(x.instances)
@@ -275,7 +275,7 @@ func (t *things) observation(x *thing, networks discovery.Networks, now time.Tim
 	return o
 }
 
-func (x *thing) tellKind(ev *fact.Evidence) {
+func (x *thing) setKind(ev *fact.Evidence) {
 	kind, proof := "lan", "address"
 	if len(x.ids) > 0 {
 		proof = "device registry"
@@ -301,8 +301,8 @@ func (x *thing) tellKind(ev *fact.Evidence) {
 	fact.DeviceKind.Set(ev, kind, proof)
 }
 
-// tellRows sets what the registries say. The first entry that says something counts.
-func (t *things) tellRows(x *thing, o *discovery.Observation) {
+// setRegistryFacts sets facts from the registries. The first entry with a value counts.
+func (t *things) setRegistryFacts(x *thing, o *discovery.Observation) {
 	domains := map[string]bool{}
 	var updates []string
 	for _, d := range x.rows {
@@ -326,15 +326,15 @@ func (t *things) tellRows(x *thing, o *discovery.Observation) {
 	if class, domain := classOf(domains); class != "" {
 		fact.DeviceClass.Set(o.Facts, class, "entity "+domain)
 	}
-	t.tellUpdates(updates, o.Facts)
+	t.setUpdate(updates, o.Facts)
 	o.Facts.Finish(Name)
 }
 
-// tellUpdates says whether firmware waits. Other updates, such as those of Home
+// setUpdate sets whether firmware waits. Other updates, such as those of Home
 // Assistant's own parts, are not of the device class firmware. One that the owner
 // skipped still waits; a preview, which some devices have an entity of its own for,
-// waits only for those who run one.
-func (t *things) tellUpdates(ids []string, ev *fact.Evidence) {
+// waits only for devices that run one.
+func (t *things) setUpdate(ids []string, ev *fact.Evidence) {
 	none, unclear := "", false
 	for _, id := range ids {
 		u, ok := t.home.updates[id]

@@ -3,7 +3,7 @@
 //
 // A device that is named by a strong identifier exists because the owner says
 // so, even if no other source has seen it. What the owner says is never a sign
-// of life. An entry with an IP address speaks only of whatever device has that
+// of life. An entry with an IP address describes whatever device has that
 // address at the time. It is not this package's job to read the configuration
 // file.
 package static
@@ -23,7 +23,7 @@ import (
 // Kind is the source of the devices that the owner lists.
 var Kind = discovery.SourceKind{
 	Name: name, Title: "Your device list",
-	Doc:  "Takes names and classes of devices from the owner's configuration (devices); asks nobody.",
+	Doc:  "Takes names and classes of devices from the owner's configuration (devices); sends nothing.",
 	Rank: discovery.RankOwner, Role: discovery.Opinion,
 	Default: func() discovery.SourceConfig { return &Config{} },
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/inventory"
 )
 
-func TestStaticTellsAgainEveryMinute(t *testing.T) {
+func TestStaticReportsAgainEveryMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := new(Config).New(discovery.Env{Now: time.Now, Devices: []discovery.OwnerDevice{
 			{Match: "AA:BB:CC:DD:EE:0F", Name: "Porch camera", Class: "camera"},
@@ -72,7 +72,7 @@ func TestStaticNamesEveryMistake(t *testing.T) {
 	}
 }
 
-// The owner's word makes a device of a strong identifier, which nobody says is
+// The owner's entry makes a device of a strong identifier, which no source says is
 // there, and names the device that has an address without making another.
 func TestStaticInTheInventory(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

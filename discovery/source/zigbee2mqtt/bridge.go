@@ -197,13 +197,13 @@ func (b *bridge) applyDevices(m discovery.Message, now time.Time) (change, error
 }
 
 // originOfListed judges a device that is new in bridge/devices. Retained and
-// first lists tell nothing of when it joined.
+// first lists do not show when it joined.
 func (b *bridge) originOfListed(retained bool, now time.Time) origin {
 	switch {
 	case !b.everRead:
 		return origin{loosejson.Flag{Known: true}, "bridge/devices: listed when first read"}
 	case retained || !b.listed:
-		return origin{} // joined while nobody was listening
+		return origin{} // joined while the source was not connected
 	}
 	return b.originNow("bridge/devices: new", now)
 }

@@ -62,8 +62,8 @@ func classOfType(exposed, text string) string {
 	return ""
 }
 
-// exposedNames tell the class of a device without a composite type, the most
-// telling names first.
+// exposedNames show the class of a device without a composite type, the most
+// specific names first.
 var exposedNames = []struct {
 	class string
 	names []string

@@ -27,7 +27,7 @@ type info struct {
 	// PermitJoinEnd is when the window closes, in milliseconds since 1970; there
 	// only while it is open, and only since Zigbee2MQTT 2.0.
 	PermitJoinEnd loosejson.Number
-	Coordinator   discovery.Identifier // zero if not told
+	Coordinator   discovery.Identifier // zero if unknown
 	Radio         string               // type of the coordinator, such as "zStack3x0"
 	Revision      string               // of its firmware
 	DefaultIDs    loosejson.Flag
@@ -92,8 +92,8 @@ type member struct {
 	Model       string
 	Firmware    string
 	Supported   loosejson.Flag
-	Interview   string // in the vocabulary's spelling, "" if not told
-	Class       string // in the vocabulary's spelling, "" if it can't be told
+	Interview   string // in the vocabulary's spelling, "" if unknown
+	Class       string // in the vocabulary's spelling, "" if unknown
 	ClassProof  string
 	ViaJoin     bool // known from bridge/event only, not listed yet
 	InterviewBy string
@@ -214,7 +214,7 @@ type event struct {
 	ID     discovery.Identifier
 	Name   string
 	Status string // of an interview: started, successful, failed
-	// Supported is told with a successful interview.
+	// Supported comes with a successful interview.
 	Supported loosejson.Flag
 }
 
@@ -273,7 +273,7 @@ func decodeOnline(b []byte) (online bool, err error) {
 type state struct {
 	Update loosejson.Flag // a newer firmware is there
 	Proof  string
-	// LastSeen is when the bridge last heard the device; zero if not told.
+	// LastSeen is when the bridge last heard the device; zero if unknown.
 	LastSeen time.Time
 }
 

@@ -18,18 +18,18 @@ const (
 	maxMembers = 2000
 	// maxBridges is the most Zigbee2MQTT instances on one broker.
 	maxBridges = 16
-	// refresh is how often everything is told again, so that words that age stay.
+	// refresh is how often everything is reported again, so that facts that age stay.
 	refresh = 12 * time.Hour
 )
 
-// home is all the instances on the broker, and what was told of their devices.
+// home is all the instances on the broker, and what was reported of their devices.
 // It is pure: messages and time in, observations out.
 type home struct {
-	bridges []*bridge    // in the order in which they were found
-	told    delta.Memory // by IEEE address
-	refresh time.Time
-	up      bool // the broker is there
-	tooMany bool
+	bridges  []*bridge    // in the order in which they were found
+	reported delta.Memory // by IEEE address
+	refresh  time.Time
+	up       bool // the broker is there
+	tooMany  bool
 }
 
 func newHome(now time.Time) *home {
@@ -102,7 +102,7 @@ func (h *home) message(b *bridge, m discovery.Message, now time.Time) []discover
 func (h *home) tick(now time.Time) []discovery.Observation {
 	if !now.Before(h.refresh) {
 		h.refresh = now.Add(refresh)
-		h.told.RepeatAll()
+		h.reported.RepeatAll()
 		return h.observe(h.all(), ifOnline, now)
 	}
 	var ids []discovery.Identifier
@@ -135,7 +135,7 @@ func (h *home) next(now time.Time) time.Time {
 
 func (h *home) all() []discovery.Identifier {
 	var ids []discovery.Identifier
-	for _, ieee := range h.told.Keys() {
+	for _, ieee := range h.reported.Keys() {
 		ids = append(ids, discovery.Identifier{Kind: discovery.ZigbeeID, Value: ieee})
 	}
 	for _, b := range h.bridges {
@@ -145,11 +145,11 @@ func (h *home) all() []discovery.Identifier {
 	return ids
 }
 
-// owner returns the instance that speaks for a device: one that is online
-// and has said who its devices are before one that is not (a base topic given up
-// leaves its retained messages behind), then the one that hears it: a device that
-// was moved stands in the list of its old instance too. The order in which retained
-// messages come decides nothing. Nil if none lists the device.
+// owner returns the instance whose reports count for a device: one that is online
+// and has listed its devices before one that is not (a base topic given up leaves
+// its retained messages behind), then the one that hears it: a device that was
+// moved stays in the list of its old instance. The order in which retained messages
+// come decides nothing. Nil if none lists the device.
 func (h *home) owner(id discovery.Identifier) *bridge {
 	var found *bridge
 	for _, b := range h.bridges {
@@ -198,15 +198,15 @@ func (b *bridge) rank() int {
 }
 
 // observe returns observations of the devices whose state differs from what was
-// told, and of all of them when they are alive.
+// reported, and of all of them when they are alive.
 func (h *home) observe(ids []discovery.Identifier, life life, now time.Time) []discovery.Observation {
 	slices.SortFunc(ids, func(a, b discovery.Identifier) int { return cmp.Compare(a.Value, b.Value) })
 	var out []discovery.Observation
 	for _, id := range slices.Compact(ids) {
 		b := h.owner(id)
 		if b == nil {
-			if _, was := h.told.Last(id.Value); was {
-				h.told.Forget(id.Value)
+			if _, was := h.reported.Last(id.Value); was {
+				h.reported.Forget(id.Value)
 				out = append(out, discovery.Observation{About: []discovery.Identifier{id}, Gone: true})
 			}
 			continue
@@ -214,7 +214,7 @@ func (h *home) observe(ids []discovery.Identifier, life life, now time.Time) []d
 		o := b.observation(id, h.up, now)
 		online, known := fact.DeviceOnline.Get(o.Facts)
 		o.Quiet = life == quiet || known && !online || life == ifOnline && !known
-		if h.told.Changed(id.Value, o, now) || !o.Quiet {
+		if h.reported.Changed(id.Value, o, now) || !o.Quiet {
 			out = append(out, o)
 		}
 	}
@@ -224,7 +224,7 @@ func (h *home) observe(ids []discovery.Identifier, life life, now time.Time) []d
 // health says how the source is, in one sentence.
 func (h *home) health() (discovery.Status, string) {
 	if !h.up {
-		return discovery.Down, "The MQTT broker is not connected, so Zigbee devices cannot be seen."
+		return discovery.Down, "The MQTT broker is not connected, so Thingwarden cannot see Zigbee devices."
 	}
 	var offline, spoilt []string
 	for _, b := range h.bridges {
@@ -243,7 +243,7 @@ func (h *home) health() (discovery.Status, string) {
 	case len(spoilt) > 0:
 		return discovery.Degraded, fmt.Sprintf("A message of Zigbee2MQTT could not be read: %s.", strings.Join(spoilt[:min(len(spoilt), 3)], "; "))
 	case h.tooMany:
-		return discovery.Degraded, fmt.Sprintf("More than %d Zigbee2MQTT instances are on the broker; the others are not looked at.", maxBridges)
+		return discovery.Degraded, fmt.Sprintf("More than %d Zigbee2MQTT instances are on the broker; the others are ignored.", maxBridges)
 	}
 	return discovery.OK, ""
 }

@@ -17,14 +17,14 @@ const (
 // joinWindow follows whether a Zigbee network lets devices join. Times of
 // which nothing was heard count as closed, so its sums are at least that.
 type joinWindow struct {
-	known  bool // the bridge has told since it was last lost
-	open   bool
-	told   bool      // closed because the bridge says so, not because the time it named has come
-	since  time.Time // of the unbroken open time
-	until  time.Time // closes by itself; zero if never
-	closed time.Time // when it last closed; zero if it was not seen open
-	past   []span    // closed windows that end in the last day
-	proof  string
+	known     bool // the bridge has reported since it was last lost
+	open      bool
+	confirmed bool      // closed by a message of the bridge, not because the time it named has come
+	since     time.Time // of the unbroken open time
+	until     time.Time // closes by itself; zero if never
+	closed    time.Time // when it last closed; zero if it was not seen open
+	past      []span    // closed windows that end in the last day
+	proof     string
 }
 
 type span struct{ from, to time.Time }
@@ -41,7 +41,7 @@ func (w *joinWindow) set(open bool, end time.Time, live bool, proof string, now 
 	}
 	if !open {
 		w.shut(now)
-		w.told = true
+		w.confirmed = true
 		return
 	}
 	if !w.open {
@@ -53,7 +53,7 @@ func (w *joinWindow) set(open bool, end time.Time, live bool, proof string, now 
 // lose is called when the bridge is no longer heard.
 func (w *joinWindow) lose(now time.Time) {
 	w.shut(now)
-	w.known, w.told, w.closed = false, false, time.Time{}
+	w.known, w.confirmed, w.closed = false, false, time.Time{}
 }
 
 // tick closes the window when its time has come.
@@ -62,7 +62,7 @@ func (w *joinWindow) tick(now time.Time) (changed bool) {
 		return false
 	}
 	w.shut(w.until)
-	w.told = false
+	w.confirmed = false
 	w.proof += " (over)"
 	return true
 }
@@ -112,7 +112,7 @@ func (w *joinWindow) next(now time.Time) time.Time {
 }
 
 // invited reports whether a device that shows up now may have come through the
-// window, and whether that can be told at all.
+// window, and whether that is known at all.
 func (w *joinWindow) invited(now time.Time) (invited, known bool) {
 	const late = 10 * time.Second // from a device's joining to our hearing of it
 	switch {
@@ -121,5 +121,5 @@ func (w *joinWindow) invited(now time.Time) (invited, known bool) {
 	case w.open || !w.closed.IsZero() && now.Sub(w.closed) < late:
 		return true, true
 	}
-	return false, w.told
+	return false, w.confirmed
 }

@@ -32,7 +32,7 @@ func (b *bridge) observation(id discovery.Identifier, up bool, now time.Time) di
 	fact.ZigbeeRole.Set(ev, role(m.Type), "bridge/devices type="+m.Type)
 	setFlag(ev, fact.ZigbeeSupported, m.Supported, "bridge/devices supported="+word(m.Supported))
 	setText(ev, fact.ZigbeeInterview, m.Interview, m.InterviewBy)
-	// All that the bridge tells of a device is in the list; a known() may rely on it.
+	// All that the bridge reports of a device is in the list; known() relies on it.
 	ev.Finish(Name)
 	g := b.origins[id]
 	setFlag(ev, fact.ZigbeeUninvited, g.uninvited, g.proof)

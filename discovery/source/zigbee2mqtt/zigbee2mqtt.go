@@ -1,13 +1,13 @@
 // Package zigbee2mqtt learns of Zigbee devices from every Zigbee2MQTT on the
 // broker, whatever its base topic.
 //
-// It only subscribes: nothing is ever published, no device is asked, and of the
+// It only subscribes: nothing is ever published, no device is probed, and of the
 // messages only the fields that are needed are decoded (bridge/info holds the
 // configuration, bridge/devices options with codes). The topics are those of
 // Zigbee2MQTT's documentation, "MQTT topics and messages", seen with versions
 // 1.x and 2.14.
 //
-// Anyone who may publish on the broker can forge these topics. What they say is
+// Anyone who may publish on the broker can forge these topics. Their content is
 // a claim: a message that cannot be read changes nothing, and nothing is done
 // because of one.
 package zigbee2mqtt
@@ -64,7 +64,7 @@ type source struct {
 // Run implements discovery.Source.
 func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
 	if s.env.MQTT == nil {
-		s.env.Health(discovery.Degraded, "No MQTT broker is set, so Zigbee devices cannot be seen.")
+		s.env.Health(discovery.Degraded, "No MQTT broker is configured, so Thingwarden cannot see Zigbee devices.")
 		<-ctx.Done()
 		return nil
 	}
@@ -95,12 +95,12 @@ func (r *run) loop(ctx context.Context) error {
 	timer := time.NewTimer(refresh)
 	defer timer.Stop()
 	for {
-		r.tellHealth()
+		r.reportHealth()
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
-			r.tell(ctx, r.home.tick(r.env.Now()))
+			r.send(ctx, r.home.tick(r.env.Now()))
 		case <-r.inbox.ready:
 			items, err := r.inbox.take()
 			if err != nil {
@@ -119,7 +119,7 @@ func (r *run) handle(ctx context.Context, i item) {
 	now := r.env.Now()
 	if i.link {
 		if i.up != r.home.up {
-			r.tell(ctx, r.home.broker(i.up, now))
+			r.send(ctx, r.home.broker(i.up, now))
 		}
 		return
 	}
@@ -131,7 +131,7 @@ func (r *run) handle(ctx context.Context, i item) {
 		return
 	}
 	offline := b.offline()
-	r.tell(ctx, r.home.message(b, i.msg, now))
+	r.send(ctx, r.home.message(b, i.msg, now))
 	if b.offline() != offline {
 		r.env.Log.Info("zigbee2mqtt changed state", "base", b.base, "online", !b.offline())
 	}
@@ -184,7 +184,7 @@ func (r *run) unsubscribe() {
 	}
 }
 
-func (r *run) tell(ctx context.Context, observations []discovery.Observation) {
+func (r *run) send(ctx context.Context, observations []discovery.Observation) {
 	for _, o := range observations {
 		if ctx.Err() != nil {
 			return
@@ -193,7 +193,7 @@ func (r *run) tell(ctx context.Context, observations []discovery.Observation) {
 	}
 }
 
-func (r *run) tellHealth() {
+func (r *run) reportHealth() {
 	r.health.Set(r.home.health())
 }
 

@@ -57,7 +57,7 @@ func TestNoBroker(t *testing.T) {
 		if err := src.Run(ctx, func(discovery.Observation) { t.Error("something was reported") }); err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		if d := cmp.Diff([]string{"degraded No MQTT broker is set, so Zigbee devices cannot be seen."}, health); d != "" {
+		if d := cmp.Diff([]string{"degraded No MQTT broker is configured, so Thingwarden cannot see Zigbee devices."}, health); d != "" {
 			t.Error(d)
 		}
 	})
@@ -125,7 +125,7 @@ func TestOpenWindow(t *testing.T) {
 	})
 }
 
-// TestAges: words that age are told again before they do.
+// TestAges: facts that age are reported again before they do.
 func TestAges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := start(t, Config{})

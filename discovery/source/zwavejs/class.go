@@ -15,7 +15,7 @@ const (
 )
 
 // classOf returns what sort of thing a node is, and what shows it. Command
-// classes tell it better than the device class, whose numbers differed in early
+// classes show it better than the device class, whose numbers differed in early
 // recordings and which many makers leave general.
 func classOf(n node) (class, proof string) {
 	for _, cc := range []struct {
@@ -68,7 +68,7 @@ func byDeviceClass(n node) string {
 	return ""
 }
 
-// entryClass tells the specific classes of Entry Control apart.
+// entryClass distinguishes the specific classes of Entry Control.
 func entryClass(specific int64, text string) string {
 	switch {
 	case specific >= 5 && specific <= 9 || strings.Contains(text, "barrier") || strings.Contains(text, "gate"):
@@ -89,7 +89,7 @@ func switchClass(n node) string {
 	return "switch"
 }
 
-// multilevelClass tells dimmers from motors.
+// multilevelClass distinguishes dimmers from motors.
 func multilevelClass(specific int64) string {
 	switch specific {
 	case 3, 5, 6, 7: // Multiposition Motor, Motor Control A, B and C

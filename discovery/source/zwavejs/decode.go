@@ -154,7 +154,7 @@ type node struct {
 	Model         string
 	Description   string
 	Firmware      string
-	Generic       int64 // key of the generic device class, 0 if not told
+	Generic       int64 // key of the generic device class, 0 if unknown
 	Specific      int64
 	ClassLabel    string           // labels of both
 	Classes       map[int64]bool   // command classes

@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// refresh is how often everything is told again, so that words that age stay.
+	// refresh is how often everything is reported again, so that facts that age stay.
 	refresh = 12 * time.Hour
 	// lifeEvery is how often a node that talks is reported as alive.
 	lifeEvery = time.Minute
@@ -47,7 +47,7 @@ type network struct {
 	proof     string // of inclusion
 	nodes     map[int64]node
 	heard     map[int64]time.Time
-	told      delta.Memory // by identifier
+	reported  delta.Memory // by identifier
 	refresh   time.Time
 }
 
@@ -58,7 +58,7 @@ func newNetwork(u *url.URL) *network {
 // got is what came of a frame.
 type got struct {
 	observations []discovery.Observation
-	ask          int64 // node whose state should be asked for; 0 if none
+	refresh      int64 // node whose state should be read again; 0 if none
 	restart      bool  // the state must be read anew
 }
 
@@ -112,7 +112,7 @@ func (n *network) tick(now time.Time) []discovery.Observation {
 		return nil
 	}
 	n.refresh = now.Add(refresh)
-	n.told.RepeatAll()
+	n.reported.RepeatAll()
 	return n.observe(true, now)
 }
 
@@ -198,9 +198,9 @@ func (n *network) nodeEvent(e event, now time.Time) (got, error) {
 			n.nodes[id] = s
 			return got{observations: n.alive(id, now)}, nil
 		}
-		return got{observations: n.alive(id, now), ask: id}, nil
+		return got{observations: n.alive(id, now), refresh: id}, nil
 	case "interview failed", "interview started":
-		return got{ask: id}, nil
+		return got{refresh: id}, nil
 	case "alive", "dead", "sleep", "wake up":
 		x.Status = loosejson.Number{Value: status[e.Event], Known: true}
 		n.nodes[id] = x
@@ -236,10 +236,10 @@ func (n *network) id(node int64) discovery.Identifier {
 	return discovery.Identifier{Kind: discovery.ZWaveID, Value: fmt.Sprintf("%s_%d", n.home, node)}
 }
 
-// alive tells of a node that was heard, and of all else that changed.
+// alive reports a node that was heard, and everything else that changed.
 func (n *network) alive(node int64, now time.Time) []discovery.Observation {
 	n.heard[node] = now
-	n.told.Repeat(n.id(node).Value)
+	n.reported.Repeat(n.id(node).Value)
 	out := n.observe(false, now)
 	for i := range out {
 		if out[i].About[0] == n.id(node) {
@@ -250,7 +250,7 @@ func (n *network) alive(node int64, now time.Time) []discovery.Observation {
 }
 
 // observe returns observations of the nodes whose state differs from what was
-// told. With life they are signs of life of the nodes that the server can hear.
+// reported. With life they are signs of life of the nodes that the server can hear.
 func (n *network) observe(life bool, now time.Time) []discovery.Observation {
 	var out []discovery.Observation
 	listed := map[string]bool{}
@@ -260,13 +260,13 @@ func (n *network) observe(life bool, now time.Time) []discovery.Observation {
 		o := n.observation(n.nodes[num], now)
 		online, known := fact.DeviceOnline.Get(o.Facts)
 		o.Quiet = !life || !known || !online
-		if n.told.Changed(id.Value, o, now) {
+		if n.reported.Changed(id.Value, o, now) {
 			out = append(out, o)
 		}
 	}
-	for _, id := range n.told.Keys() {
+	for _, id := range n.reported.Keys() {
 		if !listed[id] {
-			n.told.Forget(id)
+			n.reported.Forget(id)
 			out = append(out, discovery.Observation{About: []discovery.Identifier{{Kind: discovery.ZWaveID, Value: id}}, Gone: true})
 		}
 	}

@@ -22,7 +22,7 @@ const (
 
 // session connects to a server and follows it until the connection ends. It
 // never returns nil.
-func (s *source) session(ctx context.Context, n *network, tell func([]discovery.Observation)) error {
+func (s *source) session(ctx context.Context, n *network, report func([]discovery.Observation)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ws, err := wsjson.Dial(ctx, n.url.String(), s.http, nil)
@@ -38,16 +38,16 @@ func (s *source) session(ctx context.Context, n *network, tell func([]discovery.
 	s.mu.Lock()
 	err = s.adopt(n, state)
 	if err == nil {
-		tell(n.replace(state, s.env.Now()))
+		report(n.replace(state, s.env.Now()))
 	}
-	s.tellHealth()
+	s.reportHealth()
 	s.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	pings := make(chan error, 1)
-	go func() { pings <- s.attend(ctx, n, c, tell); cancel() }()
-	err = s.read(ctx, n, c, tell)
+	go func() { pings <- s.attend(ctx, n, c, report); cancel() }()
+	err = s.read(ctx, n, c, report)
 	cancel()
 	if p := <-pings; errors.Is(p, wsjson.ErrSilent) {
 		return p
@@ -68,7 +68,7 @@ func (c conn) send(ctx context.Context, command map[string]any) error {
 
 // attend notices a server that has gone without a word, and does what is due
 // while nothing is sent.
-func (s *source) attend(ctx context.Context, n *network, c conn, tell func([]discovery.Observation)) error {
+func (s *source) attend(ctx context.Context, n *network, c conn, report func([]discovery.Observation)) error {
 	t := time.NewTicker(pingEvery)
 	defer t.Stop()
 	for {
@@ -83,8 +83,8 @@ func (s *source) attend(ctx context.Context, n *network, c conn, tell func([]dis
 			return nil // the reader knows why
 		}
 		s.mu.Lock()
-		tell(n.tick(s.env.Now()))
-		s.tellHealth()
+		report(n.tick(s.env.Now()))
+		s.reportHealth()
 		s.mu.Unlock()
 	}
 }
@@ -108,9 +108,9 @@ func (s *source) handshake(ctx context.Context, n *network, c conn) (fullState, 
 	if err != nil {
 		return fullState{}, err
 	}
-	r, err := c.ask(ctx, map[string]any{"messageId": "1", "command": "initialize", "schemaVersion": schema})
+	r, err := c.call(ctx, map[string]any{"messageId": "1", "command": "initialize", "schemaVersion": schema})
 	if err == nil && !r.ok() { // servers before 1.23 have only the older command
-		r, err = c.ask(ctx, map[string]any{"messageId": "1a", "command": "set_api_schema", "schemaVersion": schema})
+		r, err = c.call(ctx, map[string]any{"messageId": "1a", "command": "set_api_schema", "schemaVersion": schema})
 	}
 	if err == nil {
 		err = r.failure()
@@ -118,7 +118,7 @@ func (s *source) handshake(ctx context.Context, n *network, c conn) (fullState, 
 	if err != nil {
 		return fullState{}, fmt.Errorf("agree on schema %d: %w", schema, err)
 	}
-	r, err = c.ask(ctx, map[string]any{"messageId": "2", "command": "start_listening"})
+	r, err = c.call(ctx, map[string]any{"messageId": "2", "command": "start_listening"})
 	if err == nil {
 		err = r.failure()
 	}
@@ -128,8 +128,8 @@ func (s *source) handshake(ctx context.Context, n *network, c conn) (fullState, 
 	return decodeState(r.Result)
 }
 
-// ask sends a command and waits for its result.
-func (c conn) ask(ctx context.Context, command map[string]any) (frame, error) {
+// call sends a command and waits for its result.
+func (c conn) call(ctx context.Context, command map[string]any) (frame, error) {
 	if err := c.send(ctx, command); err != nil {
 		return frame{}, err
 	}
@@ -150,7 +150,7 @@ func (c conn) ask(ctx context.Context, command map[string]any) (frame, error) {
 	}
 }
 
-// adopt makes sure that no other server speaks for the same network.
+// adopt makes sure that no other server reports the same network.
 func (s *source) adopt(n *network, state fullState) error {
 	home := state.home()
 	if o := s.owners[home]; o != nil && o != n && o.connected {
@@ -163,7 +163,7 @@ func (s *source) adopt(n *network, state fullState) error {
 }
 
 // read takes events until the connection ends.
-func (s *source) read(ctx context.Context, n *network, c conn, tell func([]discovery.Observation)) error {
+func (s *source) read(ctx context.Context, n *network, c conn, report func([]discovery.Observation)) error {
 	for {
 		b, err := c.Read(ctx)
 		if err != nil {
@@ -171,15 +171,15 @@ func (s *source) read(ctx context.Context, n *network, c conn, tell func([]disco
 		}
 		s.mu.Lock()
 		what := n.frame(b, s.env.Now())
-		tell(what.observations)
-		s.tellHealth()
+		report(what.observations)
+		s.reportHealth()
 		s.mu.Unlock()
 		if what.restart {
 			return errors.New("the driver started anew")
 		}
-		if what.ask != 0 {
+		if what.refresh != 0 {
 			// The event names the node only; its state is in the server's memory.
-			if err := c.send(ctx, map[string]any{"messageId": "node", "command": "node.get_state", "nodeId": what.ask}); err != nil {
+			if err := c.send(ctx, map[string]any{"messageId": "node", "command": "node.get_state", "nodeId": what.refresh}); err != nil {
 				return err
 			}
 		}

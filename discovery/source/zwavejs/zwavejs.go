@@ -2,7 +2,7 @@
 // WebSocket interface that Home Assistant uses too (port 3000, neither password
 // nor encryption of its own).
 //
-// It asks the server for what the server already knows; no question goes to a
+// It reads what the server already knows; no query goes to a
 // node and nothing is ever changed. Of the state only the fields that are needed
 // are decoded: values, among which are door codes, never are. The protocol is
 // that of zwave-js-server's README ("API schema"), seen with server 3.10.2 and
@@ -31,7 +31,7 @@ const (
 
 // Config is the source's part of the configuration.
 type Config struct {
-	URLs []string `yaml:"urls" url:"ws,wss" jsonschema_description:"Addresses of Z-Wave JS servers, one for each Z-Wave network: ws:// or wss://. Those that you write here must be there; none: look for none."`
+	URLs []string `yaml:"urls" url:"ws,wss" jsonschema_description:"Addresses of Z-Wave JS servers, one for each Z-Wave network: ws:// or wss://. A server that you list must be reachable; an empty list turns the search off."`
 	// Written means that the owner wrote the URLs: a server that is not there is
 	// then a problem even at DefaultURL.
 	Written bool `yaml:"-" written:"urls"`
@@ -40,7 +40,7 @@ type Config struct {
 // Kind is the entry of the list of all sources.
 var Kind = discovery.SourceKind{
 	Name: Name, Title: "Z-Wave JS",
-	Doc:     "Z-Wave devices of Z-Wave JS servers; reads what the server knows and asks no device.",
+	Doc:     "Z-Wave devices of Z-Wave JS servers; reads what the server knows and probes no device.",
 	Rank:    discovery.RankBridge,
 	Default: func() discovery.SourceConfig { return &Config{URLs: []string{DefaultURL}} },
 }
@@ -92,7 +92,7 @@ type source struct {
 // Run implements discovery.Source.
 func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
 	s.mu.Lock()
-	s.tellHealth()
+	s.reportHealth()
 	s.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, n := range s.networks {
@@ -105,7 +105,7 @@ func (s *source) Run(ctx context.Context, report func(discovery.Observation)) er
 
 // follow keeps a connection to one server until ctx is done.
 func (s *source) follow(ctx context.Context, n *network, report func(discovery.Observation)) {
-	tell := func(observations []discovery.Observation) {
+	send := func(observations []discovery.Observation) {
 		for _, o := range observations {
 			if ctx.Err() == nil {
 				report(o)
@@ -114,32 +114,32 @@ func (s *source) follow(ctx context.Context, n *network, report func(discovery.O
 	}
 	connect := func(ctx context.Context) error {
 		session.Count(s.env, n.url)
-		return s.session(ctx, n, tell)
+		return s.session(ctx, n, send)
 	}
 	session.Follow(ctx, connect, func(err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.log(n, err)
 		n.err = err
-		tell(n.lose(s.env.Now()))
-		s.tellHealth()
+		send(n.lose(s.env.Now()))
+		s.reportHealth()
 	})
 }
 
-// log tells of changes: the first failure, and the loss of a connection.
+// log logs changes: the first failure, and the loss of a connection.
 func (s *source) log(n *network, err error) {
 	switch {
 	case n.connected:
-		s.env.Log.Warn("zwave-js lost", "url", n.name, "err", wsjson.Plain(err))
+		s.env.Log.Warn("connection to zwave-js lost", "url", n.name, "err", wsjson.Plain(err))
 	case n.err == nil && !n.expected:
 		s.env.Log.Info("no zwave-js found", "url", n.name)
 	case n.err == nil:
-		s.env.Log.Warn("zwave-js not reached", "url", n.name, "err", wsjson.Plain(err))
+		s.env.Log.Warn("zwave-js unreachable", "url", n.name, "err", wsjson.Plain(err))
 	}
 }
 
-// tellHealth sums up all networks; mu is held.
-func (s *source) tellHealth() {
+// reportHealth sums up all networks; mu is held.
+func (s *source) reportHealth() {
 	var down, degraded []string
 	for _, n := range s.networks {
 		switch {

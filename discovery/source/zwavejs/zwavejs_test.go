@@ -71,9 +71,9 @@ func TestSchema(t *testing.T) {
 	}
 }
 
-// TestNobodyThere: a home without Z-Wave is not told of it, an owner who named a
+// TestNoServer: a home without Z-Wave gets no message, an owner who named a
 // server is.
-func TestNobodyThere(t *testing.T) {
+func TestNoServer(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		cfg  Config
@@ -121,13 +121,13 @@ func TestRedirect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness()
 		h.start(t, Config{URLs: []string{"ws://192.0.2.1:3000"}}, roundTrip(func(r *http.Request) (*http.Response, error) {
-			h.Line("asked " + r.URL.Host)
+			h.Line("request " + r.URL.Host)
 			return &http.Response{StatusCode: http.StatusFound, Header: http.Header{"Location": {"http://127.0.0.1/"}}, Body: http.NoBody, Request: r}, nil
 		}))
 		time.Sleep(time.Second)
 		got := h.Take()
-		if n := strings.Count(got, "asked "); n == 0 || n != strings.Count(got, "asked 192.0.2.1:3000\n") {
-			t.Errorf("was sent on, or asked nothing:\n%s", got)
+		if n := strings.Count(got, "request "); n == 0 || n != strings.Count(got, "request 192.0.2.1:3000\n") {
+			t.Errorf("was redirected, or requested nothing:\n%s", got)
 		}
 	})
 }
@@ -223,7 +223,7 @@ func TestSameNetworkTwice(t *testing.T) {
 }
 
 // TestTalkative: a node that sends every second is reported once a minute, and
-// words that age are told again before they do.
+// facts that age are reported again before they do.
 func TestTalkative(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHarness()
