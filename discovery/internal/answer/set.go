@@ -1,11 +1,6 @@
 package answer
 
-import (
-	"time"
-
-	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/fact"
-)
+import "github.com/thingwarden/thingwarden/discovery/fact"
 
 // Unknown marks words as unknown that are not known.
 func Unknown(e *fact.Evidence, why fact.Why, words []string) {
@@ -22,19 +17,12 @@ func WhyStatus(status int) fact.Why {
 	return fact.NotTold
 }
 
+// SetText sets a word, or marks it as not told by the device if the text has nothing
+// to read in it.
 func SetText(e *fact.Evidence, w fact.Fact[string], v, proof string) {
 	if fact.Clean(v, fact.MaxText) == "" {
 		w.Unknown(e, fact.NotTold)
 		return
 	}
 	w.Set(e, v, proof)
-}
-
-// SetDate sets the date of a firmware if its version tells it.
-func SetDate(e *fact.Evidence, platform, version, proof string, now time.Time) {
-	if day, ok := discovery.FirmwareDate(platform, version, now); ok {
-		fact.DeviceFirmwareDate.Set(e, day, proof)
-		return
-	}
-	fact.DeviceFirmwareDate.Unknown(e, fact.NotTold)
 }

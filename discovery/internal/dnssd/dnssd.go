@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
@@ -28,12 +27,11 @@ type Instance struct {
 	TXT  map[string]string // keys in lower case; nil if the record is not known
 }
 
-// Describe sets the words that follow from all services of one host. Clock is
-// the agent's time.
-func Describe(ev *fact.Evidence, all []Instance, clock time.Time) {
+// Describe sets the words that follow from all services of one host.
+func Describe(ev *fact.Evidence, all []Instance) {
 	read(ev, all)
 	setTXT(ev, all)
-	setPlatform(ev, all, clock)
+	setEncrypted(ev, all)
 	setHomeKit(ev, all)
 }
 

@@ -194,7 +194,7 @@ func (h espHello) tell(e *fact.Evidence, at string, now time.Time) {
 		fact.ControlEncrypted.Set(e, false, said)
 	}
 	answer.SetText(e, fact.DeviceFirmware, h.version, at+"esphome v"+h.version)
-	answer.SetDate(e, "esphome", h.version, at+"esphome v"+h.version, now)
+	fact.DeviceFirmwareDate.Unknown(e, fact.NotTold) // the card reads it from the version
 }
 
 // espPage marks ESPHome's own page: all versions of it have this element or load

@@ -152,7 +152,7 @@ func (i shellyInfo) tell(e *fact.Evidence, at string, now time.Time) {
 	fact.DeviceManufacturer.Set(e, "Shelly", fmt.Sprintf("%sgen=%d", at, gen))
 	answer.SetText(e, fact.DeviceModel, string(model), at+string(model))
 	answer.SetText(e, fact.DeviceFirmware, string(firmware), at+asked+"="+string(firmware))
-	answer.SetDate(e, "shelly", string(firmware), at+asked+"="+string(firmware), now)
+	fact.DeviceFirmwareDate.Unknown(e, fact.NotTold) // the card reads it from the version
 	switch auth, name := i.auth(); {
 	case auth.Known:
 		fact.ControlOpen.Set(e, !auth.Value, fmt.Sprintf("%s%s=%t", at, name, auth.Value))

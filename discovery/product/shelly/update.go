@@ -4,10 +4,10 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
+	"github.com/thingwarden/thingwarden/discovery/internal/version"
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
@@ -87,7 +87,7 @@ func compare(said, offered, runs string) waiting {
 	if offered == "" || runs == "" || factory.MatchString(runs) || factory.MatchString(offered) {
 		return waiting{why: fact.Unreadable}
 	}
-	if discovery.IsPreview(offered) {
+	if version.IsPreview(offered) {
 		return waiting{update: answer.No, proof: said + " is a preview"}
 	}
 	order, ok := inOrder(runs, offered)
@@ -120,5 +120,5 @@ func inOrder(a, b string) (order int, ok bool) {
 	if y != nil {
 		b = y[2]
 	}
-	return discovery.CompareVersions(a, b)
+	return version.Compare(a, b)
 }

@@ -5,7 +5,6 @@ package tasmota
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -137,7 +136,20 @@ func (s tasmotaStatus) tell(e *fact.Evidence, now time.Time) {
 	}
 	if s.version != "" {
 		answer.SetText(e, fact.DeviceFirmware, s.version, "Version="+s.version)
-		answer.SetDate(e, "tasmota", s.built, fmt.Sprintf("BuildDateTime=%s", s.built), now)
+		if day, ok := buildDay(s.built, now); ok {
+			fact.DeviceFirmwareDate.Set(e, day, "BuildDateTime="+s.built)
+		}
 	}
 	answer.Unknown(e, s.why, words)
+}
+
+// buildDay reads BuildDateTime: 2022-05-05T03:23:22, before 2018 2017.12.02 16:15:40.
+// A day before there was such firmware, or later than the day after now, is none.
+func buildDay(s string, now time.Time) (time.Time, bool) {
+	for _, layout := range []string{"2006-01-02", "2006.01.02"} {
+		if day, err := time.Parse(layout, s[:min(len(s), len(layout))]); err == nil {
+			return day, day.Year() >= 2000 && !day.After(now.AddDate(0, 0, 1))
+		}
+	}
+	return time.Time{}, false
 }

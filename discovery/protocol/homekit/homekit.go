@@ -56,7 +56,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Port, b.Port))
 	})
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence(), Name: fact.Clean(dnssd.BestName(all), discovery.MaxName)}
-	dnssd.Describe(o.Facts, all, t.Now())
+	dnssd.Describe(o.Facts, all)
 	if n, _ := o.Facts.Entry(fact.HomeKitAnnounced.Name()); n.Known() {
 		o.Facts.Remove(n.Name)
 		fact.HomeKitPaired.Set(o.Facts, n.Value.(bool), n.Proof)

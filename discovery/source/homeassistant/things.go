@@ -13,6 +13,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
 	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
+	"github.com/thingwarden/thingwarden/discovery/internal/version"
 	"github.com/thingwarden/thingwarden/discovery/oui"
 )
 
@@ -343,7 +344,7 @@ func (t *things) setUpdate(ids []string, ev *fact.Evidence) {
 		}
 		proof := fmt.Sprintf("%s installed_version=%s latest_version=%s", id, u.installed, u.latest)
 		switch {
-		case (u.state == "on" || u.state == "off") && discovery.IsPreview(u.latest) && !discovery.IsPreview(u.installed):
+		case (u.state == "on" || u.state == "off") && version.IsPreview(u.latest) && !version.IsPreview(u.installed):
 			none = cmp.Or(none, proof)
 		case u.state == "on", u.state == "off" && u.skipped != "" && u.skipped == u.latest && u.latest != u.installed:
 			fact.DeviceUpdate.Set(ev, true, proof)

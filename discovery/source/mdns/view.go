@@ -102,7 +102,7 @@ func (h *host) view(now, clock time.Time) view {
 	if types := dnssd.Types(all); len(types) > 0 {
 		fact.MDNSServices.Set(v.facts, types, "udp/5353 SRV")
 	}
-	dnssd.Describe(v.facts, all, clock)
+	dnssd.Describe(v.facts, all)
 	h.setMatter(&v, all, now)
 	v.services = dnssd.Services(all)
 	if v.name = dnssd.BestName(all); v.name == "" && speaking {

@@ -11,7 +11,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-func TestSetPlatform(t *testing.T) {
+func TestSetEncrypted(t *testing.T) {
 	esphome := func(txt ...string) Instance {
 		i := Instance{Name: "kitchen", Type: "_esphomelib._tcp", Port: 6053, TXT: map[string]string{}}
 		for _, s := range txt {
@@ -27,40 +27,30 @@ func TestSetPlatform(t *testing.T) {
 		want string
 	}{
 		{"neither", []Instance{{Type: "_http._tcp"}}, ""},
-		{"Shelly", []Instance{shelly}, "device.product=shelly"},
+		{"Shelly", []Instance{shelly}, ""},
 		{"a key is set", []Instance{esphome("version=2025.2.0", "api_encryption=Noise_NNpsk0_25519_ChaChaPoly_SHA256")},
-			"control.encrypted=true device.firmware_date=2025-02-28 device.product=esphome"},
+			"control.encrypted=true"},
 		{"no key yet", []Instance{esphome("version=2024.6.1", "api_encryption_supported=Noise_NNpsk0_25519_ChaChaPoly_SHA256")},
-			"control.encrypted=false device.firmware_date=2024-06-30 device.product=esphome"},
+			"control.encrypted=false"},
 		{"the first to come may set the key", []Instance{esphome("version=2026.9.0", "api_encryption_supported=x", "api_provisioning=zero-psk")},
-			"control.encrypted=false device.firmware_date=2026-09-30 device.product=esphome"},
+			"control.encrypted=false"},
 		{"no word of a key", []Instance{esphome("version=2025.2.0")},
-			"control.encrypted=false device.firmware_date=2025-02-28 device.product=esphome"},
+			"control.encrypted=false"},
 		{"an old build says nothing of a key", []Instance{esphome("version=2022.3.1")},
-			"device.firmware_date=2022-03-31 device.product=esphome"},
-		{"its TXT record has not come", []Instance{{Type: "_esphomelib._tcp"}}, "device.product=esphome"},
-		{"no version", []Instance{esphome("mac=a8032ab12346")}, "device.product=esphome"},
+			""},
+		{"its TXT record has not come", []Instance{{Type: "_esphomelib._tcp"}}, ""},
+		{"no version", []Instance{esphome("mac=a8032ab12346")}, ""},
 		{"two in one program, one of them plain", []Instance{esphome("version=2025.2.0"), esphome("version=2025.2.0", "api_encryption=x")},
-			"control.encrypted=false device.firmware_date=2025-02-28 device.product=esphome"},
+			"control.encrypted=false"},
 		{"two in one program, the other way", []Instance{esphome("version=2025.2.0", "api_encryption=x"), esphome("version=2025.2.0")},
-			"control.encrypted=false device.firmware_date=2025-02-28 device.product=esphome"},
-		{"claims to be both", []Instance{esphome("version=2025.2.0"), shelly}, ""},
+			"control.encrypted=false"},
+		{"another firmware too", []Instance{esphome("version=2025.2.0"), shelly}, "control.encrypted=false"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			clock := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-			ev := fact.New("mdns", clock)
-			for _, i := range tt.in {
-				if v := i.TXT["version"]; v != "" {
-					fact.DeviceFirmware.Set(ev, v, "")
-				}
-			}
-			setPlatform(ev, tt.in, clock)
-			ev.Remove(fact.DeviceFirmware.Name())
+			ev := fact.New("mdns", time.Time{})
+			setEncrypted(ev, tt.in)
 			var got []string
 			for _, n := range ev.Entries() {
-				if day, ok := n.Value.(time.Time); ok {
-					n.Value = day.Format(time.DateOnly)
-				}
 				got = append(got, fmt.Sprintf("%s=%v", n.Name, n.Value))
 			}
 			if d := cmp.Diff(tt.want, strings.Join(got, " ")); d != "" {

@@ -1,4 +1,4 @@
-package discovery
+package product
 
 import (
 	"testing"
@@ -7,7 +7,11 @@ import (
 
 func TestFirmwareDate(t *testing.T) {
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	for _, tt := range []struct{ name, platform, version, want string }{
+	cards, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, product, version, want string }{
 		{"ESPHome", "esphome", "2023.5.5", "2023-05-31"},
 		{"ESPHome of December", "esphome", "2023.12.0b3", "2023-12-31"},
 		{"ESPHome of this month", "esphome", "2026.11.1", "2026-11-01"},
@@ -35,64 +39,31 @@ func TestFirmwareDate(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := ""
-			if day, ok := FirmwareDate(tt.platform, tt.version, now); ok {
+			if day, ok := cards.FirmwareDate(tt.product, tt.version, now); ok {
 				got = day.Format(time.DateOnly)
 			}
 			if got != tt.want {
-				t.Errorf("FirmwareDate(%q, %q) = %q, want %q", tt.platform, tt.version, got, tt.want)
+				t.Errorf("FirmwareDate(%q, %q) = %q, want %q", tt.product, tt.version, got, tt.want)
 			}
 		})
 	}
 }
 
-func TestCompareVersions(t *testing.T) {
-	for _, tt := range []struct {
-		a, b  string
-		order int
-		ok    bool
-	}{
-		{"1.4.4", "1.5.0", -1, true},
-		{"1.10.0", "1.9.9", 1, true},
-		{"v1.14.0", "1.14", 0, true},
-		{"1.4.4-gabc", "1.4.4-gabc", 0, true},
-		{"1.4.4-beta1", "1.4.4", 0, false},
-		{"1.4.4-beta1", "1.5.0", -1, true},
-		{"1.4", "", 0, false},
-		{"1..4", "1.4", 0, false},
-		{"99999999999999999999", "1", 0, false},
-		{"-1", "1", 0, false},
-	} {
-		if order, ok := CompareVersions(tt.a, tt.b); order != tt.order || ok != tt.ok {
-			t.Errorf("CompareVersions(%q, %q) = %d, %v; want %d, %v", tt.a, tt.b, order, ok, tt.order, tt.ok)
-		}
-	}
-}
-
 func FuzzFirmwareDate(f *testing.F) {
+	cards, err := Load()
+	if err != nil {
+		f.Fatal(err)
+	}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	for _, s := range []string{"2023.5.5", "20230913-112003/v1.14.0", "Build 160503n", "2018.02.11 16:15:40", "1.15.3"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, version string) {
-		for _, platform := range []string{"", "esphome", "shelly", "tasmota"} {
-			day, ok := FirmwareDate(platform, version, now)
+		for _, id := range append(cards.IDs(), "") {
+			day, ok := cards.FirmwareDate(id, version, now)
 			if ok && (day.Year() < 2000 || day.After(now.AddDate(0, 0, 1)) || day != day.Truncate(24*time.Hour)) {
-				t.Errorf("%s %q: %v", platform, version, day)
+				t.Errorf("%s %q: %v", id, version, day)
 			}
 		}
-		if order, ok := CompareVersions(version, version); order != 0 {
-			t.Errorf("%q is not itself: %d, %v", version, order, ok)
-		}
 	})
-}
-
-func TestIsPreview(t *testing.T) {
-	for version, want := range map[string]bool{
-		"1.5.0-beta1": true, "1.5.0-rc2": true, "2026.8.0-dev": true, "20230913-112003/v1.14.0-rc1": true,
-		"1.5.0": false, "20230913-112003/v1.14.0-gcb84623": false, "V5.4.5 build 170124": false, "": false,
-	} {
-		if got := IsPreview(version); got != want {
-			t.Errorf("IsPreview(%q) = %v", version, got)
-		}
-	}
 }

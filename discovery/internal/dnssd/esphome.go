@@ -3,42 +3,9 @@ package dnssd
 import (
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
-
-// platforms are the service types that only one family of firmware announces
-// (ESPHome mdns component; Shelly API documentation, mDNS discovery).
-var platforms = map[string]string{"_esphomelib._tcp": "esphome", "_shelly._tcp": "shelly"}
-
-// setPlatform says which family of firmware a host announces, and what follows
-// from it. The device itself, when asked, knows better.
-func setPlatform(ev *fact.Evidence, all []Instance, clock time.Time) {
-	platform, typ := "", ""
-	for _, i := range all {
-		switch p := platforms[i.Type]; {
-		case p == "" || p == platform:
-		case platform != "":
-			return // it claims to be two things
-		default:
-			platform, typ = p, i.Type
-		}
-	}
-	if platform == "" {
-		return
-	}
-	fact.DeviceProduct.Set(ev, platform, typ)
-	if platform == "esphome" {
-		setEncrypted(ev, all)
-	}
-	if version, ok := fact.DeviceFirmware.Get(ev); ok {
-		if day, ok := discovery.FirmwareDate(platform, version, clock); ok {
-			fact.DeviceFirmwareDate.Set(ev, day, typ+" version="+version)
-		}
-	}
-}
 
 // tellsSince is the year since which ESPHome surely tells whether its API is
 // encrypted; of older versions silence says nothing.
