@@ -235,7 +235,10 @@ func (c *Home) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.V
 	out.Firmware, _ = fact.DeviceFirmware.Get(ev)
 	out.Hardware, _ = fact.DeviceHardware.Get(ev)
 	out.Room, _ = fact.DeviceArea.Get(ev)
+	by := c.inv.NamedBy(d.ID)
+	out.Owned = by != "" && c.traits.Rank(by) == discovery.RankOwner
 	if k := c.dec.Devices[d.ID]; k != nil {
+		out.Owned = out.Owned || k.Name != ""
 		out.Trusted, out.Muted, out.ListenOnly = k.Trusted, k.Muted, k.ListenOnly
 		out.FirstSeen = k.FirstSeen
 	}

@@ -188,3 +188,47 @@ func TestNewDeviceIsIdentified(t *testing.T) {
 		})
 	}
 }
+
+// TestOwnersNameWins: what the owner calls a device is its title, even where it
+// looks like an address, or another source gives a name that people would know.
+func TestOwnersNameWins(t *testing.T) {
+	const odd = "esp_1a2b3c"
+	mac, _ := discovery.MAC("000c43000001")
+	name := func(by, name string) func(*testHome) {
+		return func(h *testHome) {
+			h.observe(discovery.Observation{By: by, At: h.now, About: []discovery.Identifier{mac}, Name: name, Quiet: true}, h.now)
+			h.tick(h.now)
+		}
+	}
+	decide := func(value string) func(*testHome) {
+		return func(h *testHome) { h.do(report.Command{Action: report.Name, Device: cameraID, Value: value}) }
+	}
+	type shown struct {
+		Title string
+		Owned bool
+	}
+	for _, tt := range []struct {
+		name  string
+		steps []func(*testHome)
+		want  shown
+	}{
+		{"no owner's name", []func(*testHome){name("homeassistant", "Hall camera")}, shown{"Hall camera", false}},
+		{"decided", []func(*testHome){name("homeassistant", "Hall camera"), decide(odd)}, shown{odd, true}},
+		{"configured", []func(*testHome){name("homeassistant", "Hall camera"), name("static", odd)}, shown{odd, true}},
+		{"decided and configured", []func(*testHome){name("static", "Porch"), decide(odd)}, shown{odd, true}},
+		{"decision taken back", []func(*testHome){name("homeassistant", "Hall camera"), decide(odd), decide("")}, shown{"Hall camera", false}},
+		{"name after a restart", []func(*testHome){decide(odd), (*testHome).restart, name("homeassistant", "Hall camera")}, shown{odd, true}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHome(t, 24*time.Hour)
+			h.see(1, func(e *fact.Evidence) { fact.UPnPFriendlyName.Set(e, "Living room camera", "") })
+			for _, step := range tt.steps {
+				step(h)
+			}
+			d := h.Snapshot(h.now).Device(cameraID)
+			if diff := cmp.Diff(tt.want, shown{d.Title, d.Owned}); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

@@ -234,6 +234,18 @@ func (inv *Inventory) Device(id discovery.ID) (discovery.Device, bool) {
 	return d, true
 }
 
+// NamedBy returns who gave the name under which Device returns a device, or "".
+func (inv *Inventory) NamedBy(id discovery.ID) string {
+	if r := inv.records[id]; r != nil {
+		for _, by := range inv.ranked(r) {
+			if r.by[by].name != "" {
+				return by
+			}
+		}
+	}
+	return ""
+}
+
 // ranked returns the names of those who say something of the device, the one
 // whose word wins first.
 func (inv *Inventory) ranked(r *record) []string {
