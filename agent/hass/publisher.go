@@ -34,6 +34,7 @@ type Publisher struct {
 	// Only the goroutine of Run uses what follows.
 	want       *report.Snapshot
 	drawn      drawings
+	titles     titles
 	remembered Memory
 	linger     map[discovery.ID]time.Time // when a configuration loses its removed components
 	next       time.Time                  // when something is to be done by time alone; zero for never
@@ -78,7 +79,7 @@ func New(s Session, o Options) *Publisher {
 	p := &Publisher{
 		session: s, o: o, n: n, requests: make(chan request), jobs: make(chan job, maxWaiting),
 		inbox: make(chan func(), 256), links: make(chan bool, 64), ended: make(chan struct{}),
-		event: o.Memory.Event, drawn: drawings{}, linger: map[discovery.ID]time.Time{}, mirror: newMirror(n), unread: func() {},
+		event: o.Memory.Event, drawn: drawings{}, titles: titles{}, linger: map[discovery.ID]time.Time{}, mirror: newMirror(n), unread: func() {},
 		published: map[discovery.ID]bool{}, deleted: map[discovery.ID]time.Time{}, foreign: map[string]*meddling{},
 		configured: map[discovery.ID]time.Time{},
 	}
@@ -241,7 +242,11 @@ func (p *Publisher) draw() []deviceMessages {
 	for id := range p.deleted {
 		deleted[id] = true
 	}
-	return p.drawn.messages(p.want, p.o, deleted)
+	shown, next := p.titles.steady(p.want, p.o.Now())
+	if !next.IsZero() {
+		p.due(next)
+	}
+	return p.drawn.messages(shown, p.o, deleted)
 }
 
 // due says that something is to be done at t.

@@ -224,6 +224,53 @@ func TestPrecedence(t *testing.T) {
 	check("Porch", "C1")
 }
 
+// TestSureBeforeLikelyThenRank: of what several say of a word, what is sure comes
+// before what is likely, then what was told since the restart, then the rank.
+func TestSureBeforeLikelyThenRank(t *testing.T) {
+	type word struct {
+		by, model string // "" for unknown
+		likely    bool
+		restored  bool
+	}
+	sure := func(by string) word { return word{by: by, model: by + "'s"} }
+	likely := func(by string) word { return word{by: by, model: by + "'s", likely: true} }
+	restored := func(w word) word { w.restored = true; return w }
+	for _, tt := range []struct {
+		name string
+		say  []word
+		want string
+	}{
+		{"both sure: rank", []word{sure("mdns"), sure("http")}, "http's"},
+		{"both likely: rank", []word{likely("mdns"), likely("http")}, "http's"},
+		{"sure before a likely word of higher rank", []word{sure("neighbours"), likely("zigbee2mqtt")}, "neighbours's"},
+		{"a likely word of the owner gives way too", []word{likely("static"), sure("mdns")}, "mdns's"},
+		{"the owner before all that are sure", []word{sure("zigbee2mqtt"), sure("http"), sure("static")}, "static's"},
+		{"the order of telling does not matter", []word{sure("static"), sure("http"), sure("zigbee2mqtt")}, "static's"},
+		{"unknown of higher rank gives way to likely", []word{{by: "zigbee2mqtt"}, likely("mdns")}, "mdns's"},
+		{"one rank: by name", []word{sure("rtsp"), sure("http")}, "http's"},
+		{"told since the restart before rank", []word{restored(sure("http")), sure("mdns")}, "mdns's"},
+		{"sure before the restart before likely since", []word{restored(sure("mdns")), likely("http")}, "mdns's"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inv := newTestInventory()
+			for _, w := range tt.say {
+				e := fact.New(w.by, noon)
+				n := fact.Entry{Name: fact.DeviceModel.Name(), By: w.by, At: noon, Likely: w.likely}
+				if w.model == "" {
+					n.Why = fact.NotTold
+				} else if n.Value = w.model; w.restored {
+					n.Why = fact.Restored
+				}
+				e.Put(n)
+				inv.Observe(discovery.Observation{By: w.by, At: noon, About: []discovery.Identifier{mac(t, macA)}, Facts: e})
+			}
+			if got, _ := fact.DeviceModel.Get(inv.Evidence("mac_02000000000a", noon)); got != tt.want {
+				t.Errorf("model %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestLiveWordsAndAgeingWords(t *testing.T) {
 	inv := newTestInventory()
 	about := []discovery.Identifier{mac(t, macA)}
