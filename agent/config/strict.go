@@ -206,7 +206,7 @@ func (s *strict) mapping(n *yaml.Node, keys []option, key string) any {
 		}
 		f := slices.IndexFunc(keys, func(x option) bool { return x.name == k.Value })
 		if f < 0 {
-			s.problem(k.Line, at, "unknown key%s", s.meant(k.Value, key, keys))
+			s.problem(k.Line, at, "unknown key%s", s.suggest(k.Value, key, keys))
 			continue
 		}
 		if line, twice := first[k.Value]; twice {
@@ -221,9 +221,9 @@ func (s *strict) mapping(n *yaml.Node, keys []option, key string) any {
 	return out
 }
 
-// meant guesses which key an unknown one was to be: a sibling, or a key of that
+// suggest guesses the key that an unknown one stands for: a sibling, or a key of that
 // very name elsewhere.
-func (s *strict) meant(name, parent string, keys []option) string {
+func (s *strict) suggest(name, parent string, keys []option) string {
 	var names []string
 	for _, k := range keys {
 		names = append(names, k.name)

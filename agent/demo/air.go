@@ -180,7 +180,7 @@ func escape(s string) string {
 // hostOf is how devices make a host name of a name.
 func hostOf(name string) string { return strings.ReplaceAll(strings.ToLower(name), " ", "-") }
 
-// upnp is an ssdp.Air.
+// upnp is an ssdp.Feed.
 func (h *Home) upnp(ctx context.Context, hear func(netip.Addr, []byte)) {
 	h.follow(ctx, 0, func(d *device) {
 		for _, kind := range d.kinds {

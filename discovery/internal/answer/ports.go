@@ -2,7 +2,7 @@
 // several ports said to the same question, JSON that firmware writes loosely, and
 // words that are set or unknown with the reason.
 //
-// It asks nothing and knows no product.
+// It sends nothing and knows no product.
 package answer
 
 import (
@@ -20,12 +20,11 @@ import (
 type Ports struct {
 	closed []uint16
 	other  []string // proof of ports of something else
-	Found  []string // proof of those that speak the protocol
+	Found  []string // proof of those that use the protocol
 	why    fact.Why // of a port of which nothing is known
 }
 
-// Services asks each port and returns those that speak the protocol, by the name of
-// it; nil if there are none and one did not answer: what was seen before may be
+// Services probes each port and returns those that use the protocol, by its name; nil if there are none and one did not answer: what was seen before may be
 // there still.
 func (a *Ports) Services(ctx context.Context, name string, list []uint16, speaks func(port uint16) bool) ([]discovery.Service, error) {
 	found := []discovery.Service{}
@@ -44,8 +43,8 @@ func (a *Ports) Services(ctx context.Context, name string, list []uint16, speaks
 	return found, nil
 }
 
-// Answered takes in what a port said, or how asking it ended, and reports
-// whether it speaks the protocol.
+// Answered takes in a port's answer, or the error of probing it, and reports
+// whether it uses the protocol.
 func (a *Ports) Answered(port uint16, said string, speaks bool, err error) bool {
 	switch {
 	case errors.Is(err, prober.ErrClosed):
@@ -61,7 +60,7 @@ func (a *Ports) Answered(port uint16, said string, speaks bool, err error) bool 
 	return false
 }
 
-// SetOpen sets the word for "something speaks the protocol".
+// SetOpen sets the fact "a port uses the protocol".
 func (a *Ports) SetOpen(e *fact.Evidence, word fact.Fact[bool]) {
 	switch {
 	case len(a.Found) > 0:

@@ -9,7 +9,7 @@ func Unknown(e *fact.Evidence, why fact.Why, words []string) {
 	}
 }
 
-// WhyStatus is what a status other than 200 says of what was asked for.
+// WhyStatus is what a status other than 200 means for the requested resource.
 func WhyStatus(status int) fact.Why {
 	if status == 401 || status == 403 {
 		return fact.Refused

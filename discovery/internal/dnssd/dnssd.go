@@ -1,9 +1,9 @@
 // Package dnssd reads what the services that a host announces by DNS-SD (RFC
-// 6763) tell of the host: words, names and ports.
+// 6763) reveal about the host: facts, names and ports.
 //
-// It is not this package's job to hear announcements or to decide whom to
-// believe: source mdns hears them itself, Home Assistant passes them on, and
-// probe homekit asks for them.
+// It is not this package's job to receive announcements or to decide which sender
+// to believe: source mdns hears them itself, Home Assistant passes them on, and
+// probes homekit and matter query them.
 package dnssd
 
 import (
@@ -27,7 +27,7 @@ type Instance struct {
 	TXT  map[string]string // keys in lower case; nil if the record is not known
 }
 
-// Describe sets the words that follow from all services of one host.
+// Describe sets the facts that follow from all services of one host.
 func Describe(ev *fact.Evidence, all []Instance) {
 	read(ev, all)
 	setTXT(ev, all)

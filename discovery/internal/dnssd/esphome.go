@@ -7,9 +7,9 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-// tellsSince is the year since which ESPHome surely tells whether its API is
-// encrypted; of older versions silence says nothing.
-const tellsSince = 2025
+// reportsKeySince is the year since which ESPHome always announces whether its API is
+// encrypted; for older versions a missing key means nothing.
+const reportsKeySince = 2025
 
 // setEncrypted reads whether ESPHome's API has a key: api_encryption says that it
 // has one, api_encryption_supported that it could and has none yet, and
@@ -35,7 +35,7 @@ func setEncrypted(ev *fact.Evidence, all []Instance) {
 		case waits:
 			fact.ControlEncrypted.Set(ev, false, i.Type+" api_encryption_supported")
 			return
-		case err == nil && n >= tellsSince:
+		case err == nil && n >= reportsKeySince:
 			fact.ControlEncrypted.Set(ev, false, i.Type+" version="+i.TXT["version"]+" without api_encryption")
 			return
 		}

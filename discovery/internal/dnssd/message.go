@@ -28,10 +28,9 @@ type Message struct {
 	Skipped int
 }
 
-// ReadMessage reads a message record by record, since one that can't be read, or
-// that nobody needs, must not cost the others: devices send NSEC records whose
-// names lead nowhere. The error says that not even
-// the header and the questions are readable.
+// ReadMessage reads a message record by record, since an unreadable or unknown one
+// must not cost the others: devices send NSEC records whose names lead nowhere. The
+// error means that not even the header and the questions are readable.
 func ReadMessage(b []byte) (Message, error) {
 	const header = 12 // RFC 1035 section 4.1.1
 	if len(b) < header {

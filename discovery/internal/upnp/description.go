@@ -122,7 +122,7 @@ func modelOf(name, number string) string {
 	return name + " " + number
 }
 
-// Class is the class of a device of that kind, "" where the kind does not tell.
+// Class is the class of a device of that kind, "" where the kind does not show it.
 func (d Device) Class() string {
 	switch d.kind {
 	case "InternetGatewayDevice":

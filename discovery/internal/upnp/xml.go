@@ -51,7 +51,7 @@ func ParseXML(b []byte) (*Element, error) {
 		case err != nil:
 			return t.root, unreadableXML(err)
 		case t.root != nil && len(t.open) == 0:
-			return t.root, nil // what follows is nobody's business
+			return t.root, nil // what follows is ignored
 		}
 	}
 }

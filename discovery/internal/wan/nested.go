@@ -1,7 +1,7 @@
-// Package wan knows what is common to all ways in which a router tells of its line
-// to the Internet.
+// Package wan holds what all protocols share by which a router reports its line to
+// the Internet.
 //
-// It asks nothing: the probes of the protocols do.
+// It sends nothing: the probes of the protocols do.
 package wan
 
 import (
@@ -19,7 +19,7 @@ var carrierNAT = []netip.Prefix{netip.MustParsePrefix("100.64.0.0/10"), netip.Mu
 
 // SetNested sets whether the router's outside address is a private one, and
 // reports whether it could: one that a router gave itself, for want of another, is
-// none. A public address is nobody's business and left out.
+// none. A public address is private to the owner and left out.
 func SetNested(e *fact.Evidence, outside netip.Addr, how string) bool {
 	outside = outside.Unmap()
 	switch {

@@ -47,7 +47,7 @@ func (e *StatusError) Unwrap() error { return e.err }
 type Conn struct{ ws *websocket.Conn }
 
 // Client returns an HTTP client for Dial that follows no redirect: what is sent
-// must go to nobody else.
+// must reach no other server.
 func Client(transport http.RoundTripper) *http.Client {
 	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
@@ -92,7 +92,7 @@ func (c *Conn) Write(ctx context.Context, text []byte) error {
 	return nil
 }
 
-// Ping asks for a sign of life, which only arrives while another goroutine reads.
+// Ping waits for a sign of life, which only arrives while another goroutine reads.
 // Its error is ErrSilent if there was none in time, else ErrLost.
 func (c *Conn) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)

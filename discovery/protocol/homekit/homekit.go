@@ -43,7 +43,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	var all []dnssd.Instance
 	why := fact.NotTold
 	for _, typ := range homeKitTypes(t.Known()) {
-		found, err := dnssd.Ask(ctx, t, typ)
+		found, err := dnssd.Query(ctx, t, typ)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}

@@ -39,7 +39,7 @@ func speaksMatter(d discovery.Device, ev *fact.Evidence) bool {
 func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
 	announced, heard := fact.MatterAnnounced.Get(t.Known())
-	found, err := dnssd.Ask(ctx, t, commissionable)
+	found, err := dnssd.Query(ctx, t, commissionable)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -1,8 +1,8 @@
 // Package reversedns is the source of the names that the home's own resolver,
 // mostly the router, has for addresses (reverse DNS, RFC 1035, section 3.5).
 //
-// No address leaves the home: only private ones are asked for, and only a
-// resolver at a private address is asked. It is not this package's job to decide
+// No address leaves the home: only private ones are looked up, and only from a
+// resolver at a private address. It is not this package's job to decide
 // whether a name is one for people.
 package reversedns
 
@@ -22,7 +22,7 @@ import (
 // Kind is the source of names by reverse DNS.
 var Kind = discovery.SourceKind{
 	Name: name, Title: "Names of your router",
-	Doc:  "Asks the resolver of the home, if it has a private address, for the names of devices (reverse DNS); one question an address an hour, for private addresses only.",
+	Doc:  "Looks up the names of devices at the home's own resolver, if that has a private address (reverse DNS); one query an address an hour, for private addresses only.",
 	Rank: discovery.RankAddress, Role: discovery.Opinion,
 	Default: func() discovery.SourceConfig { return &Config{} },
 }
@@ -36,36 +36,36 @@ func (*Config) Validate() error { return nil }
 // New makes the source.
 func (*Config) New(env discovery.Env) (discovery.Source, error) {
 	return &source{
-		env: env, asked: map[netip.Addr]time.Time{}, silent: map[netip.Addr]int{},
+		env: env, queried: map[netip.Addr]time.Time{}, silent: map[netip.Addr]int{},
 		system: systemResolvers, exchange: exchange,
 	}, nil
 }
 
 const (
 	name = "reversedns"
-	// lookEvery is how soon a new address is asked for.
+	// lookEvery is how soon a new address is looked up.
 	lookEvery = time.Second
-	// askEvery is the time between two questions for an address.
-	askEvery = time.Hour
-	timeout  = time.Second
-	// giveUpAfter is how many questions a resolver may leave without an answer; it is
-	// then asked again after restFor.
+	// queryEvery is the time between two queries for an address.
+	queryEvery = time.Hour
+	timeout    = time.Second
+	// giveUpAfter is how many queries a resolver may leave without an answer; it is
+	// then used again after restFor.
 	giveUpAfter = 3
 	restFor     = time.Hour
 )
 
 type source struct {
-	env    discovery.Env
-	asked  map[netip.Addr]time.Time
-	silent map[netip.Addr]int // questions in a row without an answer, by resolver
-	rest   time.Time          // until when nobody is asked
-	good   netip.Addr         // the resolver that gave the last name
+	env     discovery.Env
+	queried map[netip.Addr]time.Time
+	silent  map[netip.Addr]int // queries in a row without an answer, by resolver
+	rest    time.Time          // no queries until then
+	good    netip.Addr         // the resolver that gave the last name
 
 	system   func() []netip.Addr
 	exchange func(ctx context.Context, resolver netip.Addr, q *dns.Msg) (*dns.Msg, error)
 }
 
-// Run asks for the names of all devices until ctx is done.
+// Run looks up the names of all devices until ctx is done.
 func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
 	if s.env.ListenOnly {
 		<-ctx.Done()
@@ -83,37 +83,37 @@ func (s *source) Run(ctx context.Context, report func(discovery.Observation)) er
 	}
 }
 
-// round asks for all addresses that are due.
+// round looks up all addresses that are due.
 func (s *source) round(ctx context.Context, report func(discovery.Observation)) {
 	owners, networks := s.env.Owners(), s.env.Networks()
-	for a := range s.asked {
-		if _, there := owners[a]; !there && time.Since(s.asked[a]) >= askEvery {
-			delete(s.asked, a)
+	for a := range s.queried {
+		if _, there := owners[a]; !there && time.Since(s.queried[a]) >= queryEvery {
+			delete(s.queried, a)
 		}
 	}
 	var due []netip.Addr
 	for a := range owners {
-		if at, ok := s.asked[a]; a.IsPrivate() && !networks.Own(a) && (!ok || time.Since(at) >= askEvery) {
+		if at, ok := s.queried[a]; a.IsPrivate() && !networks.Own(a) && (!ok || time.Since(at) >= queryEvery) {
 			due = append(due, a)
 		}
 	}
 	slices.SortFunc(due, netip.Addr.Compare)
 	for _, a := range due {
 		resolver, ok := s.resolver(networks)
-		if !ok || !s.mayAsk(ctx) {
+		if !ok || !s.waitForShare(ctx) {
 			return
 		}
-		s.asked[a] = time.Now()
+		s.queried[a] = time.Now()
 		s.env.Sent(resolver, 1, 0)
-		if o, ok := s.ask(ctx, resolver, a); ok {
+		if o, ok := s.query(ctx, resolver, a); ok {
 			o.About = []discovery.Identifier{owners[a]}
 			report(o)
 		}
 	}
 }
 
-// mayAsk waits for the home's share of datagrams.
-func (s *source) mayAsk(ctx context.Context) bool {
+// waitForShare waits for the home's share of datagrams.
+func (s *source) waitForShare(ctx context.Context) bool {
 	for {
 		wait := s.env.Pause()
 		if wait <= 0 {
@@ -127,8 +127,8 @@ func (s *source) mayAsk(ctx context.Context) bool {
 	}
 }
 
-// resolver returns whom to ask: who gave a name before, else the system's
-// resolvers, then the gateways; none that is silent.
+// resolver returns the resolver to use: the one that gave a name before, else the
+// system's resolvers, then the gateways; none that is silent.
 func (s *source) resolver(networks discovery.Networks) (netip.Addr, bool) {
 	if time.Now().Before(s.rest) {
 		return netip.Addr{}, false
@@ -148,8 +148,8 @@ func (s *source) resolver(networks discovery.Networks) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// ask puts one question and reads its answer; false if there was none.
-func (s *source) ask(ctx context.Context, resolver, addr netip.Addr) (discovery.Observation, bool) {
+// query sends one query and reads its answer; false if there was none.
+func (s *source) query(ctx context.Context, resolver, addr netip.Addr) (discovery.Observation, bool) {
 	arpa, err := dns.ReverseAddr(addr.String())
 	if err != nil {
 		return discovery.Observation{}, false
@@ -192,14 +192,14 @@ func hostOf(r, q *dns.Msg) string {
 	return ""
 }
 
-// exchange asks by UDP; an answer that is cut short has the name or none.
+// exchange queries by UDP; a truncated answer has the name or none.
 func exchange(ctx context.Context, resolver netip.Addr, q *dns.Msg) (*dns.Msg, error) {
 	r, _, err := (&dns.Client{Net: "udp"}).ExchangeContext(ctx, q, netip.AddrPortFrom(resolver, 53).String())
 	return r, err
 }
 
-// systemResolvers are those of resolv.conf. One on this machine may pass the
-// question on to whoever it likes, and is none of the home's.
+// systemResolvers are those of resolv.conf. One on this machine may forward
+// queries to any other resolver, and does not count as the home's.
 func systemResolvers() (all []netip.Addr) {
 	conf, err := dns.ClientConfigFromFile("/etc/resolv.conf")
 	if err != nil {

@@ -21,9 +21,9 @@ var (
 	nas    = netip.MustParseAddr("192.168.1.5")
 )
 
-// home runs the source for a while and returns what it asked and reported.
+// home runs the source for a while and returns what it queried and reported.
 func home(t *testing.T, system []netip.Addr, owners []netip.Addr, listenOnly bool, span time.Duration,
-	answer func(resolver netip.Addr, q *dns.Msg) (*dns.Msg, error)) (asked, named []string) {
+	answer func(resolver netip.Addr, q *dns.Msg) (*dns.Msg, error)) (queried, named []string) {
 	t.Helper()
 	ids := map[netip.Addr]discovery.Identifier{}
 	for _, a := range owners {
@@ -42,7 +42,7 @@ func home(t *testing.T, system []netip.Addr, owners []netip.Addr, listenOnly boo
 	s := src.(*source)
 	s.system = func() []netip.Addr { return system }
 	s.exchange = func(_ context.Context, resolver netip.Addr, q *dns.Msg) (*dns.Msg, error) {
-		asked = append(asked, resolver.String()+" "+q.Question[0].Name)
+		queried = append(queried, resolver.String()+" "+q.Question[0].Name)
 		return answer(resolver, q)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), span)
@@ -56,7 +56,7 @@ func home(t *testing.T, system []netip.Addr, owners []netip.Addr, listenOnly boo
 	}); err != nil {
 		t.Error(err)
 	}
-	return asked, named
+	return queried, named
 }
 
 func ptr(host string) func(netip.Addr, *dns.Msg) (*dns.Msg, error) {
@@ -77,11 +77,11 @@ func TestRun(t *testing.T) {
 		listenOnly bool
 		span       time.Duration
 		answer     func(netip.Addr, *dns.Msg) (*dns.Msg, error)
-		asked      []string
+		queried    []string
 		named      []string
 	}{
 		{"the gateway", nil, []netip.Addr{nas}, false, time.Minute, ptr("nas.fritz.box."), []string{"192.168.1.1 " + question}, []string{"192.168.1.5 nas.fritz.box"}},
-		{"again after an hour", nil, []netip.Addr{nas}, false, askEvery + time.Minute, ptr("nas.lan."),
+		{"again after an hour", nil, []netip.Addr{nas}, false, queryEvery + time.Minute, ptr("nas.lan."),
 			[]string{"192.168.1.1 " + question, "192.168.1.1 " + question}, []string{"192.168.1.5 nas.lan", "192.168.1.5 nas.lan"}},
 		{"no public resolver, none on this machine", []netip.Addr{public, netip.MustParseAddr("127.0.0.53")}, []netip.Addr{nas}, false, time.Minute, ptr("nas.lan."),
 			[]string{"192.168.1.1 " + question}, []string{"192.168.1.5 nas.lan"}},
@@ -104,9 +104,9 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				asked, named := home(t, tt.system, tt.owners, tt.listenOnly, tt.span, tt.answer)
-				if d := cmp.Diff(tt.asked, asked); d != "" {
-					t.Errorf("asked (-want +got):\n%s", d)
+				queried, named := home(t, tt.system, tt.owners, tt.listenOnly, tt.span, tt.answer)
+				if d := cmp.Diff(tt.queried, queried); d != "" {
+					t.Errorf("queried (-want +got):\n%s", d)
 				}
 				if d := cmp.Diff(tt.named, named); d != "" {
 					t.Errorf("named (-want +got):\n%s", d)

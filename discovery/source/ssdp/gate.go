@@ -21,8 +21,8 @@ const (
 	maxSenders  = inventory.MaxDevices
 )
 
-// gate lets through what comes from a device of the networks that are looked at,
-// and from none too much (threats T14 and T15). It is safe for concurrent use and
+// gate passes packets from devices on the watched networks, up to a rate for each
+// of them (threats T14 and T15). It is safe for concurrent use and
 // never blocks.
 type gate struct {
 	env discovery.Env
@@ -54,7 +54,7 @@ func (g *gate) admits(from net.Addr) (netip.Addr, bool) {
 	l := g.by[a]
 	if l == nil {
 		if len(g.by) >= maxSenders {
-			clear(g.by) // made-up senders are no reason to hear nobody new
+			clear(g.by) // made-up senders must not shut out new ones
 		}
 		l = rate.NewLimiter(senderRate, senderBurst)
 		g.by[a] = l

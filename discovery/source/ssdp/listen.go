@@ -30,7 +30,7 @@ const (
 type listener struct {
 	gate  *gate
 	env   discovery.Env
-	flood chan struct{} // told when too much comes in
+	flood chan struct{} // signalled when too much comes in
 
 	monitor *ssdp.Monitor
 	started time.Time
@@ -72,13 +72,13 @@ func (l *listener) start(networks []discovery.Network) (again bool) {
 	err := m.Start()
 	ssdp.Interfaces = nil
 	if err != nil {
-		l.tell("Announcements of UPnP devices are not heard: the system does not let Thingwarden listen on UDP port 1900.")
+		l.setHealth("Thingwarden cannot listen on UDP port 1900, so it misses the announcements of UPnP devices.")
 		l.env.Log.Debug("SSDP monitor did not start", "error", err)
 		return false
 	}
 	again = !l.rest.IsZero()
 	l.monitor, l.started, l.rest = m, time.Now(), time.Time{}
-	l.tell("")
+	l.setHealth("")
 	return again
 }
 
@@ -95,10 +95,10 @@ func (l *listener) stop() {
 func (l *listener) flooded() {
 	l.stop()
 	l.rest = time.Now().Add(floodRest)
-	l.tell("Something on the network floods it with UPnP announcements, so these are not listened to for the moment.")
+	l.setHealth("A machine floods the network with UPnP announcements, so Thingwarden ignores them for the moment.")
 }
 
-func (l *listener) tell(problem string) {
+func (l *listener) setHealth(problem string) {
 	if problem == l.problem {
 		return
 	}

@@ -13,16 +13,16 @@ import (
 )
 
 const (
-	// tellEvery is the shortest time between two reports on a device.
-	tellEvery = 5 * time.Second
-	// presentEvery is how often a device that is heard and says nothing new is reported.
+	// reportEvery is the shortest time between two reports on a device.
+	reportEvery = 5 * time.Second
+	// presentEvery is how often a device that is heard and has not changed is reported.
 	presentEvery = 5 * time.Minute
 	// forgetAfter is how long a device must be silent until it counts as gone: a
 	// dozen searches unanswered, or the longest that announcements are valid.
-	forgetAfter         = time.Hour
-	forgetAfterUnasked  = 24 * time.Hour
-	locationForgotten   = 30 * time.Minute
-	roundsUntilNoAnswer = 3
+	forgetAfter          = time.Hour
+	forgetAfterListening = 24 * time.Hour
+	locationForgotten    = 30 * time.Minute
+	roundsUntilNoAnswer  = 3
 )
 
 // register keeps what each sender announced. One goroutine owns it.
@@ -32,7 +32,7 @@ type register struct {
 	forget time.Duration
 
 	senders map[netip.Addr]*sender
-	silent  map[netip.Addr]bool // gateways of which it was told that they do not answer
+	silent  map[netip.Addr]bool // gateways that were reported not to answer
 }
 
 type sender struct {
@@ -42,17 +42,17 @@ type sender struct {
 	gateway   string               // the location at which it is an Internet gateway
 	server    string               // first SERVER header, cleaned
 
-	told        []string // locations
-	toldGateway string
-	toldServer  string
-	toldAt      time.Time
-	refused     bool // a location was refused, and that was logged
+	reported        []string // locations
+	reportedGateway string
+	reportedServer  string
+	reportedAt      time.Time
+	refused         bool // a location was refused, and that was logged
 }
 
 func newRegister(env discovery.Env, report func(discovery.Observation)) *register {
 	r := &register{env: env, report: report, forget: forgetAfter, senders: map[netip.Addr]*sender{}, silent: map[netip.Addr]bool{}}
 	if env.ListenOnly {
-		r.forget = forgetAfterUnasked
+		r.forget = forgetAfterListening
 	}
 	return r
 }
@@ -69,7 +69,7 @@ func (r *register) run(ctx context.Context, in <-chan message, rounds <-chan int
 		case n := <-rounds:
 			// By the time the next one is due the answers to the one before are in.
 			if n > roundsUntilNoAnswer {
-				r.tellSilent()
+				r.reportSilentGateways()
 			}
 		case <-tick.C:
 			r.work(time.Now())
@@ -117,7 +117,7 @@ func (s *sender) oldest() (out string) {
 	return out
 }
 
-// work reports what has changed, and forgets who is silent.
+// work reports what has changed, and forgets silent senders.
 func (r *register) work(now time.Time) {
 	for addr, s := range r.senders {
 		if now.Sub(s.last) >= r.forget {
@@ -125,22 +125,22 @@ func (r *register) work(now time.Time) {
 			r.report(discovery.Observation{About: s.about(), Gone: true, Quiet: true})
 			continue
 		}
-		if now.Sub(s.toldAt) >= tellEvery {
-			r.tell(s, now)
+		if now.Sub(s.reportedAt) >= reportEvery {
+			r.reportChange(s, now)
 		}
 	}
 }
 
 func (s *sender) about() []discovery.Identifier { return []discovery.Identifier{discovery.IP(s.addr)} }
 
-// tell reports a sender if something is new, and now and then that it is there.
-func (r *register) tell(s *sender, now time.Time) {
+// reportChange reports a sender that has changed, and now and then that it is there.
+func (r *register) reportChange(s *sender, now time.Time) {
 	maps.DeleteFunc(s.locations, func(l string, at time.Time) bool {
 		return l != s.gateway && s.last.Sub(at) > locationForgotten
 	})
 	locations := slices.Sorted(maps.Keys(s.locations))
-	same := slices.Equal(locations, s.told) && s.gateway == s.toldGateway && s.server == s.toldServer
-	o := discovery.Observation{About: s.about(), Quiet: now.Sub(s.last) > 2*tellEvery}
+	same := slices.Equal(locations, s.reported) && s.gateway == s.reportedGateway && s.server == s.reportedServer
+	o := discovery.Observation{About: s.about(), Quiet: now.Sub(s.last) > 2*reportEvery}
 	switch {
 	case !same:
 		o.Facts = fact.New(name, r.env.Now())
@@ -151,17 +151,17 @@ func (r *register) tell(s *sender, now time.Time) {
 		if s.server != "" {
 			fact.SSDPServer.Set(o.Facts, s.server, "SSDP SERVER")
 		}
-		s.told, s.toldGateway, s.toldServer = locations, s.gateway, s.server
-	case now.Sub(s.toldAt) < presentEvery || o.Quiet:
+		s.reported, s.reportedGateway, s.reportedServer = locations, s.gateway, s.server
+	case now.Sub(s.reportedAt) < presentEvery || o.Quiet:
 		return
 	}
-	s.toldAt = now
+	s.reportedAt = now
 	r.report(o)
 }
 
-// tellSilent says of the home's gateways which of them do not answer as one by
-// UPnP. That is not the same as having UPnP switched off.
-func (r *register) tellSilent() {
+// reportSilentGateways reports the gateways of the home that do not answer as one
+// by UPnP. That is not the same as having UPnP switched off.
+func (r *register) reportSilentGateways() {
 	for _, a := range r.env.Networks().Gateways {
 		if s := r.senders[a]; !a.Is4() || r.silent[a] || s != nil && s.gateway != "" {
 			continue

@@ -236,7 +236,7 @@ func TestListenOnlyForgetsLater(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := startAir(t, true)
 		a.say("192.168.1.20", "upnp:rootdevice", "http://192.168.1.20/")
-		time.Sleep(forgetAfterUnasked - time.Minute)
+		time.Sleep(forgetAfterListening - time.Minute)
 		a.want("192.168.1.20 upnp.locations=[http://192.168.1.20/] upnp/80")
 		time.Sleep(2 * time.Minute)
 		a.want("192.168.1.20 gone (quiet)")

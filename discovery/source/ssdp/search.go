@@ -29,15 +29,15 @@ const (
 
 var group = &net.UDPAddr{IP: net.IPv4(239, 255, 255, 250), Port: 1900}
 
-// searcher asks for devices, from one socket for each of the hub's own addresses.
+// searcher searches for devices, from one socket for each of the hub's own addresses.
 // Only one goroutine may call it.
 type searcher struct {
-	gate    *gate
-	env     discovery.Env
-	open    map[netip.Addr]*ipv4.PacketConn
-	failed  map[netip.Addr]string // the last error, so that it is logged once
-	asked   atomic.Int64          // when, in nanoseconds since 1970
-	readers sync.WaitGroup
+	gate     *gate
+	env      discovery.Env
+	open     map[netip.Addr]*ipv4.PacketConn
+	failed   map[netip.Addr]string // the last error, so that it is logged once
+	searched atomic.Int64          // when, in nanoseconds since 1970
+	readers  sync.WaitGroup
 }
 
 // sync opens and closes sockets so that they match the networks.
@@ -84,13 +84,13 @@ func openSearch(w discovery.Network) (*ipv4.PacketConn, error) {
 		return nil, fmt.Errorf("multicast on interface %q: %w", w.Interface, err)
 	}
 	_ = c.SetMulticastTTL(2)          // section 1.3.2; 1 would do on a link
-	_ = c.SetMulticastLoopback(false) // the hub's own programs are none of our business
+	_ = c.SetMulticastLoopback(false) // the hub's own programs do not matter
 	return c, nil
 }
 
-// search asks once on each network.
+// search sends one search on each network.
 func (s *searcher) search(round int) {
-	s.asked.Store(time.Now().UnixNano())
+	s.searched.Store(time.Now().UnixNano())
 	types := targets
 	if round == 0 {
 		types = append(slices.Clone(targets), everything)
@@ -124,7 +124,7 @@ func (s *searcher) receive(c *ipv4.PacketConn) {
 		}
 		failures = 0
 		sender, ok := s.gate.admits(from)
-		if !ok || n > maxPacket || time.Since(time.Unix(0, s.asked.Load())) > answersFor {
+		if !ok || n > maxPacket || time.Since(time.Unix(0, s.searched.Load())) > answersFor {
 			continue
 		}
 		if m, ok := readAnswer(buf[:n]); ok {

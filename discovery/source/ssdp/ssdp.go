@@ -1,16 +1,16 @@
-// Package ssdp is the source that listens to and asks SSDP, by which UPnP devices
-// announce where they describe themselves (UPnP Device Architecture 1.1, section
-// 1), on every IPv4 network that is looked at.
+// Package ssdp is the source that listens to and searches by SSDP, with which UPnP
+// devices announce the location of their description (UPnP Device Architecture
+// 1.1, section 1), on every watched IPv4 network.
 //
 // Announcements come through github.com/koron/go-ssdp's Monitor. Searches are our
-// own: that package's Search does not say who answered, and keeps every answer
-// until it ends, so that a flood fills the memory. What a packet says counts
-// only for the address that sent it, and only if the place that it names is at
+// own: that package's Search does not reveal the sender of an answer, and keeps
+// every answer until it ends, so that a flood fills the memory. A packet counts
+// only for the address that sent it, and only if the location that it names is at
 // that address (threat T1 of the catalogue).
 //
 // It is not this package's job to read the descriptions: probe upnp does, with
-// all limits that hold for questions to a device. SSDP over IPv6, which almost
-// nobody speaks, is not heard.
+// all limits of probes. SSDP over IPv6, which very few devices use, is not
+// supported.
 package ssdp
 
 import (
@@ -32,7 +32,7 @@ const name = "ssdp"
 const (
 	// watchEvery is how often the networks are compared with the open sockets.
 	watchEvery = 2 * time.Second
-	// searchEvery is how often devices are asked for, after the first rounds.
+	// searchEvery is the time between searches, after the first rounds.
 	searchEvery = 5 * time.Minute
 )
 
@@ -40,13 +40,13 @@ const (
 // those of several seconds.
 var firstPauses = []time.Duration{time.Second, 3 * time.Second, 30 * time.Second}
 
-// targets are what is searched for. Some devices answer only when asked for
-// everything; that is done once.
+// targets are the search targets. Some devices answer only a search for everything;
+// that is done once.
 var targets = []string{"upnp:rootdevice", upnp.GatewayType + "1", upnp.GatewayType + "2"}
 
 const everything = "ssdp:all"
 
-// Config is empty: which networks are looked at is Env.Networks. If nothing may
+// Config is empty: Env.Networks returns the networks to watch. If nothing may
 // be sent (Env.ListenOnly), devices are found when they announce themselves,
 // which may take half an hour.
 type Config struct{}
@@ -54,7 +54,7 @@ type Config struct{}
 // Kind is the entry of the list of sources.
 var Kind = discovery.SourceKind{
 	Name: name, Title: "Announcements (SSDP)",
-	Doc:     "SSDP (UPnP): listens to devices that announce where they describe themselves, and asks all of them, and Internet gateways in particular, to do so.",
+	Doc:     "SSDP (UPnP): listens to devices that announce the location of their description, and searches for all of them, and for Internet gateways in particular.",
 	Rank:    discovery.RankAnnounced,
 	Default: func() discovery.SourceConfig { return &Config{} },
 }
@@ -69,7 +69,7 @@ type source struct {
 	env discovery.Env
 }
 
-// message is what a packet says of its sender.
+// message is what a packet reports about its sender.
 type message struct {
 	from     netip.Addr
 	kind     string // the device or service that is announced or found
@@ -77,7 +77,7 @@ type message struct {
 	server   string // SERVER header, as sent
 }
 
-// Run listens and asks until ctx is done.
+// Run listens and searches until ctx is done.
 func (s *source) Run(ctx context.Context, report func(discovery.Observation)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	in := make(chan message, 256)
@@ -88,27 +88,27 @@ func (s *source) Run(ctx context.Context, report func(discovery.Observation)) er
 	return group.Wait()
 }
 
-// watch keeps the sockets on the networks that are looked at, and searches.
+// watch keeps the sockets on the watched networks, and searches.
 func (s *source) watch(ctx context.Context, g *gate, rounds chan<- int) error {
-	ears := &listener{gate: g, env: s.env, flood: make(chan struct{}, 1)}
-	defer ears.stop()
-	asker := &searcher{gate: g, env: s.env, open: map[netip.Addr]*ipv4.PacketConn{}}
-	defer asker.close()
+	listen := &listener{gate: g, env: s.env, flood: make(chan struct{}, 1)}
+	defer listen.stop()
+	search := &searcher{gate: g, env: s.env, open: map[netip.Addr]*ipv4.PacketConn{}}
+	defer search.close()
 	var now []discovery.Network
 	round, next := 0, time.Now()
 	for {
 		if want := networks(s.env.Networks()); !slices.Equal(now, want) {
 			now, round, next = want, 0, time.Now()
-			ears.stop()
+			listen.stop()
 		}
-		if ears.start(now) { // announcements were missed, and answers lost in the flood
+		if listen.start(now) { // announcements were missed, and answers lost in the flood
 			round, next = 0, time.Now()
 		}
 		wait := watchEvery
 		if !s.env.ListenOnly {
-			asker.sync(now)
+			search.sync(now)
 			if !time.Now().Before(next) {
-				asker.search(round)
+				search.search(round)
 				round++
 				next = time.Now().Add(pauseAfter(round))
 				select {
@@ -122,8 +122,8 @@ func (s *source) watch(ctx context.Context, g *gate, rounds chan<- int) error {
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
-		case <-ears.flood:
-			ears.flooded()
+		case <-listen.flood:
+			listen.flooded()
 		case <-ctx.Done():
 		}
 		timer.Stop()
@@ -133,7 +133,7 @@ func (s *source) watch(ctx context.Context, g *gate, rounds chan<- int) error {
 	}
 }
 
-// networks returns the IPv4 networks that are looked at.
+// networks returns the watched IPv4 networks.
 func networks(all discovery.Networks) (out []discovery.Network) {
 	for _, w := range all.Looked {
 		if w.Prefix.Addr().Is4() {

@@ -16,28 +16,28 @@ const (
 	maxAnswer = 256
 )
 
-// Ask asks a device itself for its instances of a service type, at one address
-// after the other until one answers. The question comes from an
-// ephemeral port, so the answer comes back by unicast, with all records that
-// belong to it (RFC 6762 section 6.7, RFC 6763 section 12.1).
-func Ask(ctx context.Context, t *prober.Target, typ string) (found []Instance, err error) {
+// Query queries a device itself for its instances of a service type, at one address
+// after the other until one answers. The query comes from an ephemeral port, so the
+// answer comes back by unicast, with all records that belong to it (RFC 6762
+// section 6.7, RFC 6763 section 12.1).
+func Query(ctx context.Context, t *prober.Target, typ string) (found []Instance, err error) {
 	err = prober.ErrNotAsked
 	for _, a := range prober.Addresses(t.Device(), t.Networks()) {
 		at, atErr := t.At(a)
 		if atErr != nil {
 			continue
 		}
-		if found, err = ask(ctx, at, typ); err == nil || ctx.Err() != nil {
+		if found, err = query(ctx, at, typ); err == nil || ctx.Err() != nil {
 			return found, err
 		}
 	}
 	return nil, err
 }
 
-func ask(ctx context.Context, t *prober.Target, typ string) ([]Instance, error) {
+func query(ctx context.Context, t *prober.Target, typ string) ([]Instance, error) {
 	q := new(dns.Msg)
 	q.SetQuestion(typ+".local.", dns.TypePTR)
-	q.Id, q.RecursionDesired = 0, false // as on multicast: the port tells answers apart
+	q.Id, q.RecursionDesired = 0, false // as on multicast: the port distinguishes answers
 	b, err := q.Pack()
 	if err != nil {
 		return nil, prober.ErrNotAsked
@@ -54,7 +54,7 @@ func ask(ctx context.Context, t *prober.Target, typ string) ([]Instance, error) 
 }
 
 // ReadServices reads the instances of a type in an answer. Those of a host that
-// has other addresses than the one that was asked are another's.
+// has other addresses than the one that was queried are another's.
 func ReadServices(b []byte, id uint16, typ string, from netip.Addr) ([]Instance, bool) {
 	m, err := ReadMessage(b)
 	if err != nil || !m.Response || m.ID != id || m.Rcode != dns.RcodeSuccess {
