@@ -76,7 +76,11 @@ func (h *Home) start(dir string) (err error) {
 	}
 	h.camera.telnet = true
 	h.router.start()
-	for _, d := range h.firstDevices() {
+	products, err := h.productDevices()
+	if err != nil {
+		return err
+	}
+	for _, d := range append(products, h.firstDevices()...) {
 		h.devices[d.addr] = d
 	}
 	if h.zwave, err = startZWaveJS(h.log); err != nil {

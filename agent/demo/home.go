@@ -16,13 +16,10 @@ var (
 	hostileAt = ip(66)
 )
 
-// firstDevices are those that are there from the start.
+// firstDevices are those that are there from the start, beside productDevices.
 func (h *Home) firstDevices() []*device {
 	return []*device{
 		h.newRouter(), h.newCamera(),
-		newShelly(11, "Garden light", openShelly), newShelly(12, "Hall light", closedShelly),
-		newTasmota(13, "tasmota-8A1F02-3842", true), newTasmota(14, "tasmota-77C0DE-1502", false),
-		newESPHome(15, "greenhouse", "Greenhouse", openESPHome), newESPHome(16, "doorbell-chime", "Doorbell chime", h.closedESPHome()),
 		newPrinter(17), newTV(18), newHomeKit(19, "Bedside lamp", "5", false), newHomeKit(20, "Heating", "9", true),
 		newMQTTBroker(21, "cellar-pi", mqttOpen), h.newNAS(22), {addr: console, host: "games-console"},
 		newHostile(),

@@ -62,6 +62,6 @@ func newPlug() *device {
 	}
 }
 
-// plugDoor is what the plug asks the router for. What it calls that is text like
+// plugMapping is what the plug asks the router for. What it calls that is text like
 // any other of a device.
-var plugDoor = door{"TCP", 2323, telnetPort, plugAt, "cloud \u202e<b>\r\nhelp"}
+var plugMapping = mapping{"TCP", 2323, telnetPort, plugAt, "cloud \u202e<b>\r\nhelp"}

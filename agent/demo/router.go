@@ -18,12 +18,12 @@ const (
 
 // router is what changes of the router. Home.mu guards it.
 type router struct {
-	doors  []door
-	locked bool // programs may not open doors any more
+	mappings []mapping
+	locked   bool // programs may not map ports any more
 }
 
-// door is a port mapping.
-type door struct {
+// mapping is a port mapping.
+type mapping struct {
 	proto           string
 	outside, inside uint16
 	to              netip.Addr
@@ -31,19 +31,19 @@ type door struct {
 }
 
 func (r *router) start() {
-	r.doors = []door{
+	r.mappings = []mapping{
 		{"TCP", 8554, 554, cameraAt, "IPCAM RTSP"},
 		{"UDP", 3074, 3074, console, "Game 3074"},
 	}
 }
 
-func (h *Home) openDoor(d door) {
+func (h *Home) mapPort(m mapping) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.router.doors = append(h.router.doors, d)
+	h.router.mappings = append(h.router.mappings, m)
 }
 
-// lockRouter is what an owner does who cleans up: no door is left, and programs
+// lockRouter is what an owner does who cleans up: no mapping is left, and programs
 // may see the router's state and change nothing.
 func (h *Home) lockRouter() {
 	h.mu.Lock()
@@ -54,7 +54,7 @@ func (h *Home) lockRouter() {
 func (h *Home) routerNow() router {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return router{append([]door{}, h.router.doors...), h.router.locked}
+	return router{append([]mapping{}, h.router.mappings...), h.router.locked}
 }
 
 // newRouter is the home's router, with UPnP (WANIPConnection:1) and NAT-PMP (RFC
@@ -99,7 +99,7 @@ func (h *Home) routerControl(w http.ResponseWriter, r *http.Request) {
 		Address *struct{} `xml:"Body>GetExternalIPAddress"`
 	}
 	w.Header().Set("Content-Type", `text/xml; charset="utf-8"`)
-	doors := h.routerNow().doors
+	mappings := h.routerNow().mappings
 	switch err := xml.NewDecoder(io.LimitReader(r.Body, 4096)).Decode(&ask); {
 	case err != nil:
 		soapFault(w, 402, "Invalid Args")
@@ -107,10 +107,10 @@ func (h *Home) routerControl(w http.ResponseWriter, r *http.Request) {
 		soapAnswer(w, "GetExternalIPAddress", "NewExternalIPAddress", "203.0.113.7")
 	case ask.Entry == nil:
 		soapFault(w, 401, "Invalid Action")
-	case ask.Entry.Index < 0 || ask.Entry.Index >= len(doors):
+	case ask.Entry.Index < 0 || ask.Entry.Index >= len(mappings):
 		soapFault(w, 713, "SpecifiedArrayIndexInvalid")
 	default:
-		d := doors[ask.Entry.Index]
+		d := mappings[ask.Entry.Index]
 		soapAnswer(w, "GetGenericPortMappingEntry", "NewRemoteHost", "", "NewExternalPort", fmt.Sprint(d.outside),
 			"NewProtocol", d.proto, "NewInternalPort", fmt.Sprint(d.inside), "NewInternalClient", d.to.String(),
 			"NewEnabled", "1", "NewPortMappingDescription", d.text, "NewLeaseDuration", "0")

@@ -26,11 +26,11 @@ type Owner interface {
 func Story() []Step {
 	return []Step{
 		{20 * time.Second, "a new plug joins the Wi-Fi", "A plug that nobody knows joins the Wi-Fi.", plugJoins},
-		{35 * time.Second, "the plug opens a door in the router", "The plug has the router let in the Internet (UPnP). Nobody was asked.", plugOpensDoor},
+		{35 * time.Second, "the plug has the router map a port", "The plug has the router let in the Internet (UPnP). Nobody was asked.", plugMapsPort},
 		{50 * time.Second, "you switch Telnet off on the camera", "You switch Telnet off in the settings of the porch camera.", telnetOff},
 		{65 * time.Second, "Zigbee is opened, and a sensor joins", "Somebody opens the Zigbee network for newcomers; a sensor joins.", zigbeeOpens},
 		{80 * time.Second, "Zigbee is closed again", "The Zigbee network is closed again.", zigbeeCloses},
-		{95 * time.Second, "you close all doors of the router", "You remove all doors in the router's settings and forbid devices to open new ones.", doorsClose},
+		{95 * time.Second, "you remove all port mappings", "You remove all port mappings in the router's settings and forbid devices to ask for new ones.", removeMappings},
 		{110 * time.Second, "you say that the plug is yours", "You tell Thingwarden that the plug is yours (thingwarden trust).", plugTrusted},
 	}
 }
@@ -56,10 +56,10 @@ func plugJoins(_ context.Context, h *Home, _ Owner) error {
 	return nil
 }
 
-// plugOpensDoor is seen by asking the router, which in a real home happens every
+// plugMapsPort is seen by asking the router, which in a real home happens every
 // half hour.
-func plugOpensDoor(ctx context.Context, h *Home, owner Owner) error {
-	h.openDoor(plugDoor)
+func plugMapsPort(ctx context.Context, h *Home, owner Owner) error {
+	h.mapPort(plugMapping)
 	return recheck(ctx, owner, gateway)
 }
 
@@ -79,7 +79,7 @@ func zigbeeCloses(ctx context.Context, h *Home, _ Owner) error {
 	return h.zigbee.permitJoin(ctx, false)
 }
 
-func doorsClose(ctx context.Context, h *Home, owner Owner) error {
+func removeMappings(ctx context.Context, h *Home, owner Owner) error {
 	h.lockRouter()
 	return recheck(ctx, owner, gateway)
 }
