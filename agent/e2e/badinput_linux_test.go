@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -335,7 +336,7 @@ func TestSignals(t *testing.T) {
 			}
 			t.Logf("it took %v", time.Since(began).Round(time.Millisecond))
 			for name := range files(t, a.dir) {
-				if name != "decisions.json" && name != "state.json" && name != "lock" {
+				if !slices.Contains([]string{"decisions.json", "state.json", "history.jsonl", "web-password", "lock"}, name) {
 					t.Errorf("%q is left behind", name)
 				}
 			}

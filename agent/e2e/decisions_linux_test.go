@@ -219,9 +219,19 @@ func (w *decisionsWorld) testExpiry(t *testing.T) {
 		t.Errorf("it came back %v after its end", d)
 	}
 	w.waitEvent(t, "finding_expired", id)
-	lab.WaitFor(t, 5*time.Second, "the file to be without what is over", func() bool {
+	lab.WaitFor(t, 5*time.Second, "the file to have what is over as ended", func() bool {
+		// It is kept as ended, should the clock have been wrong.
+		var file struct {
+			Devices map[string]struct {
+				Accepted, Ended map[string]struct{ Reason string }
+			}
+		}
 		b, err := os.ReadFile(filepath.Join(w.agent.dir, "decisions.json"))
-		return err == nil && !strings.Contains(string(b), "goes next week")
+		if err != nil || json.Unmarshal(b, &file) != nil {
+			return false
+		}
+		d := file.Devices[id]
+		return len(d.Accepted) == 0 && d.Ended["telnet-open"].Reason == "goes next week"
 	})
 }
 

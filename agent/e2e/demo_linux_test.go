@@ -18,9 +18,9 @@ func TestDemoIsSilent(t *testing.T) {
 	hub := l.Hub().MAC()
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		demo := l.Hub().Start(t, binary(t), "demo")
-		lab.WaitFor(t, 90*time.Second, "the plug of the demo to have opened its door", func() bool {
+		lab.WaitFor(t, 90*time.Second, "the plug of the demo to have opened its port", func() bool {
 			text := strings.Join(strings.Fields(demo.Output()), " ")
-			return strings.Contains(text, `critical "Bargain plug": Opened a door in your router`) || sig == syscall.SIGTERM && strings.Contains(text, `"Porch camera"`)
+			return strings.Contains(text, `critical "Bargain plug": Reachable from the Internet`) || sig == syscall.SIGTERM && strings.Contains(text, `"Porch camera"`)
 		})
 		if err := demo.Signal(sig); err != nil {
 			t.Fatal(err)
