@@ -80,6 +80,76 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
+// TestUpgradeOfPolicyIDs: what was accepted under ids of 0.1.0 that named a product,
+// and as sentences about port mappings, stays accepted under those of today. The
+// files in testdata/state-v1-ids were written by the code of 0.1.0, and never change.
+func TestUpgradeOfPolicyIDs(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "state-v1-ids"))); err != nil {
+		t.Fatal(err)
+	}
+	later := time.Date(2026, 11, 23, 12, 5, 0, 0, time.UTC)
+	dec, err := store.ReadDecisions(dir, later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := store.ReadState(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := homeOf(t, dec, st, later)
+	events := len(h.State(later).Events)
+	check := func(when string) {
+		t.Helper()
+		got := map[string]policy.Status{}
+		for _, d := range h.Snapshot(later).Devices {
+			for _, f := range d.Findings {
+				if f.Policy.ID != "new-device" {
+					got[string(d.ID)+" "+f.Policy.ID] = f.Status
+				}
+			}
+		}
+		want := map[string]policy.Status{
+			"mac_000c43000001 control-open": policy.Accepted, "mac_000c43000002 settings-open": policy.Accepted,
+			"mac_000c43000003 camera-open": policy.Open, "mac_000c43000003 wan-port-mapping": policy.Accepted,
+		}
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s: %s", when, d)
+		}
+		if n := len(h.State(later).Events); n != events {
+			t.Errorf("%s: %d events, want the %d of before and no more", when, n, events)
+		}
+	}
+	check("as the files tell")
+	// What was seen before is seen again, the port mappings as tokens.
+	for mac, set := range map[string]func(*fact.Evidence){
+		"000c43000001": func(e *fact.Evidence) { fact.ControlOpen.Set(e, true, "/shelly: auth_en=false") },
+		"000c43000002": func(e *fact.Evidence) {
+			fact.HTTPControlsOpen.Set(e, true, "tcp/80: 200")
+			fact.HTTPOpen.Set(e, true, "tcp/80: 200")
+			fact.HTTPSettingsOpen.SetLikely(e, true, "tcp/80: 200 <form>")
+		},
+		"000c43000003": func(e *fact.Evidence) {
+			fact.RTSPOpen.Set(e, true, "tcp/554: 200")
+			fact.RTSPPictureOpen.Set(e, true, "tcp/554: m=video")
+			fact.WANOpenPorts.Set(e, []string{"tcp/80>80", "udp/5000>5001 from 203.0.113.7"}, "index 0")
+			fact.WANOpenTCP.Set(e, []string{"80"}, "index 0")
+		},
+	} {
+		id, ok := discovery.MAC(mac)
+		if !ok {
+			t.Fatal(mac)
+		}
+		e := fact.New("test", later)
+		fact.DeviceKind.Set(e, "lan", "")
+		fact.DeviceReachable.Set(e, true, "")
+		set(e)
+		h.Apply(home.Observation{Observation: discovery.Observation{By: "test", At: later, About: []discovery.Identifier{id}, Facts: e}}, later)
+	}
+	h.Apply(home.Tick{}, later)
+	check("seen again")
+}
+
 // homeOf is the home that these files describe.
 func homeOf(t *testing.T, dec *home.Decisions, st *home.State, now time.Time) *home.Home {
 	t.Helper()
