@@ -122,9 +122,10 @@ func serialBehind(w string) bool {
 	return false
 }
 
-// windowsName: DESKTOP-AB12CD3, as Windows makes it (seven letters and digits).
+// windowsName: DESKTOP-AB12CD3 or LAPTOP-AB12CD34, as Windows makes it: filled up
+// to 15 letters and digits, the longest NetBIOS name.
 func windowsName(parts []string) bool {
-	return len(parts) == 2 && len(parts[1]) == 7 && strings.ContainsAny(parts[1], "0123456789") &&
+	return len(parts) == 2 && (len(parts[1]) == 7 || len(parts[0])+1+len(parts[1]) == 15) && strings.ContainsAny(parts[1], "0123456789") &&
 		(strings.EqualFold(parts[0], "desktop") || strings.EqualFold(parts[0], "laptop") || strings.EqualFold(parts[0], "win"))
 }
 

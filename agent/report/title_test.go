@@ -106,7 +106,7 @@ func TestMachineMade(t *testing.T) {
 	for _, name := range []string{
 		"ESP_1A2B3C", "android-1f2e3d4c5b6a7988", "shellyplus1-a8032ab12345", "shelly1pm-98CDAC1F0B2E", "tasmota-1A2B3C-1234",
 		"192-168-1-20", "ip-10-0-0-5", "192.168.1.20", "fe80::1", "00:11:22:33:44:55", "00-11-22-33-44-55", "NPI4F7A01", "BRW001122334455",
-		"SEP001122334455", "DESKTOP-AB12CD3", "LAPTOP-0Q1W2E3", "0x00158d0001a2b3c4", "Chromecast-Ultra-1f2e3d4c5b6a79881f2e3d4c5b6a7988",
+		"SEP001122334455", "DESKTOP-AB12CD3", "LAPTOP-0Q1W2E3", "LAPTOP-K3J9F2Q1", "0x00158d0001a2b3c4", "Chromecast-Ultra-1f2e3d4c5b6a79881f2e3d4c5b6a7988",
 		"HP1A2B3C4D", "wiz_a1b2c3", "RokuUltra-YN00AB123456", "5c02144e-1234-4abc-9def-001122334455",
 	} {
 		if !machineMade(name) {
