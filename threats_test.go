@@ -24,8 +24,11 @@ func TestThreats(t *testing.T) {
 		rows[row[1]] = row[2]
 	}
 	for n := range 17 {
-		threat := fmt.Sprintf("T%d", n+1)
-		tests := regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(rows[threat], -1)
+		rows[fmt.Sprintf("T%d", n+1)] += "" // has to be there
+	}
+	rows["T24"] += ""
+	for threat, named := range rows {
+		tests := regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(named, -1)
 		if len(tests) == 0 {
 			t.Errorf("threat %s has no test in SECURITY.md", threat)
 		}

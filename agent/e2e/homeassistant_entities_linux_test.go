@@ -67,7 +67,7 @@ func hubEntities(state map[string]string) map[string]shown {
 		"matter_window_open":   {domain: "binary_sensor", category: "diagnostic", name: "Matter pairing window open", class: "opening"},
 		"check":                {domain: "button", name: "Scan again"},
 		"event_device": {domain: "event", name: "New device", attr: map[string]any{
-			"event_types": []any{"device_appeared", "device_identified", "device_returned", "device_gone", "device_trusted"}}},
+			"event_types": []any{"device_appeared", "device_identified", "device_summary", "device_returned", "device_gone", "device_trusted"}}},
 		"event_finding": {domain: "event", name: "Finding", attr: map[string]any{
 			"event_types": []any{"finding_opened", "finding_worsened", "finding_resolved", "finding_accepted", "finding_expired"}}},
 	}

@@ -32,6 +32,7 @@ type event struct {
 	Site       string `json:"site"`
 	Device     string `json:"device"`
 	DeviceName string `json:"device_name,omitempty"`
+	Count      int    `json:"count,omitempty"`
 	Policy     string `json:"policy,omitempty"`
 	Title      string `json:"title,omitempty"`
 	Severity   string `json:"severity,omitempty"`
@@ -43,7 +44,7 @@ type event struct {
 // eventMessage is what an event entity of Home Assistant gets.
 func (n names) eventMessage(s *report.Snapshot, e report.Event) message {
 	out := event{
-		Type: fact.Clean(e.Type, maxInfo), Seq: e.Seq, At: stamp(e.At), Site: n.site, Device: string(e.Device),
+		Type: fact.Clean(e.Type, maxInfo), Seq: e.Seq, At: stamp(e.At), Site: n.site, Device: string(e.Device), Count: e.Count,
 		Policy: cut(fact.Clean(e.Policy, maxInfo), maxInfo),
 	}
 	d := s.Device(e.Device)

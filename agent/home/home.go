@@ -68,8 +68,12 @@ type Home struct {
 
 	events    []report.Event
 	seq       uint64
-	newTimes  []time.Time // of the last hour's new devices
+	announced hourly // new devices with an event of their own
+	passing   hourly // events of devices that came back or went away and were only reported
 	overflow  map[discovery.ID]bool
+	listsFrom map[string]time.Time // when a source began to report its list; zero if that was no news
+	summary   summary
+	full      time.Time                  // when a device had to be left out last
 	nameless  map[discovery.ID]time.Time // new devices that have not been identified, with when they appeared
 	forgotten []discovery.ID
 	lastScan  time.Time
@@ -101,7 +105,7 @@ func New(o Options, now time.Time) *Home {
 		evidence: map[discovery.ID]*fact.Evidence{}, shown: map[discovery.ID]report.Device{},
 		sent: map[discovery.ID]report.Sent{}, health: map[string]report.Component{},
 		awayFrom: map[discovery.ID]time.Time{}, dirty: map[discovery.ID]bool{}, again: map[discovery.ID]time.Time{},
-		overflow: map[discovery.ID]bool{}, nameless: map[discovery.ID]time.Time{}, failing: map[string]map[discovery.ID]bool{},
+		overflow: map[discovery.ID]bool{}, listsFrom: map[string]time.Time{}, nameless: map[discovery.ID]time.Time{}, failing: map[string]map[discovery.ID]bool{},
 		next: now, ticked: now, out: Effects{Snapshot: true},
 	}
 	c.ledger = policy.NewLedger(o.Policies, accepted{c})
@@ -130,6 +134,7 @@ func (c *Home) observe(o discovery.Observation, now time.Time) {
 	if o.At.IsZero() {
 		o.At = now
 	}
+	c.noteList(o.By, now)
 	c.take(c.inv.Observe(o), now)
 }
 
@@ -146,6 +151,9 @@ func (c *Home) take(out inventory.Outcome, now time.Time) {
 	}
 	for _, id := range out.Removed {
 		c.removed(id, now)
+	}
+	if out.Full {
+		c.noteFull(now)
 	}
 	c.out.Resolve = append(c.out.Resolve, out.Resolve...)
 	if len(out.Appeared) > 0 || len(out.Resolve) > 0 {
@@ -198,7 +206,9 @@ func (c *Home) appeared(id discovery.ID, now time.Time) {
 	if k := c.dec.Devices[id]; k != nil {
 		if k.Gone && c.seen(d) {
 			k.Gone, c.out.Decisions = false, true
-			c.deviceEvent(report.DeviceReturned, id, now)
+			if !c.passingEvent(report.DeviceReturned, id, now) && k.Appeared {
+				c.crowd(id, now)
+			}
 		}
 		return
 	}
@@ -208,8 +218,8 @@ func (c *Home) appeared(id discovery.ID, now time.Time) {
 		return
 	}
 	k.Appeared = true
-	if c.tooMany(id, now) {
-		c.crowd(id)
+	if slices.ContainsFunc(d.Sources, func(by string) bool { return c.firstList(by, now) }) || !c.announced.take(now) {
+		c.crowd(id, now)
 		return
 	}
 	c.announce(id, now)
@@ -225,7 +235,7 @@ func (c *Home) announce(id discovery.ID, now time.Time) {
 func (c *Home) removed(id discovery.ID, now time.Time) {
 	if k := c.dec.Devices[id]; k != nil && !k.Gone && !c.overflow[id] {
 		k.Gone, c.out.Decisions = true, true
-		c.deviceEvent(report.DeviceGone, id, now)
+		c.passingEvent(report.DeviceGone, id, now)
 	}
 	c.ledger.Forget(string(id)) // acceptances hold when the device returns
 	c.forgetKnown(id)
@@ -235,35 +245,6 @@ func (c *Home) removed(id discovery.ID, now time.Time) {
 	if n := len(c.forgotten) - maxForgotten; n > 0 {
 		c.forgotten = slices.Delete(c.forgotten, 0, n)
 	}
-}
-
-func (c *Home) deviceEvent(kind string, id discovery.ID, now time.Time) {
-	if !c.muted(id) {
-		c.event(kind, id, "", now)
-	}
-}
-
-func (c *Home) findingEvent(ch policy.Change, id discovery.ID, now time.Time) {
-	if !c.muted(id) && !c.overflow[id] {
-		c.event(string(ch.Type), id, ch.Policy, now)
-	}
-}
-
-func (c *Home) muted(id discovery.ID) bool {
-	k := c.dec.Devices[id]
-	return k != nil && k.Muted
-}
-
-// event appends an event. Numbers rise over restarts, even when the newest
-// were not saved: they are at least the time in milliseconds.
-func (c *Home) event(kind string, id discovery.ID, policyID string, now time.Time) {
-	c.seq = max(c.seq+1, uint64(now.UnixMilli()))
-	if n := len(c.events) + 1 - maxEvents; n > 0 {
-		c.events = slices.Delete(c.events, 0, n)
-	}
-	c.events = append(c.events, report.Event{Seq: c.seq, At: now.UTC().Round(0), Type: kind, Device: id, Policy: policyID})
-	c.out.Snapshot = true
-	c.out.News = append(c.out.News, c.events[len(c.events)-1])
 }
 
 func (c *Home) setHealth(name string, status discovery.Status, problem string) {
@@ -286,6 +267,7 @@ func (c *Home) sourceDown(name string) {
 func (c *Home) tick(now time.Time) time.Time {
 	c.at = now
 	c.learn(now)
+	c.sendSummary(now)
 	if !c.next.IsZero() && !now.Before(c.next) {
 		out, next := c.inv.Tick(now)
 		expired, expiry := c.inv.Expire(now)
@@ -306,7 +288,7 @@ func (c *Home) tick(now time.Time) time.Time {
 	if c.moved {
 		c.moved, c.out.Owners = false, c.owners()
 	}
-	next := c.next
+	next := earliest(c.next, c.summary.due)
 	for _, t := range c.again {
 		next = earliest(next, t)
 	}

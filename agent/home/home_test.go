@@ -60,6 +60,7 @@ func newHome(t testing.TB, learning time.Duration) *testHome {
 		Sources: []discovery.SourceKind{
 			{Name: "static", Rank: discovery.RankOwner, Role: discovery.Opinion},
 			{Name: "zigbee2mqtt", Rank: discovery.RankBridge}, {Name: "zwavejs", Rank: discovery.RankBridge},
+			{Name: "bridge", Rank: discovery.RankBridge},
 			{Name: "homeassistant", Rank: discovery.RankRegistry, Role: discovery.Hearsay},
 			{Name: "mdns", Rank: discovery.RankAnnounced, Role: discovery.NamesMachines},
 			{Name: "neighbours", Rank: discovery.RankAddress, Role: discovery.Resolves},
@@ -334,7 +335,7 @@ func TestFloodOfNewDevices(t *testing.T) {
 		t.Errorf("%d devices are shown, want %d", shown, newPerHour)
 	}
 	want := report.Component{Name: "new devices", Status: discovery.Degraded,
-		Error: "More than 20 unknown devices appeared within an hour; further ones are counted here and not shown one by one: 80."}
+		Error: "Unknown devices that are judged and counted here, and not shown one by one yet: 80. At most 20 an hour are shown."}
 	if d := cmp.Diff(want, h.health["new devices"]); d != "" {
 		t.Error(d)
 	}

@@ -49,9 +49,15 @@ func (c *Home) restore(st *State) {
 	c.ledger.Restore(st.Ledger)
 	c.events = slices.Clone(st.Events)
 	c.forgotten = slices.Clone(st.Forgotten)
-	for _, id := range st.Crowd {
-		if _, ok := c.inv.Device(id); ok && !c.dec.decided(id) {
-			c.crowd(id)
+	for _, d := range st.Devices {
+		for by := range d.Said {
+			c.listsFrom[by] = time.Time{}
 		}
 	}
+	for _, id := range st.Crowd {
+		if _, ok := c.inv.Device(id); ok && !c.dec.decided(id) {
+			c.overflow[id] = true
+		}
+	}
+	c.tellCrowd()
 }

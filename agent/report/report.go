@@ -109,12 +109,15 @@ type Event struct {
 	Type   string       `json:"type"` // DeviceAppeared … or a policy.EventType
 	Device discovery.ID `json:"device"`
 	Policy string       `json:"policy,omitempty"`
+	// Count is the number of devices of a DeviceSummary; Device is the hub then.
+	Count int `json:"count,omitempty"`
 }
 
 // The events of devices.
 const (
 	DeviceAppeared   = "device_appeared"
 	DeviceIdentified = "device_identified" // after DeviceAppeared: it has a name or product, or 20 s have passed
+	DeviceSummary    = "device_summary"    // several devices, none of which has an event of its own
 	DeviceReturned   = "device_returned"
 	DeviceGone       = "device_gone"
 	DeviceTrusted    = "device_trusted" // of the hub: all devices at once
@@ -122,7 +125,7 @@ const (
 
 // DeviceEvents returns the types of events of devices.
 func DeviceEvents() []string {
-	return []string{DeviceAppeared, DeviceIdentified, DeviceReturned, DeviceGone, DeviceTrusted}
+	return []string{DeviceAppeared, DeviceIdentified, DeviceSummary, DeviceReturned, DeviceGone, DeviceTrusted}
 }
 
 // Score is 100 less the points of all findings that are problems, at least 0; nil

@@ -16,8 +16,9 @@ import (
 )
 
 const (
-	// MaxDevices is the largest number of devices of a home. Beyond it the
-	// device that was unseen for longest and that Keep does not protect goes.
+	// MaxDevices is the largest number of devices of a home, besides the hub. A new
+	// device takes the place of the one that was unseen for longest and that Keep
+	// does not protect; if Keep protects them all, the new one is left out.
 	MaxDevices      = 2000
 	maxPending      = 512
 	maxPortMappings = 256 // of one router, by one source
@@ -89,6 +90,7 @@ type Outcome struct {
 	Appeared []discovery.ID                // among Changed: devices that were not there
 	Renamed  map[discovery.ID]discovery.ID // old to new: a device got a better identity
 	Removed  []discovery.ID                // devices that no source sees any more
+	Full     bool                          // a device was removed or left out because there are MaxDevices
 	Resolve  []netip.Addr                  // on-link addresses whose hardware address should be asked for
 }
 
@@ -97,6 +99,7 @@ func (o *Outcome) add(p Outcome) {
 	o.Appeared = append(o.Appeared, p.Appeared...)
 	o.Removed = append(o.Removed, p.Removed...)
 	o.Resolve = append(o.Resolve, p.Resolve...)
+	o.Full = o.Full || p.Full
 	for old, id := range p.Renamed {
 		o.rename(old, id)
 	}

@@ -340,6 +340,24 @@ func TestFloodMakesRoomButKeepsDecisions(t *testing.T) {
 	}
 }
 
+func TestNewDeviceIsLeftOutWhenAllAreKept(t *testing.T) {
+	inv := New(func() discovery.Networks { return discovery.Networks{} }, nil, func(discovery.ID) bool { return true }, noon)
+	var out Outcome
+	for i := range MaxDevices + 1 {
+		id, _ := discovery.MAC(fmt.Sprintf("02%010x", i+1))
+		out = inv.Observe(discovery.Observation{By: "neighbours", At: noon, About: []discovery.Identifier{id}})
+		if i < MaxDevices && (out.Full || len(out.Appeared) != 1) {
+			t.Fatalf("device %d: %+v", i+1, out)
+		}
+	}
+	if !out.Full || len(out.Appeared)+len(out.Changed)+len(out.Removed) > 0 {
+		t.Errorf("one too many: %+v", out)
+	}
+	if n := len(inv.IDs()); n != MaxDevices+1 {
+		t.Errorf("%d devices with the hub, want %d", n, MaxDevices+1)
+	}
+}
+
 func TestOneDeviceCannotOwnEveryAddress(t *testing.T) {
 	inv := newTestInventory()
 	for i := range 200 {

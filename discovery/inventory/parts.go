@@ -35,6 +35,9 @@ func (inv *Inventory) separate(r *record, o discovery.Observation, out *Outcome)
 			if part = inv.admit(x.ID.ID(), heard, out); part == nil {
 				continue
 			}
+			if inv.records[r.id] != r {
+				return // it was what made room
+			}
 			inv.bind(part, x.ID)
 		}
 		for _, a := range x.Addrs {

@@ -18,9 +18,11 @@ func (inv *Inventory) admit(id discovery.ID, o discovery.Observation, out *Outco
 
 // makeRoom removes a device when there are too many: first one of which nothing was
 // ever heard but that it stands in somebody's list, then the one that was unseen for
-// longest. One that only stands in a list takes no other's place (threat T14).
+// longest. One that only stands in a list takes no other's place, and where all are
+// kept, the new one is left out (threat T14).
 func (inv *Inventory) makeRoom(except discovery.ID, out *Outcome) {
-	for len(inv.records) > MaxDevices {
+	for len(inv.records) > MaxDevices+1 { // the hub is one of them
+		out.Full = true
 		var worst *record
 		for id, r := range inv.records {
 			if id == discovery.Hub || id == except || inv.keep(id) {
@@ -30,11 +32,8 @@ func (inv *Inventory) makeRoom(except discovery.ID, out *Outcome) {
 				worst = r
 			}
 		}
-		if r := inv.records[except]; r != nil && !r.alive && (worst == nil || worst.alive) && !inv.keep(except) {
+		if r := inv.records[except]; worst == nil || !r.alive && worst.alive && !inv.keep(except) {
 			worst = r
-		}
-		if worst == nil {
-			return
 		}
 		inv.Forget(worst.id)
 		out.Removed = append(out.Removed, worst.id)

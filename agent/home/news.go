@@ -1,0 +1,51 @@
+package home
+
+import (
+	"slices"
+	"time"
+
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/policy"
+)
+
+func (c *Home) deviceEvent(kind string, id discovery.ID, now time.Time) {
+	if !c.muted(id) {
+		c.event(report.Event{Type: kind, Device: id}, now)
+	}
+}
+
+func (c *Home) findingEvent(ch policy.Change, id discovery.ID, now time.Time) {
+	if !c.muted(id) && !c.overflow[id] {
+		c.event(report.Event{Type: string(ch.Type), Device: id, Policy: ch.Policy}, now)
+	}
+}
+
+func (c *Home) muted(id discovery.ID) bool {
+	k := c.dec.Devices[id]
+	return k != nil && k.Muted
+}
+
+// event appends an event. Numbers rise over restarts, even when the newest
+// were not saved: they are at least the time in milliseconds.
+func (c *Home) event(e report.Event, now time.Time) {
+	c.seq = max(c.seq+1, uint64(now.UnixMilli()))
+	if n := len(c.events) + 1 - maxEvents; n > 0 {
+		c.events = slices.Delete(c.events, 0, n)
+	}
+	e.Seq, e.At = c.seq, now.UTC().Round(0)
+	c.events = append(c.events, e)
+	c.out.Snapshot = true
+	c.out.News = append(c.out.News, e)
+}
+
+// passingEvent makes it news that a device came back or went away, and reports
+// whether it is. Of devices that
+// were only reported, a limited number an hour is: a forged list comes and goes.
+func (c *Home) passingEvent(kind string, id discovery.ID, now time.Time) bool {
+	ok := c.confirmed(id) || c.passing.take(now)
+	if ok {
+		c.deviceEvent(kind, id, now)
+	}
+	return ok
+}
