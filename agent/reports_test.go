@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -158,9 +159,7 @@ func undescribed(serve func(net.Conn)) func(*testing.T) complaints {
 func listed(t *testing.T, change map[string][]answer, want string) (c complaints) {
 	g := readIGD(t, "igd-amp.json")
 	g.SOAP["GetGenericPortMappingEntry"] = []answer{{Fault: 713}}
-	for action, list := range change {
-		g.SOAP[action] = list
-	}
+	maps.Copy(g.SOAP, change)
 	s := withRouter(g).scan(t, time.Minute)
 	c.must(s, routerID, "igd-upnp-on")
 	if unknown := notChecked(s, routerID, "wan-port-mapping-stale"); unknown != (want == "unknown") {

@@ -38,7 +38,7 @@ func simulatedHomes(t *testing.T) map[string][]simulated {
 			t.Fatalf("homes.txt:%d: want class | vendor | what it shows", i+1)
 		}
 		d := simulated{line: i + 1, class: parts[0], vendor: parts[1], shows: map[string]string{}}
-		for _, pair := range strings.Split(parts[2], "; ") {
+		for pair := range strings.SplitSeq(parts[2], "; ") {
 			word, value, ok := strings.Cut(pair, "=")
 			if !ok || fact.Lookup(word) == nil {
 				t.Fatalf("homes.txt:%d: no word in %q", i+1, pair)

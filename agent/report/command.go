@@ -37,10 +37,11 @@ const (
 const Off = "off"
 
 const (
-	// MaxReason is the longest reason of an acceptance and MaxValue the longest name
-	// or room, in characters. A longer one is refused, never cut.
+	// MaxReason is the longest reason of an acceptance, in characters. A longer one
+	// is refused, never cut.
 	MaxReason = 500
-	MaxValue  = 60
+	// MaxValue is the longest name or room, in characters. A longer one is refused.
+	MaxValue = 60
 )
 
 // Command is a decision or wish of the owner.

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -179,14 +180,6 @@ func checkMarkup(t *testing.T, page string) {
 		"svg symbol use path circle rect span p b strong bdi h1 h2 h3 ul ol li dl dt dd details summary a code time")
 	attributes := strings.Fields("lang charset name content rel href src defer class id viewbox width height aria-hidden aria-label aria-current aria-live role d cx cy r x y rx stroke-dasharray transform " +
 		"open data-live data-root data-all tabindex method action type value placeholder maxlength autocomplete required autofocus hidden checked selected max datetime title scope target")
-	known := func(all []string, x string) bool {
-		for _, y := range all {
-			if x == y {
-				return true
-			}
-		}
-		return false
-	}
 	root, err := html.Parse(strings.NewReader(page))
 	if err != nil {
 		t.Fatal(err)
@@ -201,7 +194,7 @@ func checkMarkup(t *testing.T, page string) {
 		if n.Type != html.ElementNode {
 			continue
 		}
-		if !known(elements, n.Data) {
+		if !slices.Contains(elements, n.Data) {
 			t.Errorf("element <%s>", n.Data)
 		}
 		if n.Data == "script" && n.FirstChild != nil {
@@ -209,7 +202,7 @@ func checkMarkup(t *testing.T, page string) {
 		}
 		for _, a := range n.Attr {
 			switch {
-			case !known(attributes, strings.ToLower(a.Key)):
+			case !slices.Contains(attributes, strings.ToLower(a.Key)):
 				t.Errorf("attribute %s of <%s>", a.Key, n.Data)
 			case n.Data == "use":
 			case (a.Key == "href" || a.Key == "src" || a.Key == "action") && !relative.MatchString(a.Val) && !own.MatchString(a.Val) && a.Val != "#main" && !strings.Contains(a.Val, "%23"):

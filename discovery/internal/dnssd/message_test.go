@@ -2,6 +2,7 @@ package dnssd
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,7 +57,7 @@ func TestReadMessage(t *testing.T) {
 		{"another class", add(whole, "\x01x\x00\x00\x01\x00\x03\x00\x00\x00\x78\x00\x04\x01\x02\x03\x04"), all, 0},
 		{"it ends in a record", whole[:len(whole)-3], "PTR SRV TXT A", 1},
 		{"it ends in a name", whole[:15], "", 5},
-		{"more records than it says", append(whole[:len(whole):len(whole)], "junk"...), all, 0},
+		{"more records than it says", append(slices.Clip(whole), "junk"...), all, 0},
 		{"fewer records than it says", add(whole, ""), all, 1},
 		{"TXT that breaks off", add(whole, "\x01x\x00\x00\x10\x80\x01\x00\x00\x00\x78\x00\x06\x03a=1\x09b"), all + " TXT", 0},
 		{"a name in a circle", add(whole, "\xc0"+string(rune(len(whole)))+"\x00\x0c\x00\x01\x00\x00\x00\x78\x00\x02\xc0\x0c"), all, 1},

@@ -73,6 +73,7 @@ func (s *Client) ready(at Place) bool {
 	return s.conn != nil
 }
 
+// Close closes the connection that is kept for the next call, if there is one.
 func (s *Client) Close() {
 	if s.conn != nil {
 		_ = s.conn.Close()

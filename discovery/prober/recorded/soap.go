@@ -61,9 +61,9 @@ func SOAPCall(req *http.Request) string {
 	if name != action.Name || !strings.Contains(string(body), `xmlns:u="`+service+`"`) {
 		return fmt.Sprintf("header %s, body %s", req.Header.Get("SOAPAction"), body)
 	}
-	call := path.Clean(req.RequestURI) + " " + name
+	call := []string{path.Clean(req.RequestURI), name}
 	for _, a := range action.Children {
-		call += " " + a.Text
+		call = append(call, a.Text)
 	}
-	return call
+	return strings.Join(call, " ")
 }
