@@ -116,7 +116,7 @@ type Observation struct {
 	Services []Service
 	// PortMappings is a router's whole list of port mappings, as far as it could be
 	// read; nil leaves what this source said before. They count as long as the word
-	// wan.doors of this source is known.
+	// wan.port_mappings of this source is known.
 	PortMappings []PortMapping
 	// Disputed are all addresses that the device claims by turns with another; nil
 	// leaves what this source said before.

@@ -255,7 +255,7 @@ func checkHostile(t *testing.T, w *watched) {
 					t.Errorf("a place elsewhere is believed: %s = %s", f.Name, location)
 				}
 			}
-		case fact.WANDoors.Name(), fact.WANGateway.Name(), fact.MQTTAnonymous.Name():
+		case fact.WANPortMappings.Name(), fact.WANGateway.Name(), fact.MQTTAnonymous.Name():
 			if f.Known() && f.Value != false {
 				t.Errorf("believed of the hostile device: %s = %v", f.Name, f.Value)
 			}

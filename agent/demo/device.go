@@ -73,7 +73,7 @@ func (h *Home) device(a netip.Addr) *device {
 }
 
 // Dial connects to a device of the home, in memory. Where no device is, nobody
-// answers; a port at which none listens is refused. It is a discovery.DialFunc.
+// answers; a port at which none listens is refused. It is a prober.DialFunc.
 func (h *Home) Dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	d := h.device(to.Addr())
 	if d == nil {

@@ -71,7 +71,11 @@ func Lookup(name string) *Word {
 }
 
 // renamed are words of version 0.1.0 that have another name now.
-var renamed = map[string]string{"device.platform": "device.product"}
+var renamed = map[string]string{
+	"device.platform": "device.product",
+	"wan.doors":       "wan.port_mappings",
+	"wan.doors_stale": "wan.port_mappings_stale",
+}
 
 // Renamed returns the names of version 0.1.0 that Lookup takes for others, sorted.
 func Renamed() []string { return slices.Sorted(maps.Keys(renamed)) }

@@ -35,7 +35,7 @@ func (inv *Inventory) deriveRouter(evidence map[discovery.ID]*fact.Evidence, now
 		if gateway, _ := fact.WANGateway.Get(e); gateway && !contested {
 			routers = append(routers, id)
 		}
-		if isDerived(e, fact.WANOpenPorts.Name()) || isDerived(e, fact.WANDoorsStale.Name()) || isDerived(e, fact.IPv6Unguarded.Name()) {
+		if isDerived(e, fact.WANOpenPorts.Name()) || isDerived(e, fact.WANPortMappingsStale.Name()) || isDerived(e, fact.IPv6Unguarded.Name()) {
 			derivedOf[id] = true
 		}
 	}
@@ -68,16 +68,16 @@ func (r *router) mappings(routers []discovery.ID) (map[discovery.ID][]discovery.
 	}
 	for _, id := range routers {
 		e := r.evidence[id]
-		list, ok := fact.WANDoors.Get(e)
-		mappings := said(r.inv, id, fact.WANDoors.Name(), func(c *contribution) []discovery.PortMapping { return c.portMappings })
+		list, ok := fact.WANPortMappings.Get(e)
+		mappings := said(r.inv, id, fact.WANPortMappings.Name(), func(c *contribution) []discovery.PortMapping { return c.portMappings })
 		missing := whyIncomplete(e)
 		if missing == "" && len(mappings) < len(list) {
 			missing = fact.Unreadable // the word says more than its data
 		}
 		why = cmp.Or(missing, why)
 		if !ok {
-			if _, had := e.Entry(fact.WANDoors.Name()); had {
-				fact.WANDoorsStale.Unknown(r.of(id), missing)
+			if _, had := e.Entry(fact.WANPortMappings.Name()); had {
+				fact.WANPortMappingsStale.Unknown(r.of(id), missing)
 			}
 			continue
 		}
@@ -93,17 +93,17 @@ func (r *router) mappings(routers []discovery.ID) (map[discovery.ID][]discovery.
 			}
 		}
 		if missing != "" && len(stale) == 0 {
-			fact.WANDoorsStale.Unknown(r.of(id), missing)
+			fact.WANPortMappingsStale.Unknown(r.of(id), missing)
 			continue
 		}
-		fact.WANDoorsStale.Set(r.of(id), stale, strings.Join(proof, "; "))
+		fact.WANPortMappingsStale.Set(r.of(id), stale, strings.Join(proof, "; "))
 	}
 	return byClient, why
 }
 
 // whyIncomplete says why not all port mappings of a router are known; "" if they are.
 func whyIncomplete(e *fact.Evidence) fact.Why {
-	for _, word := range []string{fact.WANDoors.Name(), fact.WANMappingsComplete.Name()} {
+	for _, word := range []string{fact.WANPortMappings.Name(), fact.WANMappingsComplete.Name()} {
 		if n, _ := e.Entry(word); !n.Known() {
 			return cmp.Or(n.Why, fact.NotTold)
 		}

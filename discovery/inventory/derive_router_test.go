@@ -63,11 +63,11 @@ func (h *routedHome) mappings(name string, tokens ...string) {
 	h.list(name, tokens, func(e *fact.Evidence) { fact.WANMappingsComplete.Set(e, true, "igd") })
 }
 
-// list lets a device say which port mappings it has; tokens are those of wan.doors.
+// list lets a device say which port mappings it has; tokens are those of wan.port_mappings.
 func (h *routedHome) list(name string, tokens []string, set func(*fact.Evidence)) {
 	h.t.Helper()
 	e := fact.New("igd", h.now)
-	fact.WANDoors.Set(e, tokens, "igd")
+	fact.WANPortMappings.Set(e, tokens, "igd")
 	set(e)
 	o := discovery.Observation{By: "igd", At: h.now, About: []discovery.Identifier{h.mac(name)}, Facts: e, PortMappings: []discovery.PortMapping{}}
 	for _, s := range tokens {
@@ -186,12 +186,12 @@ func TestListThatIsNotWhole(t *testing.T) {
 	upnp(cameraMapping)
 	h.want("camera", map[string]any{"wan.open_ports": []string{"tcp/8443>443"}, "wan.open_tcp": []string{"443", "8443"}})
 	h.want("rogue", unknown)
-	h.want("router", map[string]any{"wan.doors_stale": fact.Unreadable})
+	h.want("router", map[string]any{"wan.port_mappings_stale": fact.Unreadable})
 	upnp()
 	h.want("camera", unknown)
 	h.mappings("router")
 	h.want("camera", map[string]any{"wan.open_ports": []string{}, "wan.open_tcp": []string{}})
-	h.want("router", map[string]any{"wan.doors_stale": []string{}})
+	h.want("router", map[string]any{"wan.port_mappings_stale": []string{}})
 
 	h.say("router", "igd", func(e *fact.Evidence) { fact.IGDOn.Set(e, false, "refused") })
 	h.say("router", "igd", func(e *fact.Evidence) { fact.WANMappingsComplete.Unknown(e, fact.NoAnswer) })
@@ -202,9 +202,9 @@ func TestListThatIsNotWhole(t *testing.T) {
 func TestPortMappingsWithoutData(t *testing.T) {
 	h := newRoutedHome(t)
 	h.mappings("router", cameraMapping)
-	h.say("router", "igd", func(e *fact.Evidence) { fact.WANDoors.Set(e, []string{cameraMapping, nobodysMapping}, "igd") })
+	h.say("router", "igd", func(e *fact.Evidence) { fact.WANPortMappings.Set(e, []string{cameraMapping, nobodysMapping}, "igd") })
 	h.want("camera", map[string]any{"wan.open_ports": []string{"tcp/8443>443"}, "wan.open_tcp": []string{"443", "8443"}})
-	h.want("router", map[string]any{"wan.doors_stale": fact.Unreadable})
+	h.want("router", map[string]any{"wan.port_mappings_stale": fact.Unreadable})
 }
 
 // In a container the kernel's routes do not lead to the home's router.
@@ -228,19 +228,19 @@ func TestTheOwnerSaysWhichIsTheRouter(t *testing.T) {
 func TestPortMappingsToNoDevice(t *testing.T) {
 	h := newRoutedHome(t)
 	h.mappings("router", cameraMapping, nobodysMapping, "198.51.100.7 tcp/1>1")
-	h.want("router", map[string]any{"wan.doors_stale": []string{}}) // the home has just become known
+	h.want("router", map[string]any{"wan.port_mappings_stale": []string{}}) // the home has just become known
 
 	h.now = h.now.Add(staleAfter)
 	h.say("camera", "neighbours", nil)
 	h.mappings("router", cameraMapping, nobodysMapping, "198.51.100.7 tcp/1>1")
-	h.want("router", map[string]any{"wan.doors_stale": []string{nobodysMapping}})
+	h.want("router", map[string]any{"wan.port_mappings_stale": []string{nobodysMapping}})
 
 	h.now = h.now.Add(staleAfter) // nobody has seen the camera since
 	h.mappings("router", cameraMapping, nobodysMapping)
-	h.want("router", map[string]any{"wan.doors_stale": []string{cameraMapping, nobodysMapping}})
+	h.want("router", map[string]any{"wan.port_mappings_stale": []string{cameraMapping, nobodysMapping}})
 
 	h.say("camera", "neighbours", func(e *fact.Evidence) { fact.DeviceOnline.Set(e, true, "") })
-	h.want("router", map[string]any{"wan.doors_stale": []string{nobodysMapping}})
+	h.want("router", map[string]any{"wan.port_mappings_stale": []string{nobodysMapping}})
 }
 
 func TestIPv6Unguarded(t *testing.T) {

@@ -93,6 +93,7 @@ func (c *contribution) restore(said *Saved) {
 		if w == nil {
 			continue
 		}
+		n.Name = w.Name // it may have been renamed since
 		if n.Known() && w.MaxAge == 0 && !identityWords[n.Name] {
 			n.Why = fact.Restored
 		}

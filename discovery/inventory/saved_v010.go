@@ -50,12 +50,12 @@ func (c *contribution) renew(n fact.Entry, said *Saved) fact.Entry {
 	tokens := make([]string, 0, len(list))
 	for _, item := range list {
 		switch n.Name {
-		case fact.WANDoors.Name(), fact.WANDoorsStale.Name(), fact.WANOpenPorts.Name():
+		case fact.WANPortMappings.Name(), fact.WANPortMappingsStale.Name(), fact.WANOpenPorts.Name():
 			if m, ok := parseSentence010(item); ok {
 				if item = m.Token(); m.Client.IsValid() {
 					item = m.ClientToken()
 				}
-				if n.Name == fact.WANDoors.Name() {
+				if n.Name == fact.WANPortMappings.Name() {
 					c.portMappings = append(c.portMappings, m)
 				}
 			}

@@ -37,9 +37,9 @@ func TestRestoreOfVersion010(t *testing.T) {
 	if diff := cmp.Diff(wantMappings, r.by["igd"].portMappings, compare); diff != "" {
 		t.Errorf("port mappings (-want +got):\n%s", diff)
 	}
-	list, _ := fact.WANDoors.Get(inv.Evidence(r.id, h.now))
+	list, _ := fact.WANPortMappings.Get(inv.Evidence(r.id, h.now))
 	if diff := cmp.Diff([]string{"192.0.2.20 tcp/8443>443", "192.0.2.77 udp/9>9 from 198.51.100.7"}, list); diff != "" {
-		t.Errorf("wan.doors (-want +got):\n%s", diff)
+		t.Errorf("wan.port_mappings (-want +got):\n%s", diff)
 	}
 	wantDisputed := []discovery.AddressDispute{{Addr: netip.MustParseAddr("192.0.2.9"), Owner: h.mac("camera")}}
 	if diff := cmp.Diff(wantDisputed, r.by["neighbours"].disputed, compare); diff != "" {

@@ -20,7 +20,7 @@ import (
 )
 
 // Miniupnpd is the MiniUPnP daemon on a host, which makes the host a router that
-// opens doors by UPnP, NAT-PMP and PCP.
+// maps ports by UPnP, NAT-PMP and PCP.
 type Miniupnpd struct {
 	*Proc
 	host *Host
@@ -73,7 +73,7 @@ func (m *Miniupnpd) Location() string {
 	return fmt.Sprintf("http://%s/rootDesc.xml", netip.AddrPortFrom(m.host.IP(), uint16(m.port)))
 }
 
-// Map lets a host ask for a door as its programs do: from a port on the
+// Map lets a host ask for a port mapping as its programs do: from a port on the
 // Internet side to one of its own, "TCP" or "UDP". Text is what it calls it.
 func (m *Miniupnpd) Map(t testing.TB, from *Host, proto string, outside, inside int, text string) {
 	t.Helper()
@@ -83,7 +83,7 @@ func (m *Miniupnpd) Map(t testing.TB, from *Host, proto string, outside, inside 
 		outside, proto, inside, from.IP(), html.EscapeString(text)))
 }
 
-// Unmap lets the host close the door again.
+// Unmap lets the host remove the mapping again.
 func (m *Miniupnpd) Unmap(t testing.TB, from *Host, proto string, outside int) {
 	t.Helper()
 	m.call(t, from, "DeletePortMapping", fmt.Sprintf("<NewRemoteHost></NewRemoteHost><NewExternalPort>%d</NewExternalPort><NewProtocol>%s</NewProtocol>", outside, proto))

@@ -81,9 +81,9 @@ func TestRouterInTheLab(t *testing.T) {
 			daemon.Map(t, cam, "UDP", 51820, 51820, "wg")
 			got := ask()
 			want := fmt.Sprintf(`igd.on = true | %s: AddPortMapping
-wan.doors = [%s tcp/8443>443 %[2]s udp/51820>51820] | GetGenericPortMappingEntry: 2
 wan.mappings_complete = true | GetGenericPortMappingEntry: 2
 wan.nested = false | GetExternalIPAddress: a public address
+wan.port_mappings = [%s tcp/8443>443 %[2]s udp/51820>51820] | GetGenericPortMappingEntry: 2
 port mapping %[2]s tcp/8443>443, leased, "Camera \"web\" <b>{{ 1 }}"
 port mapping %[2]s udp/51820>51820, leased, "wg"
 `, tt.service, cam.IP()) // it makes a week of a lease without end
@@ -95,7 +95,7 @@ port mapping %[2]s udp/51820>51820, leased, "wg"
 			}
 			daemon.Unmap(t, cam, "TCP", 8443)
 			daemon.Unmap(t, cam, "UDP", 51820)
-			if got := ask(); !strings.Contains(got, "wan.doors = [] | ") {
+			if got := ask(); !strings.Contains(got, "wan.port_mappings = [] | ") {
 				t.Errorf("after the mappings were removed:\n%s", got)
 			}
 			daemon.Stop()

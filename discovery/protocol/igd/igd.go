@@ -23,8 +23,8 @@ var Probe = &prober.Probe{
 	Doc:   "Asks a router that offers UPnP (Internet Gateway Device 1 and 2) which port mappings it has, whether its line is up, whether its outside address is a private one and whether its IPv6 firewall is on; adds and removes no mapping.",
 	Touch: prober.Read,
 	Gives: []string{
-		fact.IGDOn.Name(), fact.IPv6FirewallOn.Name(), fact.IPv6PinholesAllowed.Name(), fact.WANDoors.Name(),
-		fact.WANMappingsComplete.Name(), fact.WANNested.Name(),
+		fact.IGDOn.Name(), fact.IPv6FirewallOn.Name(), fact.IPv6PinholesAllowed.Name(), fact.WANMappingsComplete.Name(),
+		fact.WANNested.Name(), fact.WANPortMappings.Name(),
 	},
 	Every:   30 * time.Minute,
 	Needs:   []string{fact.IGDLocation.Name()},
@@ -81,7 +81,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 		return ctx.Err()
 	}
 	o := discovery.Observation{About: t.About(), Facts: g.facts}
-	if _, known := fact.WANDoors.Get(g.facts); known {
+	if _, known := fact.WANPortMappings.Get(g.facts); known {
 		o.PortMappings = append([]discovery.PortMapping{}, g.mappings...)
 	}
 	report(o)
@@ -116,7 +116,7 @@ func (g *gateway) unknown(err error, location string) {
 }
 
 func (g *gateway) unknownLine(why fact.Why) {
-	fact.WANDoors.Unknown(g.facts, why)
+	fact.WANPortMappings.Unknown(g.facts, why)
 	fact.WANMappingsComplete.Unknown(g.facts, why)
 	fact.WANNested.Unknown(g.facts, why)
 	fact.IPv6FirewallOn.Unknown(g.facts, why)

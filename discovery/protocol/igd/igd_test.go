@@ -71,7 +71,7 @@ func TestBadRouters(t *testing.T) {
 	}{
 		{"silent", func(*testing.T) func(net.Conn, *bufio.Reader) {
 			return func(c net.Conn, _ *bufio.Reader) { _, _ = io.Copy(io.Discard, c) }
-		}, "wan.doors ? no-answer", 20 * time.Second},
+		}, "wan.port_mappings ? no-answer", 20 * time.Second},
 		{"endless", func(*testing.T) func(net.Conn, *bufio.Reader) {
 			return func(c net.Conn, r *bufio.Reader) {
 				readCall(r)
@@ -80,7 +80,7 @@ func TestBadRouters(t *testing.T) {
 					_, err = c.Write(endless)
 				}
 			}
-		}, "wan.doors ? unreadable", 10 * time.Second},
+		}, "wan.port_mappings ? unreadable", 10 * time.Second},
 		{"a drop at a time", func(*testing.T) func(net.Conn, *bufio.Reader) {
 			return func(c net.Conn, r *bufio.Reader) {
 				readCall(r)
@@ -90,7 +90,7 @@ func TestBadRouters(t *testing.T) {
 					_, err = io.WriteString(c, "X: y\r\n")
 				}
 			}
-		}, "wan.doors ? no-answer", 20 * time.Second},
+		}, "wan.port_mappings ? no-answer", 20 * time.Second},
 		{"mappings without end", func(t *testing.T) func(net.Conn, *bufio.Reader) {
 			var mu sync.Mutex
 			n := 0
@@ -134,7 +134,7 @@ func TestBadRouters(t *testing.T) {
 					_, _ = c.Write(soapAnswer(t, call, "fault 713"))
 				}
 			}
-		}, `wan.doors = [192.0.2.0 tcp/1>80] | GetGenericPortMappingEntry: 1`, 10 * time.Second},
+		}, `wan.port_mappings = [192.0.2.0 tcp/1>80] | GetGenericPortMappingEntry: 1`, 10 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -37,15 +37,15 @@ func (g *gateway) askAllMappings(ctx context.Context, lines []upnp.Service) {
 	proof := fmt.Sprintf("GetGenericPortMappingEntry: %d", len(g.mappings))
 	if g.missed == "" {
 		fact.WANMappingsComplete.Set(g.facts, true, proof)
-		fact.WANDoors.Set(g.facts, listed(g.mappings), proof)
+		fact.WANPortMappings.Set(g.facts, listed(g.mappings), proof)
 		return
 	}
 	fact.WANMappingsComplete.Unknown(g.facts, g.why)
 	if len(g.mappings) > 0 {
-		fact.WANDoors.Set(g.facts, listed(g.mappings), proof+"; not all: "+g.missed)
+		fact.WANPortMappings.Set(g.facts, listed(g.mappings), proof+"; not all: "+g.missed)
 		return
 	}
-	fact.WANDoors.Unknown(g.facts, g.why)
+	fact.WANPortMappings.Unknown(g.facts, g.why)
 }
 
 // miss notes that the list is not whole. The first reason counts.
@@ -203,7 +203,7 @@ func isYes(s string) bool { return slices.Contains([]string{"1", "true", "yes"},
 
 func isNo(s string) bool { return slices.Contains([]string{"0", "false", "no"}, strings.ToLower(s)) }
 
-// listed returns the items of wan.doors. Should there be more than a word keeps, each
+// listed returns the items of wan.port_mappings. Should there be more than a word keeps, each
 // device's first ones stay: no device hides another's mapping behind many of its own.
 func listed(mappings []discovery.PortMapping) []string {
 	mappings = slices.SortedFunc(slices.Values(mappings), discovery.ComparePortMappings)

@@ -17,7 +17,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
-// Probe asks the router whether it opens doors by NAT-PMP or PCP.
+// Probe asks the router whether it maps ports by NAT-PMP or PCP.
 var Probe = &prober.Probe{
 	Name:    "natpmp",
 	Doc:     "Asks the home's router on UDP port 5351 for its outside address (NAT-PMP) and for a sign of life (PCP); never asks it to open or close anything.",
@@ -55,7 +55,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	facts := t.Evidence()
 	first, err1 := t.Exchange(ctx, natpmpPort, natpmpQuestion)
 	pmp := readNATPMP(first)
-	var pcp doorKeeper
+	var pcp mapper
 	var err2 error
 	if err1 == nil && pmp.on != answer.Yes || errors.Is(err1, prober.ErrNoAnswer) {
 		var second []byte
@@ -88,9 +88,9 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	return nil
 }
 
-// doorKeeper is what a router says of itself by NAT-PMP or PCP.
-type doorKeeper struct {
-	on      answer.Tristate // whether it opens doors
+// mapper is what a router says of itself by NAT-PMP or PCP.
+type mapper struct {
+	on      answer.Tristate // whether it maps ports
 	outside netip.Addr      // its address on the Internet, if it says so
 	proof   string
 }
@@ -101,17 +101,17 @@ var natpmpQuestion = []byte{0, 0}
 
 // readNATPMP reads the answer: version 0, 128, result, seconds since the start,
 // address (RFC 6886 sections 3.2 and 3.5).
-func readNATPMP(b []byte) doorKeeper {
+func readNATPMP(b []byte) mapper {
 	const successful, unsupportedVersion, refused, noNetwork, noResources = 0, 1, 2, 3, 4
 	if len(b) < 4 || b[0] != 0 || b[1] != 0x80 {
-		return doorKeeper{}
+		return mapper{}
 	}
 	result := binary.BigEndian.Uint16(b[2:])
-	k := doorKeeper{proof: fmt.Sprintf("udp/%d: NAT-PMP result %d", natpmpPort, result)}
+	k := mapper{proof: fmt.Sprintf("udp/%d: NAT-PMP result %d", natpmpPort, result)}
 	switch result {
 	case successful:
 		if len(b) < 12 {
-			return doorKeeper{}
+			return mapper{}
 		}
 		k.on, k.outside = answer.Yes, netip.AddrFrom4([4]byte(b[8:12]))
 	case noNetwork, noResources:
@@ -141,12 +141,12 @@ func ownAddr(t *prober.Target) netip.Addr {
 }
 
 // readPCP reads the answer: version, 128, result, … (RFC 6887 sections 7.2 and 7.4).
-func readPCP(b []byte) doorKeeper {
+func readPCP(b []byte) mapper {
 	const unsupportedVersion, notAuthorized = 1, 2
 	if len(b) < 24 || b[0] == 0 || b[1] != 0x80 {
-		return doorKeeper{}
+		return mapper{}
 	}
-	k := doorKeeper{proof: fmt.Sprintf("udp/%d: PCP version %d, result %d", natpmpPort, b[0], b[3])}
+	k := mapper{proof: fmt.Sprintf("udp/%d: PCP version %d, result %d", natpmpPort, b[0], b[3])}
 	switch b[3] {
 	case unsupportedVersion:
 	case notAuthorized:

@@ -16,7 +16,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
-// Probe looks for a remote log-in by Telnet (RFC 854), the door that Mirai
+// Probe looks for a remote log-in by Telnet (RFC 854), the way in that Mirai
 // used; it tried port 2323 as well as 23.
 var Probe = &prober.Probe{
 	Name:    "telnet",
