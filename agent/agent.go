@@ -265,8 +265,7 @@ func (a *Agent) Do(ctx context.Context, cmd report.Command) error {
 	}
 }
 
-// serveControl opens the door for the command line. Without it the agent does
-// all but that.
+// serveControl serves the command line. The agent does all else without it.
 func (a *Agent) serveControl(ctx context.Context) {
 	err := control.Serve(ctx, control.Path(a.opt.Config.StateDir), control.API{
 		Snapshot: a.Snapshot,

@@ -28,8 +28,8 @@ func (a *app) demoCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "demo", Short: "Show what Thingwarden does, on a simulated home", Args: arguments(0, 0),
 		Long: "Show what Thingwarden does, on a simulated home in which things happen: devices\n" +
-			"join, open doors in the router and are set right, and one attacks whoever looks\n" +
-			"at it. Your own network is not looked at, and nothing is sent to it.\n\n" +
+			"join, open ports in the router and are secured, and one attacks whatever probes\n" +
+			"it. Your own network is not looked at, and nothing is sent to it.\n\n" +
 			"With --config FILE the home is published to the MQTT broker named there, as site\n" +
 			"“demo”, and shows in Home Assistant; else to a small broker of its own. No other\n" +
 			"configuration is read. Ctrl-C ends the demo and removes all that it published.",

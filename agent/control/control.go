@@ -1,6 +1,6 @@
-// Package control is the door through which the command line speaks to the
-// running agent of the same user: HTTP over a Unix socket in the state folder,
-// which only that user can open.
+// Package control connects the command line to the running agent of the same
+// user: HTTP over a Unix socket in the state folder, which only that user can
+// open.
 //
 // It is not its job to carry out a command (package agent does), nor to be
 // reached over the network.
