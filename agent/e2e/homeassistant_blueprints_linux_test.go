@@ -186,7 +186,7 @@ func (b *blueprints) testFinding(t *testing.T) {
 	b.clean.Telnetd(t, 23)
 	s.action("button.press", map[string]any{"entity_id": s.entities()[id+"_check"].ID})
 	n := b.phone.wait(t, "finding", tagged("thingwarden-home-"+id+"-telnet-open"))
-	if !strings.HasPrefix(n.Title, "High: Old-style") || !strings.Contains(n.Message, "tcp/23") || !strings.Contains(n.Message, "To do: ") {
+	if !strings.HasPrefix(n.Title, "High: Telnet log-in is open") || !strings.Contains(n.Message, "port 23") || !strings.Contains(n.Message, "To do: ") {
 		t.Errorf("message %+v", n)
 	}
 	b.phone.press(t, n, "Accept for 30 days")
@@ -196,7 +196,7 @@ func (b *blueprints) testFinding(t *testing.T) {
 		t.Errorf("accepted until %v, %v: %.1f days, want 30", f.Attr["accepted_until"], err, days)
 	}
 	b.phone.waitCleared(t, n.Data.Tag)
-	b.phone.none(t, "Old-style")
+	b.phone.none(t, "Telnet")
 }
 
 // inSeconds is a time of the day that comes soon, in Home Assistant's time zone.
@@ -321,7 +321,7 @@ func (b *blueprints) testRestarts(t *testing.T) {
 	b.ha.waitRunning(t)
 	b.phone.wait(t, "new device", tagged("thingwarden-home-"+id))
 	b.phone.none(t, "New device")
-	b.phone.none(t, "Old-style")
+	b.phone.none(t, "Telnet")
 }
 
 // testTemplates forges an event with texts that our publisher would never let
