@@ -224,11 +224,14 @@ func (a *agent) remembered() Memory {
 }
 
 // hidden are the devices that the publisher wanted hidden.
-func (a *agent) hidden() (out []discovery.ID) {
+func (a *agent) hidden() []discovery.ID { return a.commanded(report.Hide) }
+
+// commanded are the devices of the commands of that action.
+func (a *agent) commanded(action report.Action) (out []discovery.ID) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, c := range a.commands {
-		if c.Action == report.Hide {
+		if c.Action == action {
 			out = append(out, c.Device)
 		}
 	}

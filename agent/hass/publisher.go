@@ -133,7 +133,10 @@ func (p *Publisher) Run(ctx context.Context) error {
 			p.repair(ctx)
 		}
 		timer.Stop()
-		if !p.next.IsZero() {
+		switch {
+		case p.stirred: // by what came during the pass
+			timer.Reset(0)
+		case !p.next.IsZero():
 			timer.Reset(max(0, p.next.Sub(p.o.Now())))
 		}
 	}
