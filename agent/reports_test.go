@@ -49,6 +49,10 @@ func TestReports(t *testing.T) {
 		{"miniupnp#83 control answers nothing", func(t *testing.T) complaints {
 			return listed(t, map[string][]answer{"GetGenericPortMappingEntry": nil, "GetExternalIPAddress": nil, "GetStatusInfo": nil}, "unknown")
 		}},
+		{"miniupnp#462 a mapping that leads to 0.0.0.0 by its index", func(t *testing.T) complaints {
+			entry := strings.Replace(readIGD(t, "igd-amp.json").SOAP["GetGenericPortMappingEntry"][0].Text, "10.77.0.12", "0.0.0.0", 1)
+			return listed(t, map[string][]answer{"GetGenericPortMappingEntry": {{Text: entry}, {Fault: 713}}}, "unknown")
+		}},
 		{"miniupnp#665 a gateway that says it is not connected", notConnected},
 		{"TinyUPnP#75 the description never comes", silentGateway},
 		{"TinyUPnP#1 a router that announces other things too", otherLocations},

@@ -24,7 +24,7 @@ func TestClaimsHideNothing(t *testing.T) {
 		{"http-basic-clear", map[string]any{"http.open": true, "http.basic_clear": true}},
 		{"telnet-open", map[string]any{"device.ip_reachable": true, "telnet.open": true}},
 		{"setup-network-open", map[string]any{"wifi.access_point_open": true}},
-		{"settings-open", map[string]any{"http.controls_open": true}},
+		{"page-controls-open", map[string]any{"http.controls_open": true}},
 		{"wan-port-mapping", map[string]any{"wan.open_ports": []string{"tcp/23>23"}}},
 		{"tls-shared-key", map[string]any{"http.tls": true, "tls.key_shared_with": []string{"00:00:5e:00:53:01"}}},
 		{"device-identity-conflict", map[string]any{"address.conflicts": []string{"192.0.2.1"}}},
@@ -32,7 +32,7 @@ func TestClaimsHideNothing(t *testing.T) {
 		t.Run(tt.want, func(t *testing.T) {
 			all := maps.Clone(says)
 			maps.Copy(all, tt.seen)
-			vs, _ := s.Evaluate(facts(all), noon)
+			vs, _ := s.Evaluate(facts(all, "http"), noon)
 			var failed []string
 			for _, v := range vs {
 				if v.Result == Fail {

@@ -14,7 +14,7 @@ import (
 // old ids, so they are understood for ever.
 var renamed = map[string]string{
 	"esphome-api-plain":   "control-plain",
-	"esphome-web-open":    "settings-open",
+	"esphome-web-open":    "page-controls-open",
 	"fw-shelly-update":    "update-waiting",
 	"fw-update-available": "update-waiting",
 	"fw-update-zigbee":    "update-waiting",

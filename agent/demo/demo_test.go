@@ -38,7 +38,7 @@ func firstFindings() map[discovery.ID][]string {
 		theCamera:          {"critical wan-port-mapping", "high camera-open", "high telnet-open", "info fw-version-unknown", "medium http-basic-clear"},
 		"mac_00005e00530b": {"high setup-network-open", "medium control-open", "medium update-waiting"},
 		"mac_00005e00530d": {"medium control-open"},
-		"mac_00005e00530f": {"medium control-plain", "medium fw-years-old", "medium settings-open"},
+		"mac_00005e00530f": {"medium control-plain", "medium fw-years-old", "medium page-controls-open"},
 		"mac_00005e005311": {"info fw-version-unknown", "medium settings-open"},
 		"mac_00005e005313": {"low homekit-unpaired"},
 		"mac_00005e005315": {"high mqtt-anonymous"},

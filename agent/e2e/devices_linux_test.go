@@ -100,7 +100,7 @@ func startDevices(t testing.TB, l *lab.Lab) map[string][]string {
 	}.serve(device("tasmota", "control-open"), "Tasmota/15.1.0 (ESP8266EX)")
 	pages{"/": digest, status2: needsUser}.serve(device("tasmota-hard"), "Tasmota/15.1.0 (ESP8266EX)")
 
-	esp := device("esp", "control-plain", "settings-open")
+	esp := device("esp", "control-plain", "page-controls-open")
 	replyOnce(esp, 6053, espHello)
 	pages{"/": espPage}.serve(esp, "")
 	esp.Avahi(t, "esp", lab.AvahiService{Name: "esp", Type: "_esphomelib._tcp", Port: 6053, TXT: []string{"version=2026.10.1"}})

@@ -168,7 +168,8 @@ func readMapping(m map[string]string) (mappings []discovery.PortMapping, ok bool
 	internal, err2 := strconv.ParseUint(m["NewInternalPort"], 10, 16)
 	client, err3 := netip.ParseAddr(m["NewInternalClient"])
 	protos := protocolsOf(m["NewProtocol"])
-	if errors.Join(err1, err2, err3) != nil || client.Zone() != "" || len(protos) == 0 || !isYes(m["NewEnabled"]) {
+	// Some MiniUPnPd give 0.0.0.0 here for a mapping that leads to a device.
+	if errors.Join(err1, err2, err3) != nil || client.Zone() != "" || client.IsUnspecified() || len(protos) == 0 || !isYes(m["NewEnabled"]) {
 		return nil, false
 	}
 	for _, proto := range protos {

@@ -2,6 +2,7 @@ package mdns
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -10,6 +11,9 @@ import (
 	"time"
 
 	"github.com/hashicorp/mdns"
+	"github.com/miekg/dns"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/internal/dnssd"
@@ -40,9 +44,12 @@ type hint struct {
 }
 
 // querier sends single queries from an ephemeral port, which responders answer by
-// unicast: that gets through where Wi-Fi loses multicast. It never makes facts,
-// since the library does not reveal which host answered. The library listens on the
-// interface of the default route besides, and fails on a hub without one.
+// unicast: that gets through where Wi-Fi loses multicast. It never makes facts.
+//
+// The library unpacks a message whole, drops it for one bad record, and opens its
+// sockets itself, so that the answer cannot be read beside it. It also needs a
+// default route. Of a host of which it hears nothing, queryOnce asks again and reads
+// the answer record by record.
 type querier struct {
 	env     discovery.Env
 	socks   *sockets
@@ -103,6 +110,28 @@ func (q *querier) query(ctx context.Context, t target) ([]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("query %q: not a service type", t.typ)
 	}
+	found, heard, err := q.queryLibrary(ctx, t, ifi, typ)
+	if heard || ctx.Err() != nil {
+		return found, nil
+	}
+	if err != nil {
+		q.env.Log.Debug("multicast DNS library failed", "type", typ, "interface", t.iface, "error", err)
+	}
+	more, err := q.queryOnce(ctx, t, ifi, typ)
+	if err != nil {
+		return found, fmt.Errorf("query %q on interface %q: %w", typ, t.iface, err)
+	}
+	for _, name := range more {
+		if !slices.Contains(found, name) {
+			found = append(found, name)
+		}
+	}
+	return found, nil
+}
+
+// queryLibrary returns the instances that the library finds, and whether one of them
+// is at the target's address.
+func (q *querier) queryLibrary(ctx context.Context, t target, ifi *net.Interface, typ string) (found []string, heard bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	before := q.socks.received.Load()
@@ -116,17 +145,96 @@ func (q *querier) query(ctx context.Context, t target) ([]string, error) {
 	})
 	// One query, and at most one more for each datagram received.
 	q.env.Sent(netip.Addr{}, 1+int(q.socks.received.Load()-before), 0)
-	if err != nil {
-		return nil, fmt.Errorf("query %q on interface %q: %w", typ, t.iface, err)
-	}
 	close(entries)
-	var out []string
 	for e := range entries {
 		if _, of, ok := dnssd.InstanceName(e.Name); ok && of == typ {
-			out = append(out, e.Name)
+			found = append(found, e.Name)
+			for _, ip := range []net.IP{e.AddrV4, e.AddrV6} {
+				a, ok := netip.AddrFromSlice(ip)
+				heard = heard || ok && a.Unmap() == t.host.addr
+			}
 		}
 	}
-	return out, nil
+	return found, heard, err
+}
+
+// queryOnce sends one query and returns the instances in what the target answers.
+func (q *querier) queryOnce(ctx context.Context, t target, ifi *net.Interface, typ string) ([]string, error) {
+	m := new(dns.Msg)
+	m.SetQuestion(typ+".local.", dns.TypePTR)
+	m.Id, m.RecursionDesired = 0, false
+	b, err := m.Pack()
+	if err != nil {
+		return nil, fmt.Errorf("pack: %w", err)
+	}
+	conn, err := sendGroup(ifi, t.host.link.v6, b)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
+	q.env.Sent(netip.Addr{}, 1, 0)
+	if err := conn.SetReadDeadline(time.Now().Add(queryTimeout)); err != nil {
+		return nil, err
+	}
+	var out []string
+	buf := make([]byte, 1<<16)
+	for range queryLimit {
+		n, from, err := conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			break // the time is over
+		}
+		if from.Addr().Unmap().WithZone("") == t.host.addr && from.Port() == port {
+			out = append(out, instancesOf(buf[:n], typ)...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// sendGroup multicasts a message from an ephemeral port.
+func sendGroup(ifi *net.Interface, v6 bool, b []byte) (*net.UDPConn, error) {
+	family, group := "udp4", &net.UDPAddr{IP: group4.AsSlice(), Port: port}
+	if v6 {
+		family, group = "udp6", &net.UDPAddr{IP: group6.AsSlice(), Port: port, Zone: ifi.Name}
+	}
+	conn, err := net.ListenUDP(family, nil)
+	if err != nil {
+		return nil, fmt.Errorf("open socket: %w", err)
+	}
+	if v6 {
+		p := ipv6.NewPacketConn(conn)
+		err = errors.Join(p.SetMulticastInterface(ifi), p.SetMulticastHopLimit(255))
+	} else {
+		p := ipv4.NewPacketConn(conn)
+		err = errors.Join(p.SetMulticastInterface(ifi), p.SetMulticastTTL(255))
+	}
+	if err == nil {
+		_, err = conn.WriteToUDP(b, group)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("send: %w", err)
+	}
+	return conn, nil
+}
+
+// instancesOf returns the instances of a type that an answer names.
+func instancesOf(b []byte, typ string) (out []string) {
+	m, err := dnssd.ReadMessage(b)
+	if err != nil || !m.Response {
+		return nil
+	}
+	for _, rr := range m.Records {
+		name := rr.Header().Name
+		if ptr, ok := rr.(*dns.PTR); ok {
+			name = ptr.Ptr
+		}
+		if _, of, ok := dnssd.InstanceName(name); ok && of == typ {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // advertiser announces Thingwarden on the watched links.

@@ -2,10 +2,12 @@ package mdns
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -392,6 +394,67 @@ func TestLabQuerier(t *testing.T) {
 	got, err := a.query(t.Context(), target{host: hostKey{linkID{ifi.Index, false}, h.IP()}, iface: "lan0", typ: "_ipp._tcp.local."})
 	if err != nil || !slices.Equal(got, []string{`Hall\ Printer._ipp._tcp.local.`}) {
 		t.Errorf("query = %q, %v", got, err)
+	}
+}
+
+// TestLabQuerierBadRecord has a camera whose answer no library unpacks, because of
+// a record that nobody needs.
+func TestLabQuerierBadRecord(t *testing.T) {
+	text, err := os.ReadFile("testdata/bad-nsec.hex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := new(dns.Msg).Unpack(answer); err == nil {
+		t.Fatal("the answer has nothing bad")
+	}
+	for _, tt := range []struct{ name, route string }{{"with a default route", "add"}, {"without", ""}} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := lab.New(t)
+			h := l.Host("camera")
+			h.Do(func() {
+				ifi, err := net.InterfaceByName("lan0")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				conn, err := net.ListenMulticastUDP("udp4", ifi, &net.UDPAddr{IP: group4.AsSlice(), Port: port})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				t.Cleanup(func() { _ = conn.Close() })
+				go func() {
+					buf := make([]byte, maxPacket)
+					for {
+						_, from, err := conn.ReadFromUDPAddrPort(buf)
+						if err != nil {
+							return
+						}
+						_, _ = conn.WriteToUDPAddrPort(answer, from)
+					}
+				}()
+			})
+			if tt.route != "" {
+				l.Hub().Run(t, "ip", "route", tt.route, "default", "via", h.IP().String())
+			}
+			ifi, err := net.InterfaceByName("lan0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			env := discovery.Env{Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Sent: func(netip.Addr, int, int) {}}
+			q := newQuerier(env, newSockets(nil, env), nil)
+			lab.WaitFor(t, 20*time.Second, "the camera's service", func() bool {
+				got, err := q.query(t.Context(), target{host: hostKey{linkID{ifi.Index, false}, h.IP()}, iface: "lan0", typ: "_hap._tcp.local."})
+				if err != nil || len(got) > 0 && !slices.Equal(got, []string{`IndoorCam\ 2K-0000._hap._tcp.local.`}) {
+					t.Errorf("query = %q, %v", got, err)
+				}
+				return len(got) > 0
+			})
+		})
 	}
 }
 

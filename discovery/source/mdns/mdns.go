@@ -7,7 +7,8 @@
 // a host whose address records name another machine is not believed. Package
 // github.com/hashicorp/mdns queries once more, by unicast answer, a service that a
 // host names and does not describe, and announces Thingwarden itself if the owner
-// wants that.
+// wants that. It drops an answer whole for one bad record, so a host that it does not
+// hear is queried without it, too.
 //
 // It is not this package's job to resolve names for other programs, to connect to
 // what it finds, or to judge it.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,7 +56,7 @@ func params(b []byte) string {
 // parseDHCP4 reads a client's message to a DHCP server (RFC 2131), and keeps its
 // hostname (option 12, or 81 of RFC 4702) and the address that it requests.
 func (s *sighting) parseDHCP4(b []byte) bool {
-	m, err := dhcpv4.FromBytes(b)
+	m, err := dhcpv4.FromBytes(readableDHCP4(b))
 	if err != nil || m.OpCode != dhcpv4.OpcodeBootRequest || len(m.ClientHWAddr) != 6 || hwaddr(m.ClientHWAddr) != s.mac {
 		return false
 	}
@@ -80,6 +81,31 @@ func (s *sighting) parseDHCP4(b []byte) bool {
 		}
 	}
 	return true
+}
+
+// readableDHCP4 returns a message as far as its options are readable, and ended: the
+// library refuses one whose last option is cut short or that has no end, as some
+// printers send them.
+func readableDHCP4(b []byte) []byte {
+	const (
+		options  = 240 // where they begin, after the cookie (RFC 2131 section 2)
+		pad, end = 0, 255
+	)
+	at := options
+	for at < len(b) && b[at] != end {
+		next := at + 1
+		if b[at] != pad {
+			if next == len(b) || next+1+int(b[next]) > len(b) {
+				break
+			}
+			next += 1 + int(b[next])
+		}
+		at = next
+	}
+	if len(b) < options || at < len(b) && b[at] == end {
+		return b
+	}
+	return append(slices.Clone(b[:at]), end)
 }
 
 // fqdn4 reads option 81: flags, two result codes and the name, in DNS wire

@@ -12,6 +12,8 @@ import (
 func TestSecurityBeforeTheInterview(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"interviewed", `{"nodeId":2,"status":4,"highestSecurityClass":-1,"interviewStage":"Complete"}`, "none"},
+		{"zwave-js#6098 interviewed, and no class", `{"nodeId":2,"status":4,"isSecure":false,"interviewStage":"Complete","commandClasses":[{"id":37}]}`, ""},
+		{"zwave-js-server-python#383 neither known", `{"nodeId":2,"status":4,"isSecure":"unknown","highestSecurityClass":"unknown","interviewStage":"Complete"}`, ""},
 		{"interviewed and dead", `{"nodeId":2,"status":3,"highestSecurityClass":-1,"interviewStage":"Complete"}`, "none"},
 		{"dead before", `{"nodeId":2,"status":3,"highestSecurityClass":-1,"interviewStage":"ProtocolInfo"}`, ""},
 		{"alive, not yet", `{"nodeId":2,"status":4,"highestSecurityClass":-1,"interviewStage":"None","commandClasses":[{"id":37}]}`, ""},
