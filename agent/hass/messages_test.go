@@ -257,6 +257,8 @@ func TestManyNotCheckedStillFit(t *testing.T) {
 	s := snapshot()
 	d := &s.Devices[2]
 	for range 300 {
+		long := finding(hostile, policy.Open, policy.Info, strings.Repeat("\"", 600))
+		d.Findings, s.Devices[0].Findings = append(d.Findings, long), append(s.Devices[0].Findings, long)
 		d.NotChecked = append(d.NotChecked, d.NotChecked[0])
 		d.Services = append(d.Services, discovery.Service{Proto: "tcp", Port: 65535, Name: strings.Repeat("x", 300)})
 	}
