@@ -62,6 +62,10 @@ func (f Finding) Problem() bool {
 	return f.Status == Open || f.Status == Stale || f.Status == Away
 }
 
+// Actionable reports whether the finding is a problem that asks for something to be
+// done, which one of severity Info does not.
+func (f Finding) Actionable() bool { return f.Problem() && f.Severity > Info }
+
 // Acceptance is the owner's decision to live with a finding.
 type Acceptance struct {
 	Reason string    `json:"reason"`

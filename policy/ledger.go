@@ -21,6 +21,9 @@ import (
 // its `when` is unknown counts as one that can't be judged. A verdict that rests on
 // a word marked fact.Restored leaves the finding as it is.
 //
+// A finding of severity Info is no change: for Changes it is not there. One that
+// falls to Info is resolved for them, and one that rises from it opens.
+//
 // What the owner accepts stands in Acceptances, which the ledger reads and keeps in
 // line with the findings; it holds none itself.
 type Ledger struct {
@@ -74,7 +77,8 @@ func (l *Ledger) SettleAtOnce() { l.atOnce = true }
 func (l *Ledger) Update(device string, vs []Verdict, away bool, now time.Time) (changes []Change, again time.Time) {
 	for _, v := range vs {
 		id := v.Policy.ID
-		s := step{Record: l.records[device][id], away: away, atOnce: l.atOnce, now: now}
+		before := l.records[device][id]
+		s := step{Record: before, away: away, atOnce: l.atOnce, now: now}
 		a, was := l.accepted.Acceptance(device, id)
 		if was {
 			s.accepted = &a
@@ -87,7 +91,7 @@ func (l *Ledger) Update(device string, vs []Verdict, away bool, now time.Time) (
 		case was && s.covers:
 			l.accepted.SetAcceptance(device, id, a)
 		}
-		for _, e := range s.events {
+		for _, e := range s.news(before) {
 			changes = append(changes, Change{Type: e, Policy: id})
 		}
 		if !s.again.IsZero() && (again.IsZero() || s.again.Before(again)) {
@@ -182,7 +186,9 @@ func (l *Ledger) Accept(device, policy string, a Acceptance) ([]Change, error) {
 		}
 		r.Status, r.Missing = Accepted, nil
 		put(l.records, device, policy, r, true)
-		changes = []Change{{FindingAccepted, policy}}
+		if r.Severity > Info {
+			changes = []Change{{FindingAccepted, policy}}
+		}
 	}
 	l.accepted.SetAcceptance(device, policy, a)
 	return changes, nil
@@ -205,6 +211,9 @@ func (l *Ledger) Unaccept(device, policy string, now time.Time) ([]Change, error
 	}
 	r.Status, r.Changed = Open, now
 	put(l.records, device, policy, r, true)
+	if r.Severity == Info {
+		return nil, nil
+	}
 	return []Change{{FindingExpired, policy}}, nil
 }
 

@@ -66,11 +66,13 @@ func (s *step) fail(v Verdict) {
 			s.to(s.present(), FindingExpired)
 		}
 	default:
-		worse := v.Severity > s.Severity
+		worse, was := v.Severity > s.Severity, s.Severity
 		s.seen(v)
 		switch {
 		case s.covered(): // accepted while this ledger was not looking
 			s.to(Accepted, FindingAccepted)
+		case worse && was == Info:
+			s.to(s.present(), FindingOpened)
 		case worse:
 			s.to(s.present(), FindingWorsened)
 		default:
@@ -117,6 +119,18 @@ func (s *step) pass() {
 	case "", Resolved:
 	default:
 		s.to(Resolved, FindingResolved)
+	}
+}
+
+// news are the events of what became of the record, of which severity Info has none.
+func (s *step) news(before Record) []EventType {
+	switch {
+	case s.Severity != Info:
+		return s.events
+	case before.Severity > Info && before.Status != "" && before.Status != Resolved:
+		return []EventType{FindingResolved}
+	default:
+		return nil
 	}
 }
 

@@ -81,7 +81,7 @@ func (n *news) device(d *report.Device, now time.Time) bool {
 	return true
 }
 
-// changes prints what changed in a device's findings.
+// changes prints what changed in a device's findings, but for those that only inform.
 func (n *news) changes(d *report.Device, now time.Time) {
 	before := n.findings[d.ID]
 	after := map[string]policy.Finding{}
@@ -89,11 +89,15 @@ func (n *news) changes(d *report.Device, now time.Time) {
 	for _, f := range d.Findings {
 		old, known := before[f.Policy.ID]
 		after[f.Policy.ID] = f
+		was, status := known && old.Actionable(), f.Status
+		if f.Severity == policy.Info {
+			status = policy.Resolved
+		}
 		switch {
-		case f.Problem() && (!known || !old.Problem() || old.Severity < f.Severity):
+		case f.Actionable() && (!was || old.Severity < f.Severity):
 			n.line(now, f.Severity.String(), f.Severity, fmt.Sprintf("%s: %s (%s)", label(d, 40), title(f), f.Policy.ID))
-		case known && old.Problem() && !f.Problem():
-			n.line(now, string(f.Status), 0, fmt.Sprintf("%s: %s (%s)", label(d, 40), f.Policy.Title, f.Policy.ID))
+		case was && !f.Actionable():
+			n.line(now, string(status), 0, fmt.Sprintf("%s: %s (%s)", label(d, 40), f.Policy.Title, f.Policy.ID))
 		}
 	}
 }

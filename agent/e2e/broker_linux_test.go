@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -125,6 +126,15 @@ func (o *onlooker) finding(id, policy string) (state string, attr map[string]any
 	}
 	_ = json.Unmarshal(b, &f)
 	return f.State, f.Attr
+}
+
+// informs reports whether a device's attributes have a policy among what only informs.
+func informs(attr map[string]any, policy string) bool {
+	list, _ := attr["info"].([]any)
+	return slices.ContainsFunc(list, func(x any) bool {
+		f, _ := x.(map[string]any)
+		return f["policy"] == policy
+	})
 }
 
 // publish sends a message.

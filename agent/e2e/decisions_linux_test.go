@@ -93,6 +93,21 @@ func (w *decisionsWorld) waitFinding(t testing.TB, id, policy, status string) {
 	})
 }
 
+// waitNew waits until a device is said to be new, or not, among what only informs.
+func (w *decisionsWorld) waitNew(t testing.TB, id string, want bool) {
+	t.Helper()
+	lab.WaitFor(t, 30*time.Second, fmt.Sprintf("%s new: %v", id, want), func() bool {
+		isNew, there := w.isNew(id)
+		return there && isNew == want
+	})
+}
+
+func (w *decisionsWorld) isNew(id string) (isNew, there bool) {
+	_, state := w.onlooker.device(id)
+	attr, there := state["attr"].(map[string]any)
+	return informs(attr, "new-device"), there
+}
+
 func (w *decisionsWorld) waitTrusted(t testing.TB, id, want string) {
 	t.Helper()
 	lab.WaitFor(t, 10*time.Second, id+" trusted "+want, func() bool {
@@ -117,14 +132,13 @@ func (w *decisionsWorld) events(kind, id string) (n int) {
 	return n
 }
 
-// newcomer is a new device that has shown itself, was told and has its finding.
+// newcomer is a new device that has shown itself, was told and is said to be new.
 func (w *decisionsWorld) newcomer(t *testing.T, name string) *lab.Host {
 	t.Helper()
 	h := w.lab.Host(name)
 	h.Start(t, "arping", "-U", "-c", "10", "-I", "lan0", h.IP().String()) // nobody tells when a bridge port forwards
 	w.waitEvent(t, "device_appeared", macID(h))
-	w.waitFinding(t, macID(h), "new-device", "open")
-	w.waitEvent(t, "finding_opened", macID(h))
+	w.waitNew(t, macID(h), true)
 	return h
 }
 
@@ -132,8 +146,8 @@ func (w *decisionsWorld) testKnown(t *testing.T) {
 	if n := w.onlooker.count("device_appeared"); n != 0 {
 		t.Errorf("%d events of new devices, want none", n)
 	}
-	if state, _ := w.onlooker.finding(macID(w.recorder), "new-device"); state != "" {
-		t.Errorf("finding new-device is %s", state)
+	if isNew, there := w.isNew(macID(w.recorder)); isNew || !there {
+		t.Errorf("the recorder is new: %v, shown: %v", isNew, there)
 	}
 }
 
@@ -145,18 +159,21 @@ func (w *decisionsWorld) testTrust(t *testing.T) {
 	}
 	for _, h := range []*lab.Host{phone, tablet} {
 		w.waitTrusted(t, macID(h), "ON")
-		w.waitFinding(t, macID(h), "new-device", "resolved")
+		w.waitNew(t, macID(h), false)
 		w.waitEvent(t, "device_trusted", macID(h))
 	}
 	w.onlooker.publish("thingwarden/home/"+macID(phone)+"/trusted/set", "OFF", false)
 	w.waitTrusted(t, macID(phone), "OFF")
-	w.waitFinding(t, macID(phone), "new-device", "open")
+	w.waitNew(t, macID(phone), true)
 	w.onlooker.publish("thingwarden/home/"+macID(phone)+"/trusted/set", "ON", false)
 	w.waitTrusted(t, macID(phone), "ON")
 
 	w.restart(t, "learning_period: 1s\n")
 	w.waitTrusted(t, macID(tablet), "ON")
-	w.waitFinding(t, macID(phone), "new-device", "resolved")
+	w.waitNew(t, macID(phone), false)
+	if n := w.events("finding_opened", macID(phone)); n != 0 {
+		t.Errorf("%d events of a finding that only informs", n)
+	}
 	if n := w.events("device_appeared", macID(phone)); n != 1 {
 		t.Errorf("%d events of one new device", n)
 	}
@@ -173,7 +190,7 @@ func (w *decisionsWorld) testRetained(t *testing.T) {
 	w.onlooker.publish(command, "", true)
 	w.owner.must(map[string]any{"action": "recheck", "device": macID(tv)}) // later than those
 	w.waitTrusted(t, macID(tv), "OFF")
-	w.waitFinding(t, macID(tv), "new-device", "open")
+	w.waitNew(t, macID(tv), true)
 	if b, _ := w.onlooker.get("thingwarden/home/command/result"); strings.Contains(string(b), "retained") {
 		t.Errorf("answer %s", b)
 	}
@@ -245,10 +262,15 @@ func (w *decisionsWorld) testWorse(t *testing.T) {
 	if out, code := w.agent.cli("accept", camera.IP().String(), "new-device", "--reason", "a friend's"); code != 0 {
 		t.Fatalf("exit code %d: %s", code, out)
 	}
-	w.waitFinding(t, id, "new-device", "accepted")
+	accepted := func() bool {
+		_, state := w.onlooker.device(id)
+		attr, _ := state["attr"].(map[string]any)
+		return attr["accepted"] == 1.0 && !informs(attr, "new-device")
+	}
+	lab.WaitFor(t, 30*time.Second, "new-device to be accepted", accepted)
 	w.restart(t, "learning_period: 1s\n")
 	w.owner.must(map[string]any{"action": "recheck", "device": id})
-	w.waitFinding(t, id, "new-device", "accepted")
+	lab.WaitFor(t, 30*time.Second, "new-device to be accepted still", accepted)
 	if n := w.events("finding_expired", id); n != 0 {
 		t.Fatalf("%d events that the acceptance is over", n)
 	}

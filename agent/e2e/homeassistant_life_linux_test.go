@@ -101,14 +101,12 @@ func (w *world) testNewDevice(t *testing.T) {
 	if kind := e.Attr["event_type"]; kind != "device_appeared" && kind != "device_identified" || e.Attr["device"] != id || e.Attr["device_name"] == "" {
 		t.Errorf("event: %v", e)
 	}
-	f := s.waitState(10*time.Second, id+"_new_device", "on")
-	if f.Attr["severity"] != "info" || f.Attr["status"] != "open" {
-		t.Errorf("finding: %v", f)
-	}
+	isNew := func(e entity) bool { return informs(e.Attr, "new-device") }
+	s.wait(10*time.Second, id+"_problem", "new", isNew)
 	w.settled(s)
 	w.agent.Kill() // which remembers the device, if not yet the finding
 	w.agent.start()
-	s.waitState(time.Minute, id+"_new_device", "on")
+	s.wait(time.Minute, id+"_problem", "new", isNew)
 	w.settled(s)
 	w.checkAlerts(t, id)
 }
@@ -161,9 +159,9 @@ func (w *world) testTrusted(t *testing.T) {
 	id := macID(w.newcomer)
 	s.action("switch.turn_on", map[string]any{"entity_id": s.entities()[id+"_trusted"].ID})
 	s.waitState(10*time.Second, id+"_trusted", "on")
-	if f := s.waitState(10*time.Second, id+"_new_device", "off"); f.Attr["status"] != "resolved" {
-		t.Errorf("finding: %v", f)
-	}
+	s.wait(10*time.Second, id+"_problem", "not new", func(e entity) bool {
+		return e.State == "off" && !informs(e.Attr, "new-device")
+	})
 	s.wait(10*time.Second, "hub_event_device", "device_trusted", func(e entity) bool {
 		return e.Attr["event_type"] == "device_trusted" && e.Attr["device"] == id
 	})

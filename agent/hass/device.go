@@ -60,7 +60,7 @@ type deviceAttr struct {
 	High            int          `json:"high"`
 	Medium          int          `json:"medium"`
 	Low             int          `json:"low"`
-	Info            int          `json:"info"`
+	Info            []informing  `json:"info,omitempty"`
 	Accepted        int          `json:"accepted"`
 	Checked         int          `json:"checked"`
 	NotChecked      int          `json:"not_checked"`
@@ -77,6 +77,28 @@ type deviceAttr struct {
 	ZWaveNode       int          `json:"zwave_node_id,omitempty"`
 	ThingwardenID   string       `json:"thingwarden_id"`
 	ThingwardenSite string       `json:"thingwarden_site"`
+}
+
+// informing is a finding of severity info, which has no entity.
+type informing struct {
+	Policy   string `json:"policy"`
+	Title    string `json:"title"`
+	Summary  string `json:"summary"`
+	Evidence string `json:"evidence"`
+}
+
+// informings are the findings that only inform, with long texts cut to a part of
+// their usual size.
+func informings(fs []policy.Finding, scale int) (out []informing) {
+	for _, f := range fs {
+		if f.Policy != nil && f.Problem() && !f.Actionable() && len(out) < 20/scale {
+			out = append(out, informing{
+				Policy: cut(fact.Clean(f.Policy.ID, maxInfo), maxInfo), Title: title(f.Policy),
+				Summary: paragraph(f.Summary(), 1000/scale), Evidence: plain(report.Evidence(f), 500/scale),
+			})
+		}
+	}
+	return out
 }
 
 type notChecked struct {
@@ -104,14 +126,11 @@ func worst(d report.Device) string {
 	return severity(count(d.Findings).worst)
 }
 
-// aggregate is ON while a finding is a problem that asks for something to be
-// done, which one of severity info does not; and unknown while nothing has been
-// checked: what nobody looked at is not well.
+// aggregate is ON while a finding asks for something to be done, and unknown while
+// nothing has been checked: what nobody looked at is not well.
 func aggregate(d report.Device) string {
-	for _, f := range d.Findings {
-		if f.Problem() && f.Severity > policy.Info {
-			return on
-		}
+	if slices.ContainsFunc(d.Findings, policy.Finding.Actionable) {
+		return on
 	}
 	if d.Checked == 0 {
 		return none
@@ -122,7 +141,7 @@ func aggregate(d report.Device) string {
 func (n names) deviceAttributes(d report.Device, scale int) deviceAttr {
 	c := count(d.Findings)
 	a := deviceAttr{
-		Severity: severity(c.worst), Critical: c.by[0], High: c.by[1], Medium: c.by[2], Low: c.by[3], Info: c.by[4],
+		Severity: severity(c.worst), Critical: c.by[0], High: c.by[1], Medium: c.by[2], Low: c.by[3], Info: informings(d.Findings, scale),
 		Accepted: c.accepted, Checked: d.Checked, NotChecked: len(d.NotChecked),
 		Reachable: d.Online, Kind: fact.Clean(d.Kind, maxInfo), Class: fact.Clean(d.Class, maxInfo),
 		FirstSeen: stamp(d.FirstSeen), ThingwardenID: string(d.ID), ThingwardenSite: n.site,

@@ -42,6 +42,9 @@ func (n names) hubComponents() map[string]component {
 		if s < policy.High { // Home Assistant sorts by name: what matters must not stand among these
 			c.EntityCategory = "diagnostic"
 		}
+		if s == policy.Info { // the hub has no aggregate to show its own in
+			c.AttributesTopic, c.AttributesTemplate = topic, "{{ value_json.info_attr | tojson }}"
+		}
 		out[severity(s)] = c
 	}
 	for _, w := range windows {
@@ -82,6 +85,8 @@ type hubState struct {
 	Medium   int      `json:"medium"`
 	Low      int      `json:"low"`
 	Info     int      `json:"info"`
+	// InfoDetails are the hub's own findings of that severity.
+	InfoDetails informed `json:"info_attr"`
 
 	CriticalOpen  string `json:"critical_open"`
 	ZigbeeJoin    string `json:"zigbee_join_open"`
@@ -89,6 +94,10 @@ type hubState struct {
 	MatterWindow  string `json:"matter_window_open"`
 	Health        string `json:"health"`
 	HealthDetails health `json:"health_attr"`
+}
+
+type informed struct {
+	Info []informing `json:"info,omitempty"`
 }
 
 type health struct {
@@ -129,10 +138,16 @@ func (n names) hubMessage(s *report.Snapshot) message {
 	}
 	out.Health, out.HealthDetails = n.health(s)
 	out.HealthDetails.Devices, out.HealthDetails.Accepted, out.HealthDetails.Hidden = shown, s.Accepted(), s.Hidden()
+	var own []policy.Finding
+	if hub := s.Device(discovery.Hub); hub != nil {
+		own = hub.Findings
+	}
+	out.InfoDetails.Info = informings(own, 1)
 	b := encode(out)
-	for limit := 64; len(b) > maxAttributes; limit /= 2 {
+	for scale := 2; len(b) > maxAttributes; scale *= 2 {
+		out.InfoDetails.Info = informings(own, scale)
 		for name, text := range out.HealthDetails.Components {
-			out.HealthDetails.Components[name] = cut(text, limit)
+			out.HealthDetails.Components[name] = cut(text, 128/scale)
 		}
 		b = encode(out)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/policy"
 )
 
 // messages makes every retained message that shows a snapshot, device by
@@ -91,11 +92,12 @@ func (n names) device(d report.Device, o Options, hubShown bool) deviceMessages 
 	return n.finish(d.ID, n.deviceInfo(d, hubShown), "", components, states, o)
 }
 
-// findings adds the entities of a device's findings and returns their states.
+// findings adds the entities of a device's findings and returns their states. Those
+// that only inform have none.
 func (n names) findings(d report.Device, components map[string]component) []message {
 	var states []message
 	for _, f := range d.Findings {
-		if f.Policy == nil {
+		if f.Policy == nil || f.Severity == policy.Info {
 			continue
 		}
 		components[policyKey(f.Policy.ID)] = n.findingComponent(d.ID, f.Policy)

@@ -195,7 +195,10 @@ func TestAStateChangesNoConfiguration(t *testing.T) {
 		d := &s.Devices[i]
 		d.Trusted, d.Online, d.Checked = !d.Trusted, !d.Online, d.Checked+1
 		for j := range d.Findings {
-			d.Findings[j].Status, d.Findings[j].Severity = policy.Resolved, policy.Low
+			d.Findings[j].Status = policy.Resolved
+			if d.Findings[j].Severity > policy.Info { // one that only informs has no entity
+				d.Findings[j].Severity = policy.Low
+			}
 		}
 	}
 	after := messages(s, testOptions(), nil)
@@ -257,6 +260,8 @@ func TestManyNotCheckedStillFit(t *testing.T) {
 	s := snapshot()
 	d := &s.Devices[2]
 	for range 300 {
+		long := finding(hostile, policy.Open, policy.Info, strings.Repeat("\"", 600))
+		d.Findings, s.Devices[0].Findings = append(d.Findings, long), append(s.Devices[0].Findings, long)
 		d.NotChecked = append(d.NotChecked, d.NotChecked[0])
 		d.Services = append(d.Services, discovery.Service{Proto: "tcp", Port: 65535, Name: strings.Repeat("x", 300)})
 	}

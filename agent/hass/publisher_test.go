@@ -539,6 +539,25 @@ func TestPurge(t *testing.T) {
 	})
 }
 
+// TestOnlyInformation: a finding has no entity while it only informs.
+func TestOnlyInformation(t *testing.T) {
+	brokers(t, func(t *testing.T, b server) {
+		o := observe(t, b, "observer")
+		a := startAgent(t, b, Memory{}, func(o *Options) { o.Linger = time.Nanosecond; o.Now = time.Now })
+		for _, sev := range []policy.Severity{policy.High, policy.Info, policy.Low} {
+			s := snapshot()
+			s.Devices[2].Findings[1].Severity, s.Events = sev, nil
+			a.publish(s)
+			o.expect(wanted(s))
+			_, shown := o.held()[at.finding(camera, "telnet-open")]
+			listed := strings.Contains(o.held()[at.state(camera)], `"policy":"telnet-open"`)
+			if only := sev == policy.Info; shown == only || listed != only {
+				t.Errorf("%s: has an entity: %v, stands in the device's attributes: %v", sev, shown, listed)
+			}
+		}
+	})
+}
+
 // large is a home of n devices with three findings each.
 func large(n int) *report.Snapshot {
 	s := snapshot()

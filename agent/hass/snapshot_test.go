@@ -35,6 +35,14 @@ var (
 		ID: "zigbee-join-open", Title: "Zigbee network is open for joining", Confidence: policy.Sure,
 		Summary: "Anything near may join.", Remedy: "Close it.",
 	}
+	unknownFirmware = &policy.Policy{
+		ID: "fw-version-unknown", Title: "Firmware version unknown", Confidence: policy.Sure,
+		Summary: "Nobody reports which firmware it runs.", Remedy: "Look it up.",
+	}
+	radioCount = &policy.Policy{
+		ID: "radio-count", Title: "Many smart gadgets on your main Wi-Fi", Confidence: policy.Likely,
+		Summary: "This is advice for the next purchase.", Remedy: "Buy Zigbee.",
+	}
 	// hostile is an owner's pack gone wrong.
 	hostile = &policy.Policy{
 		ID: "../#/+", Title: strings.Repeat("{{ 7*7 }} ", 60), Confidence: policy.Sure,
@@ -72,7 +80,7 @@ func snapshot() *report.Snapshot {
 			Kind:   "hub", Online: true, Checked: 2,
 			Facts: []fact.Entry{known("home.zigbee_join_open", true), known("home.zwave_inclusion_open", false),
 				{Name: "home.matter_window_open", Why: fact.SourceDown}},
-			Findings: []policy.Finding{finding(joinOpen, policy.Open, policy.Medium, "permit_join: true")},
+			Findings: []policy.Finding{finding(joinOpen, policy.Open, policy.Medium, "permit_join: true"), finding(radioCount, policy.Open, policy.Info, "12 devices")},
 		},
 		{
 			Device: discovery.Device{ID: "ip_192_0_2_99", IDs: []discovery.Identifier{ip("192.0.2.99")}, FirstSeen: noon, LastSeen: noon},
@@ -88,6 +96,8 @@ func snapshot() *report.Snapshot {
 			Findings: []policy.Finding{
 				accepted,
 				finding(telnetOpen, policy.Open, policy.High, "tcp/23: login:"),
+				finding(unknownFirmware, policy.Open, policy.Info, "not in any answer"),
+				finding(lockNotAC, policy.Accepted, policy.Info),
 			},
 			NotChecked: []report.NotChecked{{Policy: defaultKey, Missing: []policy.Missing{{Word: "http.tls", Why: fact.NoAnswer}}}},
 			Sent:       report.Sent{Packets: 12, Connections: 3},

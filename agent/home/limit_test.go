@@ -34,6 +34,7 @@ func (h *testHome) list(by string, first, last int, gone bool) {
 			o.Facts = fact.New(by, h.now)
 			fact.DeviceKind.Set(o.Facts, "zigbee", "")
 			fact.DeviceModel.Set(o.Facts, "made-up", "")
+			fact.ZigbeeUninvited.Set(o.Facts, true, "") // makes its finding an event
 			o.Facts.Finish(by)
 		}
 		h.observe(o, h.now)

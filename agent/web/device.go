@@ -70,7 +70,7 @@ func viewDevice(f frame, d report.Device) detail {
 	for _, y := range d.Findings {
 		z := f.finding(d, y)
 		switch {
-		case urgent(y):
+		case y.Actionable():
 			v.Problems = append(v.Problems, z)
 		case y.Problem():
 			v.Good = append(v.Good, z)

@@ -86,7 +86,7 @@ func (f frame) row(d report.Device) row {
 	}
 	worst := policy.Severity(0)
 	for _, y := range d.Findings {
-		if urgent(y) {
+		if y.Actionable() {
 			x.ToDo++
 			worst = max(worst, y.Severity)
 		}

@@ -121,7 +121,7 @@ type summary struct {
 func summarise(s *report.Snapshot) (n summary) {
 	for _, d := range s.Devices {
 		for _, f := range d.Findings {
-			if urgent(f) {
+			if f.Actionable() {
 				n.problems++
 			}
 		}
@@ -134,9 +134,6 @@ func summarise(s *report.Snapshot) (n summary) {
 	}
 	return n
 }
-
-// urgent reports whether something should be done about a finding, now or some day.
-func urgent(f policy.Finding) bool { return f.Problem() && f.Severity > policy.Info }
 
 // stamp is a moment, to be shown as how long ago it was.
 type stamp struct{ ISO, Full, Ago string }

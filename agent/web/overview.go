@@ -111,7 +111,7 @@ func (p *Page) showOverview(w http.ResponseWriter, r *http.Request, v visitor) {
 func (f frame) tasks(n int) (first []task, more int) {
 	var out []task
 	at := map[string]int{}
-	for _, x := range f.findings(urgent) {
+	for _, x := range f.findings(policy.Finding.Actionable) {
 		if i, known := at[x.Policy]; known {
 			out[i].More++
 			continue
@@ -166,9 +166,9 @@ func headline(s *report.Snapshot, counts map[policy.Severity]int) string {
 	case counts[policy.High] > 0:
 		return count(counts[policy.High], "thing") + " to fix today."
 	case counts[policy.Medium] > 0:
-		return "Nothing urgent. " + count(rest, "thing") + " to fix this week or later."
+		return "Nothing policy.Finding.Actionable. " + count(rest, "thing") + " to fix this week or later."
 	case rest > 0:
-		return "Nothing urgent. " + count(rest, "thing") + " to fix when convenient."
+		return "Nothing policy.Finding.Actionable. " + count(rest, "thing") + " to fix when convenient."
 	case s.Blind != "":
 		return "Nothing can be said about your home network yet."
 	case s.Score() == nil:

@@ -34,13 +34,13 @@ type troubled struct {
 func (p *Page) showToDo(w http.ResponseWriter, r *http.Request, v visitor) {
 	f := p.frame(r, v, "todo", "To do")
 	view := todo{frame: f, ByDevice: r.URL.Query().Get("by") == "device"}
-	all := f.findings(urgent)
+	all := f.findings(policy.Finding.Actionable)
 	if view.ByDevice {
 		view.Devices = f.byDevice(all)
 	} else {
 		view.Problems = byProblem(all)
 	}
-	view.Good = byProblem(f.findings(func(x policy.Finding) bool { return x.Problem() && !urgent(x) }))
+	view.Good = byProblem(f.findings(func(x policy.Finding) bool { return x.Problem() && !x.Actionable() }))
 	view.Accepted = f.findings(func(x policy.Finding) bool { return x.Status == policy.Accepted })
 	p.draw(w, r, http.StatusOK, "todo.html", view)
 }
