@@ -112,7 +112,7 @@ func TestUpgradeOfPolicyIDs(t *testing.T) {
 		want := map[string]policy.Status{
 			"mac_000c43000001 control-open": policy.Accepted, "mac_000c43000002 page-controls-open": policy.Accepted,
 			"mac_000c43000002 settings-open": policy.Resolved, // the one cause has one finding now
-			"mac_000c43000003 camera-open": policy.Open, "mac_000c43000003 wan-port-mapping": policy.Accepted,
+			"mac_000c43000003 camera-open":   policy.Open, "mac_000c43000003 wan-port-mapping": policy.Accepted,
 		}
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%s: %s", when, d)

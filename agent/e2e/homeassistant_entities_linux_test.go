@@ -153,7 +153,7 @@ func (w *world) testDevices(t *testing.T) {
 	tests := []struct{ id, name, maker, model, mac string }{
 		{macID(w.camera), "Espressif device 53:01", "", "", w.camera.MAC().String()},
 		{macID(w.plug), "Plug", owner, "Lab plug", w.plug.MAC().String()},
-		{macID(w.clean), owner + " device", owner, "", w.clean.MAC().String()},
+		{macID(w.clean), owner + " device 53:04", owner, "", w.clean.MAC().String()},
 	}
 	for _, tt := range tests {
 		d := got[tt.id]

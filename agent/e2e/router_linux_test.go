@@ -67,7 +67,7 @@ func TestRouter(t *testing.T) {
 	if want := "From the Internet, TCP port 10554 to port 554 of this device."; attr["evidence"] != want {
 		t.Errorf("evidence %v, want %s", attr["evidence"], want)
 	}
-	if want := `tcp/10554>554, leased, "IPCam 1 b"`; attr["proof"] != want {
+	if want := `tcp/10554→554, leased, "IPCam 1 b"`; attr["proof"] != want {
 		t.Errorf("proof %v, want %s", attr["proof"], want)
 	}
 

@@ -17,6 +17,9 @@ const (
 // autolink is what Markdown makes a link of even without brackets.
 var autolink = regexp.MustCompile(`(?i)(://|www\.|@)`)
 
+// portMapped is the sign between the two ports of a mapping, tcp/8443>443.
+var portMapped = regexp.MustCompile(`(\d)>(\d)`)
+
 // name makes a text that a device chose fit for a name: letters, digits and a
 // few signs that mean nothing to templates, Markdown, HTML or a spreadsheet
 // (threats T7 and T8).
@@ -35,8 +38,9 @@ func name(s string, limit int) string {
 
 // plain makes protocol text of a device, or another text of one line, fit to be
 // shown: the signs of templates, HTML and Markdown links are dropped, links are
-// broken.
+// broken. A port mapping keeps its arrow.
 func plain(s string, limit int) string {
+	s = portMapped.ReplaceAllString(s, "$1→$2")
 	s = strings.Map(func(r rune) rune {
 		if strings.ContainsRune("<>{}[]`|\\", r) {
 			return -1

@@ -83,7 +83,7 @@ func product(d *Device) string {
 		out = strings.TrimSpace(maker + " " + model)
 	}
 	switch {
-	case out == "":
+	case out == "", model == "" && class(d) == "device": // a maker alone names nothing
 		return ""
 	case model == "":
 		out += " " + class(d)
