@@ -97,7 +97,7 @@ func TestHomeAssistantAsSource(t *testing.T) {
 		write(t, file, "state_dir: "+t.TempDir()+"\n"+source)
 		got, out := scanOn(t, app, file)
 		want := map[string][]string{
-			macID(camera):               {"update-waiting", "telnet-open"},
+			macID(camera):               {"telnet-open", "update-waiting"},
 			"zigbee_00158d0001a2b3c4":   nil,
 			addrID(plug.IP().String()):  {"homekit-unpaired"},
 			addrID(media.IP().String()): nil,
