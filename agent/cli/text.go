@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 
 	"golang.org/x/term"
@@ -28,7 +29,20 @@ func newScreen(w io.Writer) screen {
 	f, ok := w.(*os.File)
 	is := ok && term.IsTerminal(int(f.Fd()))
 	// https://no-color.org: present and not empty.
-	return screen{w, is, is && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	return screen{&lockedWriter{w: w}, is, is && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+}
+
+// lockedWriter makes one write at a time: notices of the agent come from several
+// goroutines.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
 }
 
 // paint colours text by severity, on a terminal that wants it.

@@ -20,7 +20,7 @@ func TestRunWithNothingConfigured(t *testing.T) {
 		"small one for trying out listens on 127.0.0.1:1883",
 		"10.99.0.0/24 on lan0",
 		"Telnet log-in is open",
-		"Password is sent in the clear",
+		"Password is sent unencrypted",
 		"Open for pairing with HomeKit",
 	} {
 		// The text is wrapped for a terminal.

@@ -166,9 +166,9 @@ func headline(s *report.Snapshot, counts map[policy.Severity]int) string {
 	case counts[policy.High] > 0:
 		return count(counts[policy.High], "thing") + " to fix today."
 	case counts[policy.Medium] > 0:
-		return "Nothing policy.Finding.Actionable. " + count(rest, "thing") + " to fix this week or later."
+		return "Nothing urgent. " + count(rest, "thing") + " to fix this week or later."
 	case rest > 0:
-		return "Nothing policy.Finding.Actionable. " + count(rest, "thing") + " to fix when convenient."
+		return "Nothing urgent. " + count(rest, "thing") + " to fix when convenient."
 	case s.Blind != "":
 		return "Nothing can be said about your home network yet."
 	case s.Score() == nil:
