@@ -186,7 +186,7 @@ func TestEveryOptionIsRead(t *testing.T) {
 		"network.connections_per_second.device": 0, "network.connections_per_second.house": 128,
 		"sources.zwavejs.urls": []any{"ws://core-zwave-js:3000"},
 		"policies":             map[string]any{"disable": []any{"telnet-open"}},
-		"devices":              []any{map[string]any{"match": "aa:bb:cc:dd:ee:ff", "name": "Porch", "class": "camera", "touch": "login"}},
+		"devices":              []any{map[string]any{"match": "aa:bb:cc:dd:ee:ff", "name": "Porch", "class": "camera", "touch": "connect"}},
 	}
 	each(t, func(t *testing.T, _ string, m manifest) {
 		set := map[string]any{}

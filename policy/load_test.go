@@ -132,6 +132,8 @@ func TestPacks(t *testing.T) {
 		{"disabled", Options{Disable: []string{"x"}}, []Pack{a, b}, []string{"a y A title"}, ""},
 		{"disable what is not there", Options{Disable: []string{"telnet-opn", "x"}}, Builtin(), nil,
 			"disable: unknown policy \"telnet-opn\": did you mean \"telnet-open\"?\ndisable: unknown policy \"x\""},
+		{"disable by the first word", Options{Disable: []string{"telnet", "tel"}}, Builtin(), nil,
+			"disable: unknown policy \"telnet\": did you mean \"telnet-open\"?\ndisable: unknown policy \"tel\""},
 		{"empty folder", Options{}, []Pack{pack("e", nil)}, nil, "e: no policies (*.yaml) in this folder"},
 		{"no policy in the folder", Options{}, []Pack{pack("e", map[string]string{"a.txt": ""})}, nil, "e: no policies (*.yaml) in this folder"},
 		{"other extension", Options{}, []Pack{pack("e", map[string]string{"x.yml": good})}, nil, "e/x.yml: policies end in .yaml: rename the file"},

@@ -1,9 +1,13 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // didYouMean ends a message about a name that is none of the known ones with
-// the nearest of them; it is empty when none is near.
+// the nearest of them, or those that begin with it; it is empty when none is near.
 func didYouMean(name string, known []string) string {
 	best, least := "", max(1, len(name)/3)+1
 	for _, k := range known {
@@ -12,9 +16,25 @@ func didYouMean(name string, known []string) string {
 		}
 	}
 	if best == "" {
-		return ""
+		return begunWith(name, known)
 	}
 	return fmt.Sprintf(": did you mean %q?", best)
+}
+
+// begunWith ends the message with the names whose first words are the name, if there
+// are few of them.
+func begunWith(name string, known []string) string {
+	const most = 3
+	var out []string
+	for _, k := range known {
+		if rest, ok := strings.CutPrefix(k, name); ok && name != "" && strings.ContainsRune("-._", rune(rest[0])) {
+			out = append(out, strconv.Quote(k))
+		}
+	}
+	if len(out) == 0 || len(out) > most {
+		return ""
+	}
+	return ": did you mean " + strings.Join(out, " or ") + "?"
 }
 
 // distance is the number of bytes to insert, delete or replace to turn a into b

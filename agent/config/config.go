@@ -27,7 +27,7 @@ type Config struct {
 	Site           string        `yaml:"site" jsonschema:"pattern=^[a-z0-9]{1\\,16}$" jsonschema_description:"Name of this home in MQTT topics; only needed when several agents share one broker."`
 	StateDir       string        `yaml:"state_dir" jsonschema_description:"Folder for decisions and what was learned. Empty: the user's state folder; /data in the app."`
 	LearningPeriod time.Duration `yaml:"learning_period" jsonschema_description:"For how long after the first start new devices are taken as known. 0: not at all."`
-	Language       string        `yaml:"language" jsonschema_description:"Language of the findings' texts."`
+	Language       string        `yaml:"language" jsonschema:"enum=en" jsonschema_description:"Language of the findings' texts: en (English) is the only one there is."`
 	Touch          prober.Touch  `yaml:"touch" jsonschema_description:"How far a question to a device may go: listen, connect or read."`
 	Log            Log           `yaml:"log"`
 	MQTT           MQTT          `yaml:"mqtt"`
@@ -114,7 +114,7 @@ type Device struct {
 	Match string        `yaml:"match" jsonschema:"required" jsonschema_description:"The device: MAC address, Thingwarden's id, 0x and IEEE address, or IP address."`
 	Name  string        `yaml:"name" jsonschema_description:"What to call it."`
 	Class string        `yaml:"class" jsonschema_description:"What sort of thing it is."`
-	Touch *prober.Touch `yaml:"touch" jsonschema_description:"How far questions to it may go: listen, connect, read or login. Default: as set for all."`
+	Touch *prober.Touch `yaml:"touch" jsonschema_description:"How far questions to it may go: listen, connect or read. Default: as set for all."`
 }
 
 // Default returns the configuration of an empty file. The state folder is left

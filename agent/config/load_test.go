@@ -40,7 +40,7 @@ func config[T any](c *Config) *T {
 }
 
 func TestLoad(t *testing.T) {
-	read, login := prober.Read, prober.Login
+	read, connect := prober.Read, prober.Connect
 	tests := []struct {
 		name     string
 		file     string // config.yaml if empty
@@ -69,7 +69,7 @@ mqtt: {url: "mqtts://broker.lan:8884", username: tw, password: "p: #1"}
 network: {prefixes: [192.168.1.0/24, "fd00:1::/64"]}
 policies: {disable: [telnet-open]}
 devices:
-  - {match: "AA-BB-CC-DD-EE-FF", name: Porch camera, class: camera, touch: login}
+  - {match: "AA-BB-CC-DD-EE-FF", name: Porch camera, class: camera, touch: connect}
   - {match: zwave_e1f2a3b4_5, touch: read}
   - {match: "fe80::1%eth0"}
 `,
@@ -79,7 +79,7 @@ devices:
 				c.Network.Prefixes = []netip.Prefix{netip.MustParsePrefix("192.168.1.0/24"), netip.MustParsePrefix("fd00:1::/64")}
 				c.Policies.Disable = []string{"telnet-open"}
 				c.Devices = []Device{
-					{Match: "AA-BB-CC-DD-EE-FF", Name: "Porch camera", Class: "camera", Touch: &login},
+					{Match: "AA-BB-CC-DD-EE-FF", Name: "Porch camera", Class: "camera", Touch: &connect},
 					{Match: "zwave_e1f2a3b4_5", Touch: &read}, {Match: "fe80::1%eth0"},
 				}
 			})},
@@ -141,7 +141,7 @@ func TestEnvironmentErrors(t *testing.T) {
 	want := `environment: THINGWARDEN_LEARNING_PERIOD: the duration "24" needs a unit, such as 24s, 24m or 24h
 environment: THINGWARDEN_NETWORK_CONNECTIONS_PER_SECOND_HOUSE: want a whole number, have "4.5"
 environment: THINGWARDEN_SOURCES_MDNS_ENABLED: want true or false, have "yes"
-environment: THINGWARDEN_TOUCH: want listen, connect, read or login, have "shout"
+environment: THINGWARDEN_TOUCH: want listen, connect or read, have "shout"
 environment: THINGWARDEN_SITE: want 1 to 16 small letters and digits, have "My Home"
 environment: THINGWARDEN_MQTT_URL: user name and password don't belong in the address; they have keys of their own`
 	if err == nil {
@@ -323,7 +323,10 @@ func TestSchema(t *testing.T) {
 		ok       bool
 	}{
 		{"example", string(full), true},
-		{"device", `devices: [{match: "aa:bb:cc:dd:ee:ff", class: camera, touch: login}]`, true},
+		{"device", `devices: [{match: "aa:bb:cc:dd:ee:ff", class: camera, touch: connect}]`, true},
+		{"log-in", `devices: [{match: "aa:bb:cc:dd:ee:ff", touch: login}]`, false},
+		{"language", "language: en", true},
+		{"no such language", "language: de", false},
 		{"duration", "learning_period: 1d12h", true},
 		{"zero duration", "learning_period: 0", true},
 		{"duration without unit", "learning_period: 24", false},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -34,7 +35,7 @@ var scalars = map[reflect.Type]*scalar{
 	reflect.TypeFor[int]():    {"a whole number", []string{"!!int"}, parseInt, asIs},
 	reflect.TypeFor[time.Duration](): {`a duration such as "24h" or "90s"`, []string{"!!str", "!!int"}, parseDuration,
 		func(v any) any { return formatDuration(v.(time.Duration)) }},
-	reflect.TypeFor[prober.Touch](): {"listen, connect, read or login", []string{"!!str"}, parseTouch,
+	reflect.TypeFor[prober.Touch](): {"listen, connect or read", []string{"!!str"}, parseTouch,
 		func(v any) any { return v.(prober.Touch).String() }},
 	reflect.TypeFor[slog.Level](): {"debug, info, warn or error", []string{"!!str"}, parseLevel,
 		func(v any) any { return strings.ToLower(v.(slog.Level).String()) }},
@@ -145,12 +146,15 @@ func formatDuration(d time.Duration) string {
 }
 
 func parseTouch(s string) (any, error) {
-	for t := prober.Listen; t <= prober.Login; t++ {
+	for t := prober.Listen; t <= prober.Read; t++ {
 		if t.String() == s {
 			return t, nil
 		}
 	}
-	return nil, fmt.Errorf("want listen, connect, read or login, have %q", cut(s))
+	if s == "login" {
+		return nil, errors.New("there are no log-ins yet; want listen, connect or read")
+	}
+	return nil, fmt.Errorf("want listen, connect or read, have %q", cut(s))
 }
 
 func parseLevel(s string) (any, error) {

@@ -56,9 +56,6 @@ func makeSchema(t *testing.T) []byte {
 			p.Default = written(l.def)
 		}
 	}
-	if p := property(s, "touch"); p != nil {
-		p.Enum = p.Enum[:len(p.Enum)-1] // log-ins only for single devices
-	}
 	if p, ok := property(s, "devices").Items.Properties.Get("class"); ok {
 		for _, c := range fact.Lookup("device.class").Values {
 			p.Enum = append(p.Enum, c)
@@ -101,7 +98,7 @@ func scalarSchema(t reflect.Type) *jsonschema.Schema {
 			{Type: "string", Pattern: `^([0-9]+d)?([0-9.]+(ns|us|µs|ms|s|m|h))*$`}, {Const: 0},
 		}}
 	case reflect.TypeFor[prober.Touch]():
-		return &jsonschema.Schema{Type: "string", Enum: []any{"listen", "connect", "read", "login"}}
+		return &jsonschema.Schema{Type: "string", Enum: []any{"listen", "connect", "read"}}
 	case reflect.TypeFor[slog.Level]():
 		return &jsonschema.Schema{Type: "string", Enum: []any{"debug", "info", "warn", "error"}}
 	case reflect.TypeFor[netip.Prefix]():

@@ -132,6 +132,9 @@ func (s *strict) value(n *yaml.Node, k option, at string) any {
 		s.lines[at] = n.Line
 	}
 	switch {
+	case ownTag(n):
+		s.problem(n.Line, at, "%s", insteadOfTag(n.Tag, k, at))
+		return nil
 	case n.Kind == yaml.ScalarNode && n.ShortTag() == "!!null":
 		return nil
 	case k.typ == nil:
@@ -141,6 +144,24 @@ func (s *strict) value(n *yaml.Node, k option, at string) any {
 	default:
 		return s.scalar(n, scalarOf(k.typ), at, k.tag.Get("secret") != "")
 	}
+}
+
+// ownTag reports whether a value carries a tag of another program, such as !secret
+// or !include of Home Assistant.
+func ownTag(n *yaml.Node) bool {
+	return len(n.Tag) > 1 && n.Tag[0] == '!' && n.Tag[1] != '!'
+}
+
+// insteadOfTag says what to do in place of a tag.
+func insteadOfTag(tag string, k option, at string) string {
+	text := fmt.Sprintf("%s works only in files of Home Assistant itself; write the value here", cut(tag))
+	if k.typ == nil || k.list() || strings.Contains(at, "[") {
+		return text
+	}
+	if file := at + "_file"; slices.ContainsFunc(leaves(), func(l leaf) bool { return l.key == file }) {
+		text += ", name a file that holds it in " + file
+	}
+	return text + ", or set the environment variable " + envName(at)
 }
 
 func (s *strict) scalar(n *yaml.Node, sc *scalar, key string, secret bool) any {
@@ -240,7 +261,19 @@ func (s *strict) suggest(name, parent string, keys []option) string {
 	if len(elsewhere) == 1 {
 		return fmt.Sprintf("; did you mean %q?", elsewhere[0])
 	}
-	return ""
+	return s.nested(name, parent)
+}
+
+// nested says how to write a key that stands with dots, as in the options of the app.
+func (s *strict) nested(name, parent string) string {
+	if s.json || !slices.ContainsFunc(leaves(), func(l leaf) bool { return l.key == join(parent, name) }) {
+		return ""
+	}
+	above, last := strings.Split(name, "."), "…"
+	for _, key := range slices.Backward(above) {
+		last = fmt.Sprintf("{%s: %s}", key, last)
+	}
+	return "; each level has a key of its own: write " + last[1:len(last)-1]
 }
 
 func join(parent, name string) string {

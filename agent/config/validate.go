@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -15,7 +16,6 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/network"
-	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
 const (
@@ -25,9 +25,8 @@ const (
 )
 
 var (
-	siteName     = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
-	languageName = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
-	policyID     = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	siteName = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
+	policyID = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 )
 
 // validator checks what single types can't say.
@@ -54,11 +53,8 @@ func (v *validator) check(c *Config) {
 	if !siteName.MatchString(c.Site) {
 		v.wrong("site", "want 1 to 16 small letters and digits, have %q", cut(c.Site))
 	}
-	if !languageName.MatchString(c.Language) {
-		v.wrong("language", "want a language code such as \"en\", have %q", cut(c.Language))
-	}
-	if c.Touch == prober.Login {
-		v.wrong("touch", "log-ins can only be allowed for single devices, under devices; want listen, connect or read")
+	if c.Language != "en" {
+		v.wrong("language", "there are no texts in %q; want \"en\" (English), the only language so far", cut(c.Language))
 	}
 	v.mqtt(c)
 	v.web(c)
@@ -224,7 +220,7 @@ func (v *validator) devices(devices []Device) {
 		case d.Match == "":
 			v.wrong(at, "match is missing: say which device it is")
 		case !ok:
-			v.wrong(at+".match", "want a MAC address, an id of Thingwarden, 0x and an IEEE address, or an IP address; have %q", cut(d.Match))
+			v.wrong(at+".match", "%s; have %q", wantMatch(d.Match), cut(d.Match))
 		case twice:
 			v.wrong(at+".match", "is the same device as devices[%d]", first)
 		default:
@@ -241,6 +237,27 @@ func (v *validator) devices(devices []Device) {
 			v.wrong(at+".name", "want one line of at most %d letters, without control characters", fact.MaxText)
 		}
 	}
+}
+
+// wantMatch says what to write in place of a match that names no device.
+func wantMatch(match string) string {
+	if hw, err := net.ParseMAC(match); err == nil && len(hw) == 6 {
+		switch {
+		case hw[0]&1 != 0:
+			return "this is a group address, for many devices at once (its first byte is odd); want the MAC address of one device"
+		case bytes.Equal(hw, make([]byte, 6)):
+			return "this address stands for no device; want the MAC address of one"
+		}
+	}
+	if a, err := netip.ParseAddr(match); err == nil {
+		switch {
+		case a.IsLoopback():
+			return "this is the machine itself; the hub has no entry"
+		case a.IsMulticast():
+			return "this is a group address, for many devices at once; want the IP address of one"
+		}
+	}
+	return "want a MAC address, an id of Thingwarden, 0x and an IEEE address, or an IP address"
 }
 
 // reported says whether there is a problem with the key already: what was wrong

@@ -18,7 +18,7 @@ func (p *Prober) Pending(d discovery.Device, ev *fact.Evidence) *fact.Evidence {
 	p.mu.Unlock()
 	if alone || p.never(d, ev) {
 		// The owner's level would allow it; we do not want to.
-		return Applicable(p.probes(), d, ev, Login)
+		return Applicable(p.probes(), d, ev, Read)
 	}
 	return Applicable(p.probes(), d, ev, p.allowed(d))
 }

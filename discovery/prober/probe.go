@@ -16,7 +16,6 @@ const (
 	Listen  Touch = iota // nothing is sent to the device
 	Connect              // a connection is opened, or one discovery packet sent, and nothing asked
 	Read                 // one read-only question without log-in
-	Login                // a log-in with what the owner gave; only for devices that the owner named
 )
 
 // String returns the level as the configuration spells it.
@@ -28,8 +27,6 @@ func (t Touch) String() string {
 		return "connect"
 	case Read:
 		return "read"
-	case Login:
-		return "login"
 	default:
 		return "unknown"
 	}

@@ -38,7 +38,7 @@ const (
 // Options say what the Prober may do. Networks, Now and Report are needed.
 type Options struct {
 	Probes []*Probe // in the order in which a pass runs them
-	// Touch is the highest level for every device; Login counts as Read.
+	// Touch is the highest level for every device.
 	Touch Touch
 	// DeviceTouch is the owner's level for one device, in place of Touch; nil if
 	// there is none.

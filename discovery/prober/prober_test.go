@@ -202,7 +202,7 @@ func TestWhoIsNotAsked(t *testing.T) {
 			o.DeviceTouch = func(discovery.Device) (Touch, bool) { return Listen, true }
 		}, false, fact.TouchLevel},
 		{"owner allows more", device(10), nil, func(o *Options) {
-			o.Touch, o.DeviceTouch = Listen, func(discovery.Device) (Touch, bool) { return Login, true }
+			o.Touch, o.DeviceTouch = Listen, func(discovery.Device) (Touch, bool) { return Read, true }
 		}, true, fact.NotAsked},
 		{"away", device(10), func(e *fact.Evidence) { fact.DeviceOnline.Set(e, false, "") }, nil, false, fact.NotAsked},
 		{"outside the networks", routed, nil, nil, false, fact.NotAsked},
