@@ -122,6 +122,8 @@ func New(o Options) (*Agent, error) {
 		return nil, err
 	}
 	a.setClock(st)
+	dec.NotAfter(a.now())
+	st.NotAfter(a.now())
 	a.prober = prober.New(a.proberOptions())
 	if st != nil {
 		a.prober.Restore(st.Fragile)
@@ -197,7 +199,8 @@ func (a *Agent) close() error {
 
 // Run watches the home until ctx is done, then saves everything. A source,
 // probe or publisher that fails shows in the snapshot's health and is started
-// again; it never ends the run.
+// again; it never ends the run. ErrClockWentBack alone ends it early: then everything
+// is saved, and another Agent is to go on.
 func (a *Agent) Run(ctx context.Context) error {
 	defer a.close()
 	// The loop outlives the others, so that none of them blocks on its way out
@@ -217,7 +220,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	g.Go(func() error { return a.prober.Run(gctx) })
 	a.outlets.start(gctx, g)
 	a.startPage(gctx, g)
-	g.Go(func() error { a.watchSight(gctx); return nil })
+	g.Go(func() error { return a.watchSight(gctx) })
 	if a.store != nil {
 		g.Go(func() error { a.serveControl(gctx); return nil })
 	}
@@ -253,7 +256,7 @@ func (a *Agent) Progress() (done, total int) { return a.prober.Progress() }
 // Do carries out a command of the owner. When it returns nil, the decision is
 // on disk.
 func (a *Agent) Do(ctx context.Context, cmd report.Command) error {
-	w := wish{cmd, make(chan error, 1)}
+	w := wish{cmd, make(chan error, 1), new(atomic.Bool)}
 	if err := a.send(ctx, input{then: func(home.Effects) { a.loop.do(w) }}); err != nil {
 		return err
 	}
@@ -261,7 +264,15 @@ func (a *Agent) Do(ctx context.Context, cmd report.Command) error {
 	case err := <-w.done:
 		return err
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for the decision to be saved: %w", ctx.Err())
+	}
+	if w.take() {
+		return fmt.Errorf("the decision was not carried out: it could not be saved in time: %w", ctx.Err())
+	}
+	select {
+	case err := <-w.done:
+		return err
+	default:
+		return fmt.Errorf("the decision is still being saved, and may hold later: %w", ctx.Err())
 	}
 }
 

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -40,6 +41,8 @@ type clock struct {
 	ran    time.Duration // until then
 	offset time.Duration // what is added to the machine's time; 0 while it is trusted
 	set    time.Duration // the running time when the clock was set to what is not believed
+	told   time.Time     // the time that was returned last
+	back   bool          // it went back by a leap since
 }
 
 // newClock returns a clock that reads the machine's with read. The program was built
@@ -82,10 +85,21 @@ func (c *clock) now() time.Time {
 	case c.offset.Abs() <= tolerated, c.low && t.Sub(c.floor) < mostOff:
 		c.trust()
 	}
-	if c.offset == 0 {
-		return t
+	if c.offset != 0 {
+		t = t.Round(0).Add(c.offset)
 	}
-	return t.Round(0).Add(c.offset)
+	c.back = c.back || c.told.Round(0).Sub(t.Round(0)) > leap
+	c.told = t
+	return t
+}
+
+// wentBack reports whether the time that now returns has gone back by a leap: what
+// was noted before lies in the future.
+func (c *clock) wentBack() bool {
+	c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.back
 }
 
 // problem says what is wrong with the machine's clock; empty for nothing.
@@ -116,8 +130,14 @@ func buildTime() time.Time {
 	return time.Time{}
 }
 
-// checkClock shows in health whether the machine's clock is believed.
-func (a *Agent) checkClock() {
+// ErrClockWentBack ends a run whose clock went back by years, such as from 2099 to
+// now: times in the future are in every part of it. The next run begins with what
+// was saved, and none of them.
+var ErrClockWentBack = errors.New("the clock was set back")
+
+// checkClock shows in health whether the machine's clock is believed. It is an error
+// if the time went back.
+func (a *Agent) checkClock() error {
 	problem := a.clock.problem()
 	switch {
 	case problem != "" && !a.clockTold:
@@ -128,6 +148,10 @@ func (a *Agent) checkClock() {
 		a.mail.setHealth(clockHealth, discovery.OK, "")
 	}
 	a.clockTold = problem != ""
+	if a.clock.wentBack() {
+		return ErrClockWentBack
+	}
+	return nil
 }
 
 // machineClock reads the clocks of this machine.

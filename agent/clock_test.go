@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -65,5 +67,24 @@ func TestClock(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestRunEndsWhenTheClockWentBack(t *testing.T) {
+	m := &machine{off: 70 * 365 * 24 * time.Hour}
+	a := &Agent{clock: newClock(m.read, time.Time{}, time.Time{}), mail: newMailbox(), log: slog.New(slog.DiscardHandler)}
+	for _, s := range []struct {
+		runs, set time.Duration
+		want      error
+	}{
+		{time.Hour, 0, nil},
+		{time.Minute, -70 * 365 * 24 * time.Hour, nil}, // not believed yet
+		{time.Hour, 0, ErrClockWentBack},
+	} {
+		m.runs += s.runs
+		m.off += s.set
+		if err := a.checkClock(); !errors.Is(err, s.want) {
+			t.Errorf("after %v: error %v, want %v", m.runs, err, s.want)
+		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -30,9 +32,6 @@ const (
 	// happens in the home must not wear the card out.
 	earlyAfter = time.Second
 	earlySaves = 10
-	// decisionsEvery is the shortest time between two saves of decisions that
-	// nobody waits for, such as that a device is known.
-	decisionsEvery = time.Second
 	// retrySave is how long a failed save waits before it is tried again.
 	retrySave = 10 * time.Second
 )
@@ -57,7 +56,13 @@ type saved struct {
 type wish struct {
 	command report.Command
 	done    chan error // has room for the answer
+	// taken is set once, by the loop when it begins to save, or by whoever waits when
+	// that takes too long: what was called off must not be carried out later.
+	taken *atomic.Bool
 }
+
+// take reports whether the wish is the caller's to carry out or to call off.
+func (w wish) take() bool { return w.taken.CompareAndSwap(false, true) }
 
 // loop owns the home: the only goroutine that reads or changes it.
 type loop struct {
@@ -69,14 +74,14 @@ type loop struct {
 	saved   chan saved
 	stateAt time.Time // of the last save of the state
 	shownAt time.Time // of the last snapshot
-	decAt   time.Time // from when on decisions are saved that nobody waits for
+	retryAt time.Time // when decisions are saved after that failed
 	eventAt time.Time // of the first event that is not saved; zero if all are
 	early   *rate.Limiter
 	unsaved bool // the last save failed
 	touched bool // something changed since the state was saved
 	due     bool // a new snapshot is
 	history history
-	dirty   bool   // decisions may differ from the file
+	dirty   bool   // decisions that nobody waits for may differ from the file
 	written []byte // the decisions that were written last
 	final   bool   // the last snapshot was shown
 }
@@ -133,7 +138,7 @@ func (l *loop) handle(in input, now time.Time) {
 func (l *loop) apply(in home.Input, now time.Time) home.Effects {
 	e := l.home.Apply(in, now)
 	l.due = l.due || e.Snapshot
-	l.touched = l.touched || e.Snapshot || e.Learning
+	l.touched = l.touched || e.Snapshot || e.Learning || e.Decisions
 	l.dirty = l.dirty || e.Decisions
 	if e.Owners != nil {
 		l.a.owned.Store(&e.Owners)
@@ -167,8 +172,8 @@ func (l *loop) settle() time.Duration {
 	if !l.writing && l.a.store != nil {
 		next = earliest(next, l.history.due())
 	}
-	if l.dirty && !l.writing {
-		next = earliest(next, l.decAt)
+	if l.dirty && !l.writing && l.a.store != nil {
+		next = earliest(next, l.decisionsDue(now))
 	}
 	if next.IsZero() {
 		return time.Hour
@@ -208,8 +213,8 @@ func (l *loop) save(now time.Time) {
 	switch {
 	case len(l.queued) > 0:
 		l.preview(now)
-	case l.dirty && !now.Before(l.decAt):
-		l.dirty, l.decAt = false, now.Add(decisionsEvery)
+	case l.dirty && !now.Before(l.decisionsDue(now)):
+		l.dirty = false
 		b, err := json.MarshalIndent(l.home.Decisions(), "", " ")
 		if !bytes.Equal(b, l.written) || l.unsaved {
 			l.write(store.DecisionsFile, b, err)
@@ -218,7 +223,7 @@ func (l *loop) save(now time.Time) {
 		l.writing = true
 		lines := l.history.take(now)
 		go func() { l.saved <- saved{history: true, err: l.a.store.AppendHistory(lines)} }()
-	case l.touched && !now.Before(l.stateDue(now)):
+	case l.touched && !l.dirty && !now.Before(l.stateDue(now)):
 		if now.Sub(l.stateAt) < stateEvery {
 			l.early.AllowN(now, 1)
 		}
@@ -243,9 +248,10 @@ func (l *loop) preview(now time.Time) {
 // allowed moves the queued commands that make sense to those that wait for the
 // disk, and returns the decisions with them.
 func (l *loop) allowed(now time.Time) *home.Decisions {
-	cmds := make([]report.Command, len(l.queued))
-	for i, w := range l.queued {
-		cmds[i] = w.command
+	var cmds []report.Command
+	l.queued = slices.DeleteFunc(l.queued, func(w wish) bool { return !w.take() })
+	for _, w := range l.queued {
+		cmds = append(cmds, w.command)
 	}
 	dec, errs := l.home.Preview(cmds, now)
 	for i, w := range l.queued {
@@ -263,6 +269,9 @@ func (l *loop) allowed(now time.Time) *home.Decisions {
 // on the disk.
 func (l *loop) do(w wish) {
 	if l.a.store == nil || w.command.Action == report.Recheck {
+		if !w.take() {
+			return
+		}
 		w.done <- l.apply(home.Do{Command: w.command}, l.a.now()).Err
 		return
 	}
@@ -281,6 +290,16 @@ func (l *loop) answer(err error) {
 		l.shownAt = time.Time{} // show it now
 	}
 	l.waiting = nil
+}
+
+// decisionsDue is when decisions are to be saved that nobody waits for, such as that
+// a device is known: with the state and before it, as what a device is in the state
+// must not be known less well than that it is there.
+func (l *loop) decisionsDue(now time.Time) time.Time {
+	if l.unsaved {
+		return l.retryAt
+	}
+	return l.stateDue(now)
 }
 
 // stateDue is when the state is to be saved, if anything has changed.
@@ -320,7 +339,7 @@ func (l *loop) wrote(s saved) {
 		l.setHealth(discovery.Down, fmt.Sprintf("What you decide can't be saved: %v.", s.err))
 		l.dirty = l.dirty || s.decisions // to see when the disk takes them again
 		l.touched = l.touched || !s.decisions
-		l.decAt = l.a.now().Add(retrySave)
+		l.retryAt = l.a.now().Add(retrySave)
 	case !l.dirty || s.decisions:
 		if l.unsaved {
 			l.a.log.Info("state saved again")

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/discovery"
@@ -126,6 +127,34 @@ func TestDecisionThatCannotBeSavedIsRefusedForGood(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(dir, store.DecisionsFile))
 	if err != nil || strings.Contains(string(b), "Refused") || a.Snapshot().Device(cameraID).Name != "Camera" {
 		t.Errorf("what was refused was carried out: %q, %v, %s", a.Snapshot().Device(cameraID).Name, err, b)
+	}
+}
+
+// A decision that was called off while it waited for the disk is not carried out
+// when the disk takes it again.
+func TestDecisionThatWasCalledOffIsNotCarriedOut(t *testing.T) {
+	dir := t.TempDir()
+	a := runAgent(t, dir, nil)
+	held, release := make(chan struct{}), make(chan struct{})
+	a.inputs <- input{then: func(home.Effects) {
+		a.loop.writing = true // as while a file is being written to a slow disk
+		close(held)
+	}}
+	<-held
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	err := a.Do(ctx, report.Command{Action: report.Name, Device: cameraID, Value: "Called off"})
+	if err == nil || !strings.Contains(err.Error(), "not carried out") {
+		t.Errorf("error %v, want one that says that it was not carried out", err)
+	}
+	a.inputs <- input{then: func(home.Effects) { a.loop.writing = false; close(release) }}
+	<-release
+	if err := a.Do(t.Context(), report.Command{Action: report.Trust, Device: cameraID}); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, store.DecisionsFile))
+	if err != nil || strings.Contains(string(b), "Called off") || a.Snapshot().Device(cameraID).Name != "Camera" {
+		t.Errorf("what was called off was carried out: %v, %s", err, b)
 	}
 }
 

@@ -80,8 +80,9 @@ func (r *routed) added(networks func() discovery.Networks) func() discovery.Netw
 }
 
 // watchSight says at the start, and when it changes, which networks are looked
-// at, and judges after a while whether anything of the home can be seen.
-func (a *Agent) watchSight(ctx context.Context) {
+// at, and judges after a while whether anything of the home can be seen. It ends
+// early when the clock went back.
+func (a *Agent) watchSight(ctx context.Context) error {
 	said := ""
 	for {
 		line := describeNetworks(a.networks())
@@ -91,10 +92,12 @@ func (a *Agent) watchSight(ctx context.Context) {
 			a.log.Debug("networks", "looked", a.networks().Looked, "skipped", len(a.networks().Skipped))
 		}
 		_ = a.send(ctx, input{Input: a.sight()}) // fails only when all ends
-		a.checkClock()
+		if err := a.checkClock(); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-time.After(sightEvery):
 		}
 	}

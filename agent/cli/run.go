@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -41,6 +42,18 @@ func (a *app) run(ctx context.Context) error {
 	if cfg.InApp {
 		opt.Supervisor = supervisor.New(supervisor.DefaultURL, os.Getenv(supervisor.TokenVariable))
 	}
+	for {
+		err := a.runOnce(ctx, opt, watched)
+		if !errors.Is(err, agent.ErrClockWentBack) || ctx.Err() != nil {
+			log.Info("stopped")
+			return err
+		}
+		log.Warn("the clock was set back; going on from what was saved")
+	}
+}
+
+// runOnce runs an agent to its end, and prints its news if somebody watches.
+func (a *app) runOnce(ctx context.Context, opt agent.Options, watched bool) error {
 	ag, err := agent.New(opt)
 	if err != nil {
 		return err
@@ -57,7 +70,6 @@ func (a *app) run(ctx context.Context) error {
 	err = ag.Run(ctx)
 	stop()
 	<-printed
-	log.Info("stopped")
 	return err
 }
 

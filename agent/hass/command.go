@@ -104,7 +104,7 @@ type seldom struct {
 
 func (s *seldom) warn(o Options, text string, args ...any) {
 	now, last := o.Now().UnixNano(), s.last.Load()
-	if last != 0 && now-last < int64(time.Minute) || !s.last.CompareAndSwap(last, now) {
+	if last != 0 && now >= last && now-last < int64(time.Minute) || !s.last.CompareAndSwap(last, now) {
 		s.left.Add(1)
 		return
 	}

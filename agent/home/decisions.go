@@ -160,6 +160,30 @@ func (d *Decisions) rename(old, id discovery.ID) {
 	to.merge(from)
 }
 
+// NotAfter takes times in the future for now: they were noted by a clock that was
+// wrong.
+func (d *Decisions) NotAfter(now time.Time) {
+	for _, k := range d.Devices {
+		k.FirstSeen = notAfter(k.FirstSeen, now)
+		for _, all := range []map[string]policy.Acceptance{k.Accepted, k.Ended} {
+			for id, a := range all {
+				a.At = notAfter(a.At, now)
+				all[id] = a
+			}
+		}
+	}
+	for id, at := range d.Hidden {
+		d.Hidden[id] = notAfter(at, now)
+	}
+}
+
+func notAfter(t, now time.Time) time.Time {
+	if t.After(now) {
+		return now.UTC().Round(0)
+	}
+	return t
+}
+
 // clone returns a deep copy.
 func (d *Decisions) clone() *Decisions {
 	out := *d

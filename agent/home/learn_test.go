@@ -2,6 +2,7 @@ package home
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,5 +68,41 @@ func TestAcceptanceReturnsWhenTheClockIsRight(t *testing.T) {
 	}
 	if k := h.dec.Devices[discovery.ID(cameraID)]; len(k.Ended) != 0 || len(k.Accepted) != 1 {
 		t.Errorf("decisions %+v", k)
+	}
+}
+
+// result is the verdict on a device that is shown now.
+func (h *testHome) result(id discovery.ID, policyID string) policy.Result {
+	for _, v := range h.shown[id].Verdicts {
+		if v.Policy.ID == policyID {
+			return v.Result
+		}
+	}
+	return policy.NotApplicable
+}
+
+// TestNothingStaysInTheFuture is about threat T24 of the catalogue: what was noted
+// while the clock stood in 2099 must not hold until then.
+func TestNothingStaysInTheFuture(t *testing.T) {
+	h := newHome(t, 0)
+	h.now = noon.AddDate(73, 0, 0)
+	id := h.see(1, telnet(true))
+	h.do(report.Command{Action: report.Accept, Device: id, Policy: "telnet-open"})
+	h.do(report.Command{Action: report.Hide, Device: id})
+	now := noon.Add(time.Hour)
+	state, dec := h.State(h.now), h.Decisions()
+	state.SavedAt = now
+	state.NotAfter(now)
+	dec.NotAfter(now)
+	if b := string(mustJSON(t, state)) + string(mustJSON(t, dec)); strings.Contains(b, "2099-") {
+		t.Errorf("times of 2099 are left:\n%s", b)
+	}
+	h.o.State, h.o.Decisions = state, dec
+	h.Home = New(h.o, now)
+	h.now = now
+	h.wait(20 * 24 * time.Hour)
+	d := h.Snapshot(h.now).Device(id)
+	if d == nil || d.LastSeen.After(now) || h.result(id, "telnet-open") != policy.Unknown {
+		t.Errorf("device seen %v, Telnet %v; want it seen when the clock was right, and its facts stale by now", d.LastSeen, h.result(id, "telnet-open"))
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/inventory"
 	"github.com/thingwarden/thingwarden/policy"
 )
@@ -39,6 +40,36 @@ func (c *Home) State(now time.Time) *State {
 		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten),
 		Crowd: slices.Sorted(maps.Keys(c.overflow)), LastScan: c.lastScan.UTC().Round(0),
 		LearnedFor: int64(c.learnedFor.Seconds()),
+	}
+}
+
+// NotAfter takes times in the future for now, as Decisions.NotAfter does. Events of
+// then are dropped: they were sent when they happened.
+func (st *State) NotAfter(now time.Time) {
+	if st == nil {
+		return
+	}
+	st.LastScan = notAfter(st.LastScan, now)
+	st.Events = slices.DeleteFunc(st.Events, func(e report.Event) bool { return e.At.After(now) })
+	for i := range st.Devices {
+		d := &st.Devices[i]
+		d.First, d.Last = notAfter(d.First, now), notAfter(d.Last, now)
+		for _, said := range d.Said {
+			factsNotAfter(said.Facts, now)
+		}
+	}
+	for _, records := range st.Ledger {
+		for id, r := range records {
+			r.Since, r.Changed, r.Failing = notAfter(r.Since, now), notAfter(r.Changed, now), notAfter(r.Failing, now)
+			factsNotAfter(r.Proof, now)
+			records[id] = r
+		}
+	}
+}
+
+func factsNotAfter(facts []fact.Entry, now time.Time) {
+	for i := range facts {
+		facts[i].At = notAfter(facts[i].At, now)
 	}
 }
 
