@@ -256,7 +256,17 @@ func (a *Agent) Progress() (done, total int) { return a.prober.Progress() }
 // Do carries out a command of the owner. When it returns nil, the decision is
 // on disk.
 func (a *Agent) Do(ctx context.Context, cmd report.Command) error {
-	w := wish{cmd, make(chan error, 1), new(atomic.Bool)}
+	return a.decide(ctx, home.Do{Command: cmd})
+}
+
+// Import takes over what the owner decided elsewhere. When it returns nil, that is
+// on disk.
+func (a *Agent) Import(ctx context.Context, t *home.Transfer) error {
+	return a.decide(ctx, home.Import{Transfer: t})
+}
+
+func (a *Agent) decide(ctx context.Context, d home.Decision) error {
+	w := wish{d, make(chan error, 1), new(atomic.Bool)}
 	if err := a.send(ctx, input{then: func(home.Effects) { a.loop.do(w) }}); err != nil {
 		return err
 	}
@@ -281,6 +291,7 @@ func (a *Agent) serveControl(ctx context.Context) {
 	err := control.Serve(ctx, control.Path(a.opt.Config.StateDir), control.API{
 		Snapshot: a.Snapshot,
 		Do:       a.Do,
+		Import:   a.Import,
 	})
 	if err != nil && ctx.Err() == nil {
 		a.log.Warn("the command line can't reach this agent", "err", err)

@@ -52,10 +52,10 @@ type saved struct {
 	err       error
 }
 
-// wish is a command that waits for the disk: what can't be saved is not carried out.
+// wish is a decision that waits for the disk: what can't be saved is not carried out.
 type wish struct {
-	command report.Command
-	done    chan error // has room for the answer
+	decision home.Decision
+	done     chan error // has room for the answer
 	// taken is set once, by the loop when it begins to save, or by whoever waits when
 	// that takes too long: what was called off must not be carried out later.
 	taken *atomic.Bool
@@ -248,12 +248,12 @@ func (l *loop) preview(now time.Time) {
 // allowed moves the queued commands that make sense to those that wait for the
 // disk, and returns the decisions with them.
 func (l *loop) allowed(now time.Time) *home.Decisions {
-	var cmds []report.Command
+	var all []home.Decision
 	l.queued = slices.DeleteFunc(l.queued, func(w wish) bool { return !w.take() })
 	for _, w := range l.queued {
-		cmds = append(cmds, w.command)
+		all = append(all, w.decision)
 	}
-	dec, errs := l.home.Preview(cmds, now)
+	dec, errs := l.home.Preview(all, now)
 	for i, w := range l.queued {
 		if errs[i] != nil {
 			w.done <- errs[i]
@@ -268,11 +268,11 @@ func (l *loop) allowed(now time.Time) *home.Decisions {
 // do carries out a command: at once if nothing of it is kept, else as soon as it is
 // on the disk.
 func (l *loop) do(w wish) {
-	if l.a.store == nil || w.command.Action == report.Recheck {
+	if do, ok := w.decision.(home.Do); l.a.store == nil || ok && do.Action == report.Recheck {
 		if !w.take() {
 			return
 		}
-		w.done <- l.apply(home.Do{Command: w.command}, l.a.now()).Err
+		w.done <- l.apply(w.decision, l.a.now()).Err
 		return
 	}
 	l.queued = append(l.queued, w)
@@ -286,7 +286,7 @@ func (l *loop) answer(err error) {
 			w.done <- err
 			continue
 		}
-		w.done <- l.apply(home.Do{Command: w.command}, now).Err
+		w.done <- l.apply(w.decision, now).Err
 		l.shownAt = time.Time{} // show it now
 	}
 	l.waiting = nil

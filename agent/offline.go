@@ -38,8 +38,8 @@ func ReadSnapshot(cfg config.Config, version string) (*report.Snapshot, error) {
 
 // DecideOffline carries out a decision while no agent runs: when it returns nil,
 // the decision is on disk and the next agent follows it.
-func DecideOffline(cfg config.Config, cmd report.Command) (err error) {
-	if cmd.Action == report.Recheck {
+func DecideOffline(cfg config.Config, d home.Decision) (err error) {
+	if do, ok := d.(home.Do); ok && do.Action == report.Recheck {
 		return errors.New("only a running agent can look again")
 	}
 	set, err := LoadPolicies(cfg)
@@ -56,7 +56,7 @@ func DecideOffline(cfg config.Config, cmd report.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	dec, errs := h.Preview([]report.Command{cmd}, now)
+	dec, errs := h.Preview([]home.Decision{d}, now)
 	if errs[0] != nil {
 		return errs[0]
 	}

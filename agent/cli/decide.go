@@ -12,6 +12,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent"
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/control"
+	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/policy"
@@ -127,7 +128,7 @@ func (a *app) decide(ctx context.Context, cmd report.Command, device string) err
 	if running {
 		err = control.NewClient(cfg.StateDir).Do(ctx, cmd)
 	} else {
-		err = agent.DecideOffline(cfg, cmd)
+		err = agent.DecideOffline(cfg, home.Do{Command: cmd})
 	}
 	if err != nil {
 		return err

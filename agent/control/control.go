@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/thingwarden/thingwarden/agent/home"
 	"github.com/thingwarden/thingwarden/agent/report"
 )
 
@@ -41,6 +42,9 @@ type API struct {
 	Snapshot func() *report.Snapshot
 	// Do carries out a command; when it returns nil, a decision is on disk.
 	Do func(context.Context, report.Command) error
+	// Import takes over decisions from elsewhere; when it returns nil, they are on
+	// disk.
+	Import func(context.Context, *home.Transfer) error
 }
 
 // result is the answer to a command.
@@ -113,6 +117,10 @@ func handler(api API) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(command(r, api))
 	})
+	mux.HandleFunc("POST /import", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(transfer(r, api))
+	})
 	return mux
 }
 
@@ -126,6 +134,23 @@ func command(r *http.Request, api API) result {
 	ctx, cancel := context.WithTimeout(r.Context(), commandTimeout)
 	defer cancel()
 	if err := api.Do(ctx, cmd); err != nil {
+		return result{Error: err.Error()}
+	}
+	return result{OK: true}
+}
+
+func transfer(r *http.Request, api API) result {
+	b, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, home.MaxTransfer))
+	if err != nil {
+		return result{Error: fmt.Sprintf("the decisions can't be read: %v", err)}
+	}
+	t, err := home.ParseTransfer(b)
+	if err != nil {
+		return result{Error: err.Error()}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), commandTimeout)
+	defer cancel()
+	if err := api.Import(ctx, t); err != nil {
 		return result{Error: err.Error()}
 	}
 	return result{OK: true}
@@ -182,7 +207,21 @@ func (c *Client) Do(ctx context.Context, cmd report.Command) error {
 	if err != nil {
 		return fmt.Errorf("writing the command: %w", err)
 	}
-	b, err := c.ask(ctx, http.MethodPost, "command", body)
+	return c.post(ctx, "command", body)
+}
+
+// Import has the agent take over decisions from elsewhere; ErrNotRunning if there is
+// no agent.
+func (c *Client) Import(ctx context.Context, t *home.Transfer) error {
+	body, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("writing the decisions: %w", err)
+	}
+	return c.post(ctx, "import", body)
+}
+
+func (c *Client) post(ctx context.Context, what string, body []byte) error {
+	b, err := c.ask(ctx, http.MethodPost, what, body)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var at = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func home() *report.Snapshot {
+func aHome() *report.Snapshot {
 	telnet := &policy.Policy{ID: "telnet-open", Title: "Telnet is open", Severity: []policy.Case{{Then: policy.High}}, Settle: time.Minute}
 	ev := fact.New("telnet", at)
 	fact.TelnetOpen.Set(ev, true, "tcp/23: login:")
@@ -59,7 +59,7 @@ func serve(t *testing.T, do func(context.Context, report.Command) error) (dir st
 	dir = t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, Path(dir), API{Snapshot: home, Do: do}) }()
+	go func() { ended <- Serve(ctx, Path(dir), API{Snapshot: aHome, Do: do}) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -86,14 +86,14 @@ func TestSnapshot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(home(), got); diff != "" {
+	if diff := cmp.Diff(aHome(), got); diff != "" {
 		t.Errorf("snapshot differs (-want +got):\n%s", diff)
 	}
 	health, err := NewClient(dir).Health(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(home().Health, health); diff != "" {
+	if diff := cmp.Diff(aHome().Health, health); diff != "" {
 		t.Errorf("health differs (-want +got):\n%s", diff)
 	}
 }
@@ -140,7 +140,7 @@ func TestCommandIsAnsweredWhileTheAgentEnds(t *testing.T) {
 	ended := make(chan error, 1)
 	asked := make(chan bool)
 	go func() {
-		ended <- Serve(ctx, Path(dir), API{Snapshot: home, Do: func(ctx context.Context, _ report.Command) error {
+		ended <- Serve(ctx, Path(dir), API{Snapshot: aHome, Do: func(ctx context.Context, _ report.Command) error {
 			close(asked)
 			select {
 			case <-ctx.Done():
@@ -186,7 +186,7 @@ func TestNotRunning(t *testing.T) {
 	// The next agent replaces it.
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Serve(ctx, Path(dir), API{Snapshot: home}); err != nil {
+	if err := Serve(ctx, Path(dir), API{Snapshot: aHome}); err != nil {
 		t.Errorf("Serve over a dead socket: %v", err)
 	}
 }
@@ -199,7 +199,7 @@ func TestPathTooLong(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	b, err := encode(home())
+	b, err := encode(aHome())
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -12,19 +12,31 @@ import (
 	"github.com/thingwarden/thingwarden/policy"
 )
 
-// Preview returns the decisions as they are once the commands are carried out, and
-// for each command why it is refused. It changes nothing: what can't be saved must
-// not be carried out.
-func (c *Home) Preview(cmds []report.Command, now time.Time) (*Decisions, []error) {
+// Decision is an Input that changes what the owner decided: Do or Import.
+type Decision interface {
+	Input
+	// preview writes the decision into dec, or says why it is refused.
+	preview(c *Home, dec *Decisions, now time.Time) error
+}
+
+// Preview returns the decisions as they are once all are carried out, and for each
+// why it is refused. It changes nothing: what can't be saved must not be carried out.
+func (c *Home) Preview(all []Decision, now time.Time) (*Decisions, []error) {
 	dec := c.dec.clone()
-	errs := make([]error, len(cmds))
-	for i, cmd := range cmds {
-		cmd.Policy = c.set.Current(cmd.Policy)
-		if errs[i] = c.check(cmd, dec, now); errs[i] == nil {
-			errs[i] = c.amend(dec, cmd, now)
-		}
+	errs := make([]error, len(all))
+	for i, d := range all {
+		errs[i] = d.preview(c, dec, now)
 	}
 	return dec, errs
+}
+
+func (d Do) preview(c *Home, dec *Decisions, now time.Time) error {
+	cmd := d.Command
+	cmd.Policy = c.set.Current(cmd.Policy)
+	if err := c.check(cmd, dec, now); err != nil {
+		return err
+	}
+	return c.amend(dec, cmd, now)
 }
 
 // check refuses a command that makes no sense in this home.
@@ -217,10 +229,7 @@ func (a accepted) SetAcceptance(device, policyID string, x policy.Acceptance) {
 func (a accepted) EndAcceptance(device, policyID string) {
 	k := a.c.dec.Devices[discovery.ID(device)]
 	if x := k.Accepted[policyID]; !x.Until.IsZero() && !a.c.at.Before(x.Until) {
-		if k.Ended == nil {
-			k.Ended = map[string]policy.Acceptance{}
-		}
-		k.Ended[policyID] = x
+		k.end(policyID, x)
 	}
 	delete(k.Accepted, policyID)
 	a.c.out.Decisions = true

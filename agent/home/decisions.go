@@ -81,6 +81,19 @@ func (k *Known) merge(from *Known) {
 			k.accept(p, a)
 		}
 	}
+	for p, a := range from.Ended {
+		if _, ok := k.Accepted[p]; !ok {
+			k.end(p, a)
+		}
+	}
+}
+
+// end keeps an acceptance whose date has passed.
+func (k *Known) end(policyID string, a policy.Acceptance) {
+	if k.Ended == nil {
+		k.Ended = map[string]policy.Acceptance{}
+	}
+	k.Ended[policyID] = a
 }
 
 // NewDecisions returns those of an installation that begins now.

@@ -40,6 +40,10 @@ type PassEnded time.Time
 // returned it, before it is applied.
 type Do struct{ report.Command }
 
+// Import is what the owner decided elsewhere. It is on the disk, as Preview returned
+// it, before it is applied.
+type Import struct{ *Transfer }
+
 // Tick lets the home do what is due by time, and judge what has changed.
 type Tick struct{}
 

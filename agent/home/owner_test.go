@@ -136,13 +136,13 @@ func TestPreviewChangesNothing(t *testing.T) {
 	h := newHome(t, 24*time.Hour)
 	h.see(1, telnet(true))
 	before := mustJSON(t, h.dec)
-	dec, errs := h.Preview([]report.Command{
-		{Action: report.Trust, Device: cameraID},
-		{Action: report.Accept, Device: cameraID, Policy: "telnet-open", Reason: "r"},
-		{Action: report.Unaccept, Device: cameraID, Policy: "telnet-open"},
-		{Action: report.Accept, Device: cameraID, Policy: "telnet-open", Reason: "again"},
-		{Action: report.Hide, Device: cameraID},
-		{Action: report.Unaccept, Device: cameraID, Policy: "new-device"},
+	dec, errs := h.Preview([]Decision{
+		Do{report.Command{Action: report.Trust, Device: cameraID}},
+		Do{report.Command{Action: report.Accept, Device: cameraID, Policy: "telnet-open", Reason: "r"}},
+		Do{report.Command{Action: report.Unaccept, Device: cameraID, Policy: "telnet-open"}},
+		Do{report.Command{Action: report.Accept, Device: cameraID, Policy: "telnet-open", Reason: "again"}},
+		Do{report.Command{Action: report.Hide, Device: cameraID}},
+		Do{report.Command{Action: report.Unaccept, Device: cameraID, Policy: "new-device"}},
 	}, h.now)
 	for i, err := range errs {
 		if (err != nil) != (i == 5) {
