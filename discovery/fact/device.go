@@ -26,6 +26,8 @@ var (
 	DeviceTrusted      = word[bool]("device.trusted", always, "The owner said that the device is known to them.")
 	DeviceListenOnly   = word[bool]("device.listen_only", always, "The owner wants the device never to be probed.")
 	DeviceUpdate       = word[bool]("device.update_available", always, "A newer firmware is ready to be installed.")
+	DeviceSetUp        = word[bool]("device.set_up", week, "Somebody has set the device up: it has an owner, an account or a password, by its own word.")
+	DeviceReplaceable  = word[bool]("device.firmware_replaceable", week, "Anyone on the home network can put other firmware on the device: it asks for no password.")
 	DeviceFirmwareDate = word[time.Time]("device.firmware_date", month, "Day on which the firmware that runs was built, or shortly after it, as its own version tells.")
 	DeviceProduct      = word[string]("device.product", month, "Product or family of firmware that the device is, by the id of its card.")
 	DeviceIntegration  = word[[]string]("device.integration", always, "Integrations of Home Assistant that can add the device, by their domain.")

@@ -12,10 +12,10 @@ import (
 // only devices are probed that are likely to be one. Those of an empty Signs show
 // nothing.
 type Signs struct {
-	Product string         // value of device.product
-	Service string         // that it announces by multicast DNS
-	Host    *regexp.Regexp // its host name, until the owner changes it
-	Page    *regexp.Regexp // title, server or realm of its front page
+	Products []string       // values of device.product
+	Service  string         // that it announces by multicast DNS
+	Host     *regexp.Regexp // its host name, until the owner changes it
+	Page     *regexp.Regexp // title, server or realm of its front page
 	// Script matches the address of a script or style sheet of its front page, or
 	// an element that no other page has, as "<name".
 	Script *regexp.Regexp
@@ -27,7 +27,7 @@ func (s *Signs) On(d discovery.Device, ev *fact.Evidence) bool {
 	if !Reachable(d, ev) {
 		return false
 	}
-	if p, _ := fact.DeviceProduct.Get(ev); p != "" && p == s.Product {
+	if p, _ := fact.DeviceProduct.Get(ev); slices.Contains(s.Products, p) {
 		return true
 	}
 	if slices.ContainsFunc(d.Services, func(x discovery.Service) bool { return s.Service != "" && x.Name == s.Service }) {

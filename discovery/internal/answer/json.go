@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
@@ -35,4 +36,19 @@ func Decode[T any](r *prober.Response, ok func(T) bool) (v T, found bool) {
 		}
 	}
 	return none, false
+}
+
+// JSON reads the answer to a GET by Decode, or says why there is nothing to read.
+func JSON[T any](r *prober.Response, err error, ok func(T) bool) (v T, why fact.Why) {
+	switch {
+	case err != nil:
+		return v, prober.WhyOf(err)
+	case r.Status != 200:
+		return v, WhyStatus(r.Status)
+	}
+	v, found := Decode(r, ok)
+	if !found {
+		return v, fact.Unreadable
+	}
+	return v, ""
 }

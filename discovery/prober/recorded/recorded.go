@@ -36,6 +36,7 @@ import (
 //	udp/5351 0000   what it answers to a datagram that begins so, both in
 //	             hexadecimal; others get no answer, and neither does anything that
 //	             is sent to "udp/5351 silence". Other UDP ports are closed.
+//	udp/38899 7b text   the same with an answer as text
 //	want         what a probe makes of it, for tests
 //
 // Lines end in CR LF on the wire but in the body of an answer, and may hold the
@@ -151,6 +152,7 @@ func (d *Device) readPort(name, text string) error {
 }
 
 func (d *Device) readUDP(name, text string) error {
+	name, isText := strings.CutSuffix(name, " text")
 	where, question, _ := strings.Cut(strings.TrimPrefix(name, "udp/"), " ")
 	n, err := portNumber(where)
 	if err != nil {
@@ -161,6 +163,10 @@ func (d *Device) readUDP(name, text string) error {
 	}
 	if question == "silence" {
 		return nil
+	}
+	if isText {
+		d.udp[n][question], err = unescape(text, false)
+		return err
 	}
 	d.udp[n][question], err = hex.DecodeString(strings.Join(strings.Fields(text), ""))
 	return err

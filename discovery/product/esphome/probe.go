@@ -34,7 +34,7 @@ var Probe = &prober.Probe{
 	Run:     run,
 }
 
-var signs = &prober.Signs{Product: "esphome", Service: "_esphomelib._tcp", Script: espPage}
+var signs = &prober.Signs{Products: []string{"esphome"}, Service: "_esphomelib._tcp", Script: espPage}
 
 func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}

@@ -33,7 +33,7 @@ var words = []string{
 }
 
 var signs = &prober.Signs{
-	Product: "shelly", Service: "_shelly._tcp",
+	Products: []string{"shelly"}, Service: "_shelly._tcp",
 	// All generations name themselves so: shelly1pm-98CDAC1F0B2E,
 	// ShellyPlus1-a8032ab12345.
 	Host: regexp.MustCompile(`(?i)^shelly[a-z0-9]*-[0-9a-f]{6,12}$`),
@@ -91,17 +91,7 @@ type shellyInfo struct {
 
 // readShelly reads the answer to GET /shelly, or says why it can't be.
 func readShelly(r *prober.Response, err error) (shellyInfo, fact.Why) {
-	if err != nil {
-		return shellyInfo{}, prober.WhyOf(err)
-	}
-	if r.Status != 200 {
-		return shellyInfo{}, answer.WhyStatus(r.Status)
-	}
-	info, ok := answer.Decode(r, shellyInfo.valid)
-	if !ok {
-		return shellyInfo{}, fact.Unreadable
-	}
-	return info, ""
+	return answer.JSON(r, err, shellyInfo.valid)
 }
 
 func (i shellyInfo) valid() bool {

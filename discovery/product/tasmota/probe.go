@@ -35,7 +35,7 @@ var words = []string{
 }
 
 var signs = &prober.Signs{
-	Product: "tasmota", Host: regexp.MustCompile(`(?i)^tasmota[_-]`), Page: regexp.MustCompile(`(?i)\btasmota\b`),
+	Products: []string{"tasmota"}, Host: regexp.MustCompile(`(?i)^tasmota[_-]`), Page: regexp.MustCompile(`(?i)\btasmota\b`),
 }
 
 func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
