@@ -5,8 +5,13 @@ package builtin
 import (
 	"github.com/thingwarden/thingwarden/discovery/prober"
 	"github.com/thingwarden/thingwarden/discovery/product/esphome"
+	"github.com/thingwarden/thingwarden/discovery/product/roku"
 	"github.com/thingwarden/thingwarden/discovery/product/shelly"
+	"github.com/thingwarden/thingwarden/discovery/product/signify"
 	"github.com/thingwarden/thingwarden/discovery/product/tasmota"
+	"github.com/thingwarden/thingwarden/discovery/product/tplink"
+	"github.com/thingwarden/thingwarden/discovery/product/wled"
+	"github.com/thingwarden/thingwarden/discovery/protocol/cast"
 	"github.com/thingwarden/thingwarden/discovery/protocol/ftp"
 	"github.com/thingwarden/thingwarden/discovery/protocol/homekit"
 	"github.com/thingwarden/thingwarden/discovery/protocol/http"
@@ -22,6 +27,7 @@ import (
 
 // Probes are all probes, sorted by name.
 var Probes = []*prober.Probe{
+	cast.Probe,
 	esphome.Probe,
 	ftp.Probe,
 	homekit.Probe,
@@ -30,10 +36,14 @@ var Probes = []*prober.Probe{
 	matter.Probe,
 	mqtt.Probe,
 	natpmp.Probe,
+	roku.Probe,
 	rtsp.Probe,
 	shelly.Probe,
+	signify.Probe,
 	ssh.Probe,
 	tasmota.Probe,
 	telnet.Probe,
+	tplink.Probe,
 	upnp.Probe,
+	wled.Probe,
 }

@@ -37,6 +37,8 @@ func TestProductProbesApply(t *testing.T) {
 		{"by its server", discovery.Device{}, words{fact.HTTPServer: "ShellyHTTP/1.0.0"}, "shelly"},
 		{"by its realm", discovery.Device{}, words{fact.HTTPRealm: "shelly1-98CDAC1F0B2E"}, "shelly"},
 		{"by its title", discovery.Device{}, words{fact.HTTPTitle: "Tasmota - Main Menu"}, "tasmota"},
+		{"by its service, WLED", discovery.Device{Services: []discovery.Service{{Proto: "tcp", Port: 80, Name: "_wled._tcp"}}}, nil, "wled"},
+		{"one of several products", discovery.Device{}, words{fact.DeviceProduct: "tapo-hub"}, "tplink"},
 		{"another page", discovery.Device{}, words{fact.HTTPTitle: "Router", fact.HTTPServer: "lighttpd"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

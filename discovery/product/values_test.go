@@ -17,6 +17,7 @@ func TestProbesSetProductsOfCards(t *testing.T) {
 	// The forms in which Go sets the word: what it is set to, or where else that
 	// stands as a text.
 	literal := regexp.MustCompile(`fact\.DeviceProduct\.Set\(\w+, "([^"]*)"`)
+	table := regexp.MustCompile(`\bproduct: "([^"]+)"`)
 	integration := regexp.MustCompile(`domain == "([^"]*)" \{\s+d\.platform = domain`)
 	elsewhere := map[string]string{"../source/homeassistant/things.go": "../source/homeassistant/registry.go"}
 	values := 0
@@ -37,6 +38,7 @@ func TestProbesSetProductsOfCards(t *testing.T) {
 			return err
 		}
 		found := literal.FindAllStringSubmatch(string(text), -1)
+		found = append(found, table.FindAllStringSubmatch(string(text), -1)...)
 		check(file, found)
 		if other := elsewhere[filepath.ToSlash(file)]; other != "" {
 			more, err := os.ReadFile(other)
