@@ -27,6 +27,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/supervisor"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/builtin"
+	"github.com/thingwarden/thingwarden/discovery/network"
 	"github.com/thingwarden/thingwarden/discovery/prober"
 	"github.com/thingwarden/thingwarden/discovery/product"
 	"github.com/thingwarden/thingwarden/policy"
@@ -100,21 +101,24 @@ func New(o Options) (*Agent, error) {
 	if a.kinds == nil {
 		a.kinds = builtin.Sources
 	}
-	set, err := LoadPolicies(o.Config)
+	cards, err := loadCards()
 	if err != nil {
 		return nil, err
 	}
-	a.set = set
+	set, err := loadPolicies(o.Config, cards)
+	if err != nil {
+		return nil, err
+	}
+	a.set, a.cards = set, cards
 	for _, w := range set.Warnings() {
 		a.log.Warn(w)
 	}
-	if a.cards, err = product.Load(); err != nil {
-		return nil, err
-	}
 	if a.networks == nil {
-		if a.networks, err = lookNetworks(o.Config.Network.Prefixes, a.log); err != nil {
-			return nil, err
+		view, err := network.NewView(o.Config.Network.Prefixes, a.log)
+		if err != nil {
+			return nil, fmt.Errorf("network.prefixes: %w", err)
 		}
+		a.networks = view.Networks
 	}
 	a.networks = a.routed.added(a.networks)
 	dec, st, err := a.open()

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -16,45 +15,9 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/source/neighbours"
 )
 
-const (
-	// networksFor is how long the list of networks is used before the system is
-	// asked again, which takes less than a millisecond. Sources ask right after
-	// the kernel told them of a change.
-	networksFor = 100 * time.Millisecond
-	// sightEvery is how often it is said which networks are looked at, if that
-	// has changed.
-	sightEvery = 2 * time.Second
-)
-
-// lookNetworks returns a cached view of the networks that are looked at. Wrong
-// prefixes are an error at once; a later failure keeps the last good view.
-func lookNetworks(prefixes []netip.Prefix, log *slog.Logger) (func() discovery.Networks, error) {
-	last, err := network.Look(prefixes)
-	if err != nil {
-		return nil, fmt.Errorf("network.prefixes: %w", err)
-	}
-	var mu sync.Mutex // guards what follows
-	at := time.Now()
-	failed := false
-	return func() discovery.Networks {
-		mu.Lock()
-		defer mu.Unlock()
-		if time.Since(at) < networksFor {
-			return last
-		}
-		at = time.Now()
-		n, err := network.Look(prefixes)
-		if err != nil {
-			if !failed {
-				log.Warn("network interfaces can't be read", "err", err)
-			}
-			failed = true
-			return last
-		}
-		failed, last = false, n
-		return last
-	}, nil
-}
+// sightEvery is how often it is said which networks are looked at, if that has
+// changed.
+const sightEvery = 2 * time.Second
 
 // routed are the home's networks as a source knows them that is told by somebody
 // who is in them. It may be used from any goroutine.

@@ -18,13 +18,26 @@ import (
 // policies that the owner switched off. The error holds every mistake of every
 // file.
 func LoadPolicies(cfg config.Config) (*policy.Set, error) {
-	packs := policy.Builtin()
-	for _, dir := range cfg.Policies.Packs {
-		packs = append(packs, policy.DirPack(dir))
+	cards, err := loadCards()
+	if err != nil {
+		return nil, err
 	}
+	return loadPolicies(cfg, cards)
+}
+
+func loadCards() (*product.Cards, error) {
 	cards, err := product.Load()
 	if err != nil {
 		return nil, fmt.Errorf("loading product cards: %w", err)
+	}
+	return cards, nil
+}
+
+// loadPolicies is LoadPolicies with the cards, which are large.
+func loadPolicies(cfg config.Config, cards *product.Cards) (*policy.Set, error) {
+	packs := policy.Builtin()
+	for _, dir := range cfg.Policies.Packs {
+		packs = append(packs, policy.DirPack(dir))
 	}
 	set, err := policy.Load(policy.Options{
 		Steps:     cards.Remedies(),
