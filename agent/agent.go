@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
+	"github.com/thingwarden/thingwarden/agent/clock"
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/control"
 	"github.com/thingwarden/thingwarden/agent/home"
@@ -51,6 +52,8 @@ type Options struct {
 	Log     *slog.Logger
 	Version string
 	Mode    Mode
+	// Built is a time before which no clock is right; zero if none is known.
+	Built time.Time
 	// OnSnapshot is called with each new snapshot, one at a time; it must not block.
 	OnSnapshot func(*report.Snapshot)
 	// OnNotice is called with plain lines for the person who started the agent.
@@ -77,7 +80,7 @@ type Agent struct {
 	cards     *product.Cards
 	store     *store.Store // nil in a scan
 	networks  func() discovery.Networks
-	routed    *routed
+	routed    *network.Routed
 	kinds     []discovery.SourceKind
 	inputs    chan input
 	mail      *mailbox
@@ -88,7 +91,7 @@ type Agent struct {
 	owned     atomic.Pointer[map[netip.Addr]discovery.Identifier] // owners of addresses
 	resolving *rate.Limiter                                       // of questions for hardware addresses
 	share     share                                               // of datagrams
-	clock     *clock
+	clock     *clock.Clock
 	clockTold bool // owned by watchSight
 }
 
@@ -97,7 +100,7 @@ type Agent struct {
 func New(o Options) (*Agent, error) {
 	a := &Agent{opt: o, log: o.Log, now: time.Now, inputs: make(chan input, 4*batch), mail: newMailbox(),
 		resolving: rate.NewLimiter(resolvePerSec, resolveBurst),
-		kinds:     o.Sources, networks: o.Networks, routed: &routed{}}
+		kinds:     o.Sources, networks: o.Networks, routed: &network.Routed{}}
 	if a.kinds == nil {
 		a.kinds = builtin.Sources
 	}
@@ -120,7 +123,7 @@ func New(o Options) (*Agent, error) {
 		}
 		a.networks = view.Networks
 	}
-	a.networks = a.routed.added(a.networks)
+	a.networks = a.routed.Added(a.networks)
 	dec, st, err := a.open()
 	if err != nil {
 		return nil, err
@@ -140,7 +143,7 @@ func New(o Options) (*Agent, error) {
 	}, now)
 	a.loop = newLoop(a, h)
 	if st != nil {
-		a.loop.history.day = st.SavedAt.UTC().Format(time.DateOnly)
+		a.loop.history.LastDay(st.SavedAt)
 	}
 	if a.store != nil {
 		a.loop.apply(home.Health{Name: stateHealth, Status: discovery.OK}, now)
@@ -164,8 +167,32 @@ func (a *Agent) setClock(st *home.State) {
 	if st != nil {
 		saved = st.SavedAt
 	}
-	a.clock = newClock(machineClock(), buildTime(), saved)
-	a.now = a.clock.now
+	a.clock = clock.New(a.opt.Built, saved)
+	a.now = a.clock.Now
+}
+
+// ErrClockWentBack ends a run whose clock went back by years, such as from 2099 to
+// now: times in the future are in every part of it. The next run begins with what
+// was saved, and none of them.
+var ErrClockWentBack = errors.New("the clock was set back")
+
+// checkClock shows in health whether the machine's clock is believed. It is an error
+// if the time went back.
+func (a *Agent) checkClock() error {
+	problem := a.clock.Problem()
+	switch {
+	case problem != "" && !a.clockTold:
+		a.log.Warn("the machine's clock is not believed", "problem", problem)
+		a.mail.setHealth("clock", discovery.Degraded, problem)
+	case problem == "" && a.clockTold:
+		a.log.Info("the machine's clock is believed again")
+		a.mail.setHealth("clock", discovery.OK, "")
+	}
+	a.clockTold = problem != ""
+	if a.clock.WentBack() {
+		return ErrClockWentBack
+	}
+	return nil
 }
 
 // open reads what an earlier run left; in a scan it does not write.

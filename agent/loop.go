@@ -80,7 +80,7 @@ type loop struct {
 	unsaved bool // the last save failed
 	touched bool // something changed since the state was saved
 	due     bool // a new snapshot is
-	history history
+	history store.Lines
 	dirty   bool   // decisions that nobody waits for may differ from the file
 	written []byte // the decisions that were written last
 	final   bool   // the last snapshot was shown
@@ -143,7 +143,7 @@ func (l *loop) apply(in home.Input, now time.Time) home.Effects {
 	if e.Owners != nil {
 		l.a.owned.Store(&e.Owners)
 	}
-	l.history.addEvents(e.News)
+	l.history.AddEvents(e.News)
 	if len(e.News) > 0 && l.eventAt.IsZero() {
 		l.eventAt = now
 	}
@@ -170,7 +170,7 @@ func (l *loop) settle() time.Duration {
 		next = earliest(next, l.stateDue(now))
 	}
 	if !l.writing && l.a.store != nil {
-		next = earliest(next, l.history.due())
+		next = earliest(next, l.history.Due())
 	}
 	if l.dirty && !l.writing && l.a.store != nil {
 		next = earliest(next, l.decisionsDue(now))
@@ -194,7 +194,7 @@ func (l *loop) lastLook() {
 
 func (l *loop) show(now time.Time) {
 	l.due = false
-	l.history.addScores(l.a.show(l.home, now))
+	l.history.AddScores(l.a.show(l.home, now))
 	l.due = false // what show has the home told of is in the snapshot
 }
 
@@ -219,9 +219,9 @@ func (l *loop) save(now time.Time) {
 		if !bytes.Equal(b, l.written) || l.unsaved {
 			l.write(store.DecisionsFile, b, err)
 		}
-	case len(l.history.lines) > 0 && !now.Before(l.history.due()):
+	case !l.history.Due().IsZero() && !now.Before(l.history.Due()):
 		l.writing = true
-		lines := l.history.take(now)
+		lines := l.history.Take(now)
 		go func() { l.saved <- saved{history: true, err: l.a.store.AppendHistory(lines)} }()
 	case l.touched && !l.dirty && !now.Before(l.stateDue(now)):
 		if now.Sub(l.stateAt) < stateEvery {
@@ -373,7 +373,7 @@ func (l *loop) finish() error {
 	if err != nil {
 		return err
 	}
-	if err := l.a.store.AppendHistory(l.history.take(now)); err != nil {
+	if err := l.a.store.AppendHistory(l.history.Take(now)); err != nil {
 		l.a.log.Warn("history not saved", "err", err)
 	}
 	st, err := json.Marshal(l.a.saveState(l.home, now))

@@ -62,7 +62,7 @@ func saves(t *testing.T, s discovery.Source, forTime time.Duration) (written map
 		go func() { ended <- a.loop.run(loopCtx) }()
 		srcCtx, stopSource := context.WithCancel(t.Context())
 		srcEnded := make(chan struct{})
-		go func() { defer close(srcEnded); a.supervise(srcCtx, a.kinds[0], a.kinds[0].Default()) }()
+		go func() { defer close(srcEnded); a.source(srcCtx, a.kinds[0], a.kinds[0].Default()).Run(srcCtx) }()
 		last := map[string]os.FileInfo{}
 		for range forTime / (10 * time.Millisecond) {
 			time.Sleep(10 * time.Millisecond)

@@ -2,11 +2,9 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/thingwarden/thingwarden/agent/home"
@@ -19,36 +17,13 @@ import (
 // changed.
 const sightEvery = 2 * time.Second
 
-// routed are the home's networks as a source knows them that is told by somebody
-// who is in them. It may be used from any goroutine.
-type routed struct {
-	mu   sync.Mutex
-	told []netip.Prefix
-}
-
-func (r *routed) set(told []netip.Prefix) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.told = slices.Clone(told)
-}
-
-// added returns networks with those that were told, where they count.
-func (r *routed) added(networks func() discovery.Networks) func() discovery.Networks {
-	return func() discovery.Networks {
-		n := networks()
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		return network.AddRouted(n, r.told)
-	}
-}
-
 // watchSight says at the start, and when it changes, which networks are looked
 // at, and judges after a while whether anything of the home can be seen. It ends
 // early when the clock went back.
 func (a *Agent) watchSight(ctx context.Context) error {
 	said := ""
 	for {
-		line := describeNetworks(a.networks())
+		line := network.Describe(a.networks())
 		if line != said {
 			said = line
 			a.notice(line)
@@ -93,47 +68,15 @@ func (a *Agent) hearsHome() bool {
 	})
 }
 
-func describeNetworks(n discovery.Networks) string {
-	var b strings.Builder
-	b.WriteString("Looking at: ")
-	if len(n.Looked)+len(n.Routed) == 0 {
-		b.WriteString("no network")
-	}
-	var looked []string // one for each prefix: the hub may have several addresses in it
-	for _, w := range n.Looked {
-		if s := fmt.Sprintf("%s on %s", w.Prefix, w.Interface); !slices.Contains(looked, s) {
-			looked = append(looked, s)
-		}
-	}
-	for _, p := range n.Routed {
-		looked = append(looked, fmt.Sprintf("%s by way of a router", p))
-	}
-	b.WriteString(strings.Join(looked, ", ") + ".")
-	for _, s := range n.Skipped {
-		fmt.Fprintf(&b, " Not %s: %s.", skippedName(s), strings.TrimSuffix(s.Reason, "."))
-	}
-	return b.String()
-}
-
 func describeSkipped(skipped []discovery.Skipped) string {
 	if len(skipped) == 0 {
 		return "this machine has no network interface."
 	}
 	var parts []string
 	for _, s := range skipped {
-		parts = append(parts, skippedName(s)+" ("+strings.TrimSuffix(s.Reason, ".")+")")
+		parts = append(parts, network.Name(s)+" ("+strings.TrimSuffix(s.Reason, ".")+")")
 	}
 	return "left out are " + strings.Join(parts, ", ") + ". In a container, use host networking; among the apps of Home Assistant, take “Thingwarden for the whole network”; or let Thingwarden learn the devices from Home Assistant (sources.homeassistant), or name your network under network.prefixes in the configuration."
-}
-
-func skippedName(s discovery.Skipped) string {
-	if s.Prefix.IsValid() {
-		if s.Interface == "" {
-			return s.Prefix.String()
-		}
-		return s.Prefix.String() + " on " + s.Interface
-	}
-	return s.Interface
 }
 
 // resolve asks the kernel for the hardware address of an on-link address. It

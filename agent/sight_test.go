@@ -9,6 +9,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/builtin"
+	"github.com/thingwarden/thingwarden/discovery/network"
 	"github.com/thingwarden/thingwarden/discovery/source/homeassistant"
 )
 
@@ -26,10 +27,10 @@ func TestSight(t *testing.T) {
 		{"Home Assistant tells where it is", lan, true, "", "learns of its devices from Home Assistant alone"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := &routed{}
-			r.set(tt.routed)
-			a := &Agent{networks: r.added(func() discovery.Networks { return app }), kinds: builtin.Sources,
-				log: slog.New(slog.DiscardHandler), outlets: &outlets{}, routed: &routed{}}
+			r := &network.Routed{}
+			r.Set(tt.routed)
+			a := &Agent{networks: r.Added(func() discovery.Networks { return app }), kinds: builtin.Sources,
+				log: slog.New(slog.DiscardHandler), outlets: &outlets{}, routed: &network.Routed{}}
 			a.opt.Config = config.Default()
 			a.opt.Config.Sources["homeassistant"] = &config.Source{Enabled: tt.asked, Config: &homeassistant.Config{URL: "http://127.0.0.1:8123"}}
 			got := a.sight()
@@ -38,15 +39,5 @@ func TestSight(t *testing.T) {
 				t.Errorf("sight %+v", got)
 			}
 		})
-	}
-}
-
-func TestNetworksAreNamedOnce(t *testing.T) {
-	w := discovery.Network{Interface: "eth0", Prefix: netip.MustParsePrefix("2001:db8::/64"), Own: netip.MustParseAddr("2001:db8::1")}
-	temporary := w
-	temporary.Own = netip.MustParseAddr("2001:db8::2")
-	got := describeNetworks(discovery.Networks{Looked: []discovery.Network{w, temporary}})
-	if want := "Looking at: 2001:db8::/64 on eth0."; got != want {
-		t.Errorf("%q, want %q: it is said again at each change", got, want)
 	}
 }

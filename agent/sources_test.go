@@ -1,21 +1,8 @@
 package agent
 
 import (
-	"context"
-	"errors"
-	"log/slog"
-	"testing"
-	"testing/synctest"
-	"time"
-
 	"github.com/thingwarden/thingwarden/discovery"
 )
-
-type sourceFunc func(context.Context, func(discovery.Observation)) error
-
-func (f sourceFunc) Run(ctx context.Context, report func(discovery.Observation)) error {
-	return f(ctx, report)
-}
 
 // newFunc is the configuration of a source that a test makes.
 type newFunc func(discovery.Env) (discovery.Source, error)
@@ -29,52 +16,4 @@ func kindOf(name string, s discovery.Source) discovery.SourceKind {
 	return discovery.SourceKind{Name: name, Default: func() discovery.SourceConfig {
 		return newFunc(func(discovery.Env) (discovery.Source, error) { return s, nil })
 	}}
-}
-
-func TestASourceThatFailsAgainAndAgainIsNotWellBetween(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		says discovery.Status // itself, when it works at last; "" for nothing
-		want discovery.Status
-	}{
-		{"says nothing", "", discovery.OK},
-		{"says that it sees a part only", discovery.Degraded, discovery.Degraded},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ctx, stop := context.WithCancel(t.Context())
-				a := &Agent{log: slog.New(slog.DiscardHandler), now: time.Now, inputs: make(chan input, 100), mail: newMailbox(), outlets: &outlets{}, routed: &routed{}}
-				status := func() discovery.Status {
-					a.mail.mu.Lock()
-					defer a.mail.mu.Unlock()
-					return a.mail.health["bad"].Status
-				}
-				runs := 0
-				cfg := newFunc(func(env discovery.Env) (discovery.Source, error) {
-					return sourceFunc(func(ctx context.Context, _ func(discovery.Observation)) error {
-						if runs++; runs > 1 && status() != discovery.Down {
-							t.Errorf("run %d begins, and the source is %q", runs, status())
-						}
-						if runs < 5 {
-							return errors.New("no")
-						}
-						if tt.says != "" {
-							env.Health(tt.says, "Only a part.")
-						}
-						<-ctx.Done()
-						return nil
-					}), nil
-				})
-				done := make(chan struct{})
-				go func() { defer close(done); a.supervise(ctx, discovery.SourceKind{Name: "bad"}, cfg) }()
-				time.Sleep(time.Minute)
-				synctest.Wait()
-				if runs != 5 || status() != tt.want {
-					t.Errorf("after %d runs the source is %q, want %q", runs, status(), tt.want)
-				}
-				stop()
-				<-done
-			})
-		})
-	}
 }

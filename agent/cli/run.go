@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +39,7 @@ func (a *app) run(ctx context.Context) error {
 	if watched {
 		notice = func(line string) { fmt.Fprint(a.out, paragraph("", line)) }
 	}
-	opt := agent.Options{Config: cfg, Log: log, Version: a.version, Mode: agent.ModeRun, OnNotice: notice}
+	opt := agent.Options{Config: cfg, Log: log, Version: a.version, Built: built(), Mode: agent.ModeRun, OnNotice: notice}
 	if cfg.InApp {
 		opt.Supervisor = supervisor.New(supervisor.DefaultURL, os.Getenv(supervisor.TokenVariable))
 	}
@@ -87,4 +88,20 @@ func (a *app) printNews(ctx context.Context, ag *agent.Agent) {
 			n.print(ag.Snapshot(), now)
 		}
 	}
+}
+
+// built is when the program's sources were committed, as the Go tool noted, or a time
+// before that: releases are built without that note.
+func built() time.Time {
+	written := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return written
+	}
+	for _, s := range info.Settings {
+		if t, err := time.Parse(time.RFC3339, s.Value); s.Key == "vcs.time" && err == nil && t.After(written) {
+			return t
+		}
+	}
+	return written
 }

@@ -1,8 +1,10 @@
 // Package store keeps the files of the state folder: decisions.json, which holds
 // what can't be learned again, and state.json, which holds what can.
 //
-// It is not its job to know what is in them (package home does), nor when they are
-// written (the agent's loop decides that).
+// The history is lines for people, which nothing reads again.
+//
+// It is not its job to know what is in the other two (package home does), nor when
+// any is written (the agent's loop decides that).
 package store
 
 import (

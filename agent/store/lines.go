@@ -1,4 +1,4 @@
-package agent
+package store
 
 import (
 	"encoding/json"
@@ -12,8 +12,9 @@ import (
 // cards wear out.
 const historyEvery = time.Minute
 
-// history is what goes to the history of the home next. Only the loop uses it.
-type history struct {
+// Lines is what goes to the history of the home next. It is not safe for concurrent
+// use; the agent's loop owns it.
+type Lines struct {
 	lines []byte
 	at    time.Time // of the last addition
 	day   string    // of the last score
@@ -26,14 +27,15 @@ type scores struct {
 	Devices map[discovery.ID]int `json:"devices"`
 }
 
-func (h *history) addEvents(all []report.Event) {
+// AddEvents adds a line for each event.
+func (h *Lines) AddEvents(all []report.Event) {
 	for _, e := range all {
 		h.add(e)
 	}
 }
 
-// addScores adds the scores of the home and its devices, once a day (UTC).
-func (h *history) addScores(s *report.Snapshot) {
+// AddScores adds the scores of the home and its devices, once a day (UTC).
+func (h *Lines) AddScores(s *report.Snapshot) {
 	score, day := s.Score(), s.At.UTC().Format(time.DateOnly)
 	if score == nil || day == h.day {
 		return
@@ -48,7 +50,10 @@ func (h *history) addScores(s *report.Snapshot) {
 	h.add(line)
 }
 
-func (h *history) add(line any) {
+// LastDay says when scores were added before the start.
+func (h *Lines) LastDay(at time.Time) { h.day = at.UTC().Format(time.DateOnly) }
+
+func (h *Lines) add(line any) {
 	b, err := json.Marshal(line)
 	if err != nil {
 		return // such a line there is not: all its types can be written
@@ -56,16 +61,16 @@ func (h *history) add(line any) {
 	h.lines = append(append(h.lines, b...), '\n')
 }
 
-// due is when the lines are to be written; zero if there are none.
-func (h *history) due() time.Time {
+// Due is when the lines are to be written; zero if there are none.
+func (h *Lines) Due() time.Time {
 	if len(h.lines) == 0 {
 		return time.Time{}
 	}
 	return h.at.Add(historyEvery)
 }
 
-// take returns what is to be written now.
-func (h *history) take(now time.Time) []byte {
+// Take returns what is to be written now.
+func (h *Lines) Take(now time.Time) []byte {
 	out := h.lines
 	h.lines, h.at = nil, now
 	return out

@@ -1,22 +1,20 @@
-package agent
+package clock
 
 import (
-	"errors"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
 )
 
-// machine is a machine's clocks.
-type machine struct {
+// wall is a machine's clocks.
+type wall struct {
 	runs time.Duration
 	off  time.Duration // by how much the clock on the wall was set
 }
 
 var right = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC) // at the start
 
-func (m *machine) read() (time.Time, time.Duration) { return right.Add(m.runs).Add(m.off), m.runs }
+func (m *wall) read() (time.Time, time.Duration) { return right.Add(m.runs).Add(m.off), m.runs }
 
 // TestClock is about threat T24 of the catalogue.
 func TestClock(t *testing.T) {
@@ -44,7 +42,7 @@ func TestClock(t *testing.T) {
 		{"saved in 2099", 0, year, -70 * year, []step{{0, 0, 70 * year, true}, {time.Hour, 0, 0, false}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m := &machine{off: tt.off}
+			m := &wall{off: tt.off}
 			var built, saved time.Time
 			if tt.built != 0 {
 				built = right.Add(-tt.built).Round(0)
@@ -53,16 +51,16 @@ func TestClock(t *testing.T) {
 				saved = right.Add(-tt.saved).Round(0)
 			}
 			c := newClock(m.read, built, saved)
-			c.now()
+			c.Now()
 			for i, s := range tt.steps {
 				m.runs += s.runs
-				c.now()
+				c.Now()
 				m.off += s.set
-				got := c.now().Sub(right.Add(m.runs))
+				got := c.Now().Sub(right.Add(m.runs))
 				if diff := (got - s.want).Abs(); diff > time.Second {
 					t.Errorf("step %d: the time is %v off, want %v", i, got, s.want)
 				}
-				if problem := c.problem(); (problem != "") != s.bad || s.bad && !strings.HasPrefix(problem, "The clock of this machine seems to be wrong") {
+				if problem := c.Problem(); (problem != "") != s.bad || s.bad && !strings.HasPrefix(problem, "The clock of this machine seems to be wrong") {
 					t.Errorf("step %d: problem %q", i, problem)
 				}
 			}
@@ -70,21 +68,21 @@ func TestClock(t *testing.T) {
 	}
 }
 
-func TestRunEndsWhenTheClockWentBack(t *testing.T) {
-	m := &machine{off: 70 * 365 * 24 * time.Hour}
-	a := &Agent{clock: newClock(m.read, time.Time{}, time.Time{}), mail: newMailbox(), log: slog.New(slog.DiscardHandler)}
+func TestClockThatWentBackSaysSo(t *testing.T) {
+	m := &wall{off: 70 * 365 * 24 * time.Hour}
+	c := newClock(m.read, time.Time{}, time.Time{})
 	for _, s := range []struct {
 		runs, set time.Duration
-		want      error
+		want      bool
 	}{
-		{time.Hour, 0, nil},
-		{time.Minute, -70 * 365 * 24 * time.Hour, nil}, // not believed yet
-		{time.Hour, 0, ErrClockWentBack},
+		{time.Hour, 0, false},
+		{time.Minute, -70 * 365 * 24 * time.Hour, false}, // not believed yet
+		{time.Hour, 0, true},
 	} {
 		m.runs += s.runs
 		m.off += s.set
-		if err := a.checkClock(); !errors.Is(err, s.want) {
-			t.Errorf("after %v: error %v, want %v", m.runs, err, s.want)
+		if got := c.WentBack(); got != s.want {
+			t.Errorf("after %v: went back %v, want %v", m.runs, got, s.want)
 		}
 	}
 }

@@ -1,13 +1,13 @@
-package agent
+// Package clock is the time by which the agent works, which goes on by itself while
+// the machine's clock can't be right (threat T24).
+//
+// It sets no clock, and it is not its job to say in health what is wrong.
+package clock
 
 import (
-	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"time"
-
-	"github.com/thingwarden/thingwarden/discovery"
 )
 
 const (
@@ -22,13 +22,10 @@ const (
 	mostOff = 5 * 365 * 24 * time.Hour
 )
 
-// clockHealth is the component of health that stands for the machine's clock.
-const clockHealth = "clock"
-
-// clock is the time by which the agent works. It distrusts the machine's clock when
+// Clock is the time by which the agent works. It distrusts the machine's clock when
 // that lies before a time that has been, or leaps (threat T24): then it goes on by
 // itself. It is safe for concurrent use.
-type clock struct {
+type Clock struct {
 	// read returns the machine's time, and for how long something has run by a clock
 	// that nobody sets.
 	read func() (time.Time, time.Duration)
@@ -45,10 +42,12 @@ type clock struct {
 	back   bool          // it went back by a leap since
 }
 
-// newClock returns a clock that reads the machine's with read. The program was built
-// and its state saved at times that have been; zero if that is not known.
-func newClock(read func() (time.Time, time.Duration), built, saved time.Time) *clock {
-	c := &clock{read: read, built: built, floor: built}
+// New returns a clock of this machine. The program was built and its state saved at
+// times that have been; zero if that is not known.
+func New(built, saved time.Time) *Clock { return newClock(machine(), built, saved) }
+
+func newClock(read func() (time.Time, time.Duration), built, saved time.Time) *Clock {
+	c := &Clock{read: read, built: built, floor: built}
 	c.last, c.ran = read()
 	if saved.After(c.floor) {
 		c.floor = saved
@@ -60,14 +59,14 @@ func newClock(read func() (time.Time, time.Duration), built, saved time.Time) *c
 	return c
 }
 
-func (c *clock) behind(t time.Time) bool { return c.floor.Sub(t) > tolerated }
+func (c *Clock) behind(t time.Time) bool { return c.floor.Sub(t) > tolerated }
 
-func (c *clock) distrust(offset time.Duration) { c.offset, c.set = offset, c.ran }
+func (c *Clock) distrust(offset time.Duration) { c.offset, c.set = offset, c.ran }
 
-func (c *clock) trust() { c.offset, c.low = 0, false }
+func (c *Clock) trust() { c.offset, c.low = 0, false }
 
-// now returns the time.
-func (c *clock) now() time.Time {
+// Now returns the time.
+func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t, ran := c.read()
@@ -93,18 +92,18 @@ func (c *clock) now() time.Time {
 	return t
 }
 
-// wentBack reports whether the time that now returns has gone back by a leap: what
+// WentBack reports whether the time that Now returns has gone back by a leap: what
 // was noted before lies in the future.
-func (c *clock) wentBack() bool {
-	c.now()
+func (c *Clock) WentBack() bool {
+	c.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.back
 }
 
-// problem says what is wrong with the machine's clock; empty for nothing.
-func (c *clock) problem() string {
-	now := c.now()
+// Problem says what is wrong with the machine's clock; empty for nothing.
+func (c *Clock) Problem() string {
+	now := c.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.offset == 0 {
@@ -114,48 +113,8 @@ func (c *clock) problem() string {
 		c.last.UTC().Format("2006-01-02 15:04"), now.UTC().Format("2006-01-02 15:04"))
 }
 
-// buildTime is when the program's sources were committed, as the Go tool noted; zero
-// if it did not.
-func buildTime() time.Time {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return time.Time{}
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.time" {
-			t, _ := time.Parse(time.RFC3339, s.Value) // zero if it is none
-			return t
-		}
-	}
-	return time.Time{}
-}
-
-// ErrClockWentBack ends a run whose clock went back by years, such as from 2099 to
-// now: times in the future are in every part of it. The next run begins with what
-// was saved, and none of them.
-var ErrClockWentBack = errors.New("the clock was set back")
-
-// checkClock shows in health whether the machine's clock is believed. It is an error
-// if the time went back.
-func (a *Agent) checkClock() error {
-	problem := a.clock.problem()
-	switch {
-	case problem != "" && !a.clockTold:
-		a.log.Warn("the machine's clock is not believed", "problem", problem)
-		a.mail.setHealth(clockHealth, discovery.Degraded, problem)
-	case problem == "" && a.clockTold:
-		a.log.Info("the machine's clock is believed again")
-		a.mail.setHealth(clockHealth, discovery.OK, "")
-	}
-	a.clockTold = problem != ""
-	if a.clock.wentBack() {
-		return ErrClockWentBack
-	}
-	return nil
-}
-
-// machineClock reads the clocks of this machine.
-func machineClock() func() (time.Time, time.Duration) {
+// machine reads the clocks of this machine.
+func machine() func() (time.Time, time.Duration) {
 	start := time.Now()
 	return func() (time.Time, time.Duration) {
 		t := time.Now()
