@@ -25,7 +25,7 @@ func (a *app) decisionCommands() []*cobra.Command {
 		a.trustCommand(report.Trust, "Say that a device is known to you", "every device that is there now: these are all mine"),
 		a.trustCommand(report.Untrust, "Take back that a device is known to you", "every device that is there now"),
 		a.acceptCommand(),
-		a.decisionCommand(report.Unaccept, "unaccept DEVICE POLICY", "No longer live with a finding", 2, 2),
+		a.decisionCommand(report.Unaccept, "unaccept DEVICE POLICY", "Undo an acceptance", 2, 2),
 		a.decisionCommand(report.Recheck, "recheck [DEVICE]", "Look again now, at one device or at all", 0, 1),
 	}
 }
@@ -49,8 +49,8 @@ func at(args []string, i int) string {
 func (a *app) acceptCommand() *cobra.Command {
 	var length, until, reason string
 	cmd := &cobra.Command{
-		Use: "accept DEVICE POLICY", Short: "Live with a finding, for a time or until it gets worse", Args: arguments(2, 2),
-		Long: "Live with a finding. It comes back at the given date, and at once if it gets\nworse.\n\n" + deviceHelp,
+		Use: "accept DEVICE POLICY", Short: "Accept a finding for now, or until it gets worse", Args: arguments(2, 2),
+		Long: "Accept a finding. It comes back at the given date, and at once if it gets\nworse.\n\n" + deviceHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			end, err := acceptUntil(length, until, time.Now())
 			if err != nil {
@@ -122,8 +122,10 @@ func (a *app) decide(ctx context.Context, cmd report.Command, device string) err
 			return err
 		}
 	}
-	if cmd.Action == report.Accept && !slices.ContainsFunc(d.Findings, func(f policy.Finding) bool { return f.Policy.ID == cmd.Policy }) {
-		return fmt.Errorf("%s has no finding %s to accept", label(d, 50), cmd.Policy)
+	if cmd.Action == report.Accept {
+		if err := acceptable(d, cmd.Policy, time.Now()); err != nil {
+			return err
+		}
 	}
 	if running {
 		err = control.NewClient(cfg.StateDir).Do(ctx, cmd)
@@ -136,6 +138,22 @@ func (a *app) decide(ctx context.Context, cmd report.Command, device string) err
 	fmt.Fprint(a.out, paragraph("", done(cmd, d)))
 	if !running {
 		fmt.Fprintln(a.out, "No agent is running; the next one will follow this.")
+	}
+	return nil
+}
+
+// acceptable says why there is nothing to accept, if so: what is not open now would
+// be accepted unseen when it comes.
+func acceptable(d *report.Device, id string, now time.Time) error {
+	i := slices.IndexFunc(d.Findings, func(f policy.Finding) bool { return f.Policy.ID == id })
+	if i < 0 {
+		return fmt.Errorf("%s has no finding %s to accept", label(d, 50), id)
+	}
+	switch f := d.Findings[i]; f.Status {
+	case policy.Resolved:
+		return fmt.Errorf("there is nothing to accept: %s on %s was fixed %s", id, label(d, 50), ago(f.Changed, now))
+	case policy.Lapsed:
+		return fmt.Errorf("there is nothing to accept: %s on %s could not be checked for a long time", id, label(d, 50))
 	}
 	return nil
 }

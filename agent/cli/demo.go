@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +16,8 @@ import (
 	"github.com/thingwarden/thingwarden/agent"
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/demo"
+	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
 )
 
 const (
@@ -70,10 +74,11 @@ func (a *app) demo(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := a.watchDemo(ctx, ag, home, story, dir); err != nil {
+	reached, err := a.watchDemo(ctx, ag, home, story, dir)
+	if err != nil {
 		return err
 	}
-	return a.endDemo(ctx, opt.Config, log)
+	return a.endDemo(ctx, opt.Config, reached, log)
 }
 
 // announceDemo says what is shown and what will happen.
@@ -92,8 +97,10 @@ func clock(at time.Duration) string {
 	return fmt.Sprintf("%4d:%02d  ", int(at.Minutes()), int(at.Seconds())%60)
 }
 
-// watchDemo runs the agent and prints its news and what happens, until a signal.
-func (a *app) watchDemo(ctx context.Context, ag *agent.Agent, home *demo.Home, story []demo.Step, dir string) error {
+// watchDemo runs the agent and prints its news and what happens, until a signal. It
+// reports whether the MQTT broker was reached, so that something may have been
+// published.
+func (a *app) watchDemo(ctx context.Context, ag *agent.Agent, home *demo.Home, story []demo.Step, dir string) (reached bool, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	ended := make(chan error, 1)
@@ -116,7 +123,9 @@ func (a *app) watchDemo(ctx context.Context, ag *agent.Agent, home *demo.Home, s
 		select {
 		case <-ctx.Done():
 		case now := <-tick.C:
-			n.print(ag.Snapshot(), now)
+			s := ag.Snapshot()
+			n.print(s, now)
+			reached = reached || slices.ContainsFunc(s.Health, func(c report.Component) bool { return c.Name == "mqtt" && c.Status == discovery.OK })
 		case s := <-steps:
 			n.print(ag.Snapshot(), time.Now())
 			if s.At == story[0].At {
@@ -132,7 +141,7 @@ func (a *app) watchDemo(ctx context.Context, ag *agent.Agent, home *demo.Home, s
 			a.afterDemo(ag, dir)
 		}
 	}
-	return errors.Join(failed, <-ended)
+	return reached, errors.Join(failed, <-ended)
 }
 
 func summaryOf(ag *agent.Agent) string {
@@ -142,24 +151,38 @@ func summaryOf(ag *agent.Agent) string {
 
 // afterDemo tells what can be done once the story is over.
 func (a *app) afterDemo(ag *agent.Agent, dir string) {
-	fmt.Fprint(a.out, "\n", paragraph("", "That was all that happens. "+summaryOf(ag)+
-		" The home stays as it is until you press Ctrl-C. To ask how a verdict came about, in another terminal:"),
-		"\n  export THINGWARDEN_STATE_DIR="+dir+"\n  thingwarden explain \"Porch camera\"\n\n")
+	fmt.Fprint(a.out, "\n", paragraph("", "That was all that happens. "+summaryOf(ag)), "\n")
+	if all := rows(ag.Snapshot()); len(all) > 0 {
+		writeFirst(a.out, all[0])
+	}
+	fmt.Fprint(a.out, "\n", paragraph("", "The home stays as it is until you press Ctrl-C. To see all about a device, in another terminal:"),
+		"\n  export THINGWARDEN_STATE_DIR="+dir+"\n  "+program(os.Args[0])+" explain \"Porch camera\"\n\n")
+}
+
+// program is how the owner starts us again: `go run` leaves no program behind.
+func program(path string) string {
+	if strings.Contains(filepath.ToSlash(path), "/go-build") {
+		return "go run ."
+	}
+	return "thingwarden"
 }
 
 // endDemo removes what was published, unless the broker ends with the demo.
-func (a *app) endDemo(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+func (a *app) endDemo(ctx context.Context, cfg config.Config, reached bool, log *slog.Logger) error {
 	text := "The demo has ended and left nothing behind."
 	if cfg.MQTT.URL != "" {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), purgeFor)
 		defer cancel()
 		n, err := agent.Purge(ctx, cfg, log)
-		if err != nil {
+		switch {
+		case err != nil && !reached:
+			return fmt.Errorf("the demo has ended; the MQTT broker was never reached, so nothing was published: %w", err)
+		case err != nil:
 			return fmt.Errorf("what the demo published is still on the broker: %w; to remove it later: "+
 				"THINGWARDEN_SITE=%s thingwarden purge --config %q", err, demo.Site, a.file)
 		}
 		text = fmt.Sprintf("The demo has ended: %s removed from the broker, and nothing is left.", count(n, "topic"))
 	}
-	fmt.Fprint(a.out, "\n", paragraph("", text+" To look at your own home: thingwarden scan"))
+	fmt.Fprint(a.out, "\n", paragraph("", text+" To look at your own home: "+program(os.Args[0])+" scan"))
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"github.com/thingwarden/thingwarden/agent/broker/brokertest"
+	"github.com/thingwarden/thingwarden/agent/demo"
 )
 
 // TestDemoOnMosquitto: the demo shows on the owner's broker while it runs, beside
@@ -65,7 +67,8 @@ func TestDemoOnMosquitto(t *testing.T) {
 	}
 }
 
-// TestDemoBrokerGone: what could not be removed is told, and how to do it later.
+// What may be left on a broker that is gone is told, and how to remove it later; of a
+// broker that never answered nothing is claimed.
 func TestDemoBrokerGone(t *testing.T) {
 	m := brokertest.StartMosquitto(t, false)
 	t.Setenv("TMPDIR", t.TempDir())
@@ -78,6 +81,14 @@ func TestDemoBrokerGone(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	err := a.demo(ctx)
+	if want := "the MQTT broker was never reached, so nothing was published"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got error %v, want one with %q", err, want)
+	}
+	cfg, err := a.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = a.endDemo(t.Context(), demo.Configure(cfg, t.TempDir()), true, a.logger(slog.LevelError))
 	if want := "THINGWARDEN_SITE=demo thingwarden purge --config"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got error %v, want one with %q", err, want)
 	}

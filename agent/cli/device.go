@@ -19,9 +19,23 @@ func label(d *report.Device, max int) string {
 	return quote(d.Title, max)
 }
 
+// name is the whole title of a device, for a table that cuts it to its column.
+func name(d *report.Device) string { return label(d, 2*columns) }
+
+// located is a device with its address.
+func located(d *report.Device) string {
+	if where := address(d); where != "" {
+		return label(d, 50) + " at " + where
+	}
+	return label(d, 50)
+}
+
 // address is the plainest way to say which device it is: IPv4 address, IPv6
-// address, MAC address or id.
+// address, that of its radio, MAC address or id; empty for the hub.
 func address(d *report.Device) string {
+	if d.ID == discovery.Hub {
+		return ""
+	}
 	if all := d.Addrs(); len(all) > 0 {
 		return all[0].String()
 	}
@@ -29,8 +43,12 @@ func address(d *report.Device) string {
 		return all[0]
 	}
 	for _, i := range d.IDs {
-		if i.Kind == discovery.ZigbeeID {
+		switch i.Kind {
+		case discovery.ZigbeeID:
 			return "0x" + i.Value
+		case discovery.ZWaveID:
+			_, node, _ := strings.Cut(i.Value, "_")
+			return "node " + node
 		}
 	}
 	return string(d.ID)

@@ -18,16 +18,22 @@ import (
 )
 
 func (a *app) explainCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "explain DEVICE [POLICY]", Short: "Show what is known of a device, and why each verdict came out so",
-		Long: "Show what is known of a device, from where, and why each verdict came out so:\n" +
-			"from the running agent, or from what the last one left.\n\n" + deviceHelp,
+	var all bool
+	cmd := &cobra.Command{
+		Use: "explain DEVICE [POLICY]", Short: "Show what to do about a device, and how each check came out",
+		Long: "Show what to do about a device, how each check came out and why, and with --all\n" +
+			"everything that is known of it and from where: from the running agent, or from\n" +
+			"what the last one left.\n\n" + deviceHelp,
 		Args: arguments(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.explain(cmd.Context(), args[0], at(args, 1)) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.explain(cmd.Context(), args[0], at(args, 1), all)
+		},
 	}
+	cmd.Flags().BoolVar(&all, "all", false, "print all facts, and the policies that do not concern the device")
+	return cmd
 }
 
-func (a *app) explain(ctx context.Context, device, id string) error {
+func (a *app) explain(ctx context.Context, device, id string, all bool) error {
 	cfg, err := a.load()
 	if err != nil {
 		return err
@@ -53,7 +59,7 @@ func (a *app) explain(ctx context.Context, device, id string) error {
 	if !running {
 		fmt.Fprint(a.out, paragraph("", "No agent is running; this is what the last one left."), "\n")
 	}
-	e := explanation{w: a.out, d: d, now: now, set: set}
+	e := explanation{w: a.out, d: d, now: now, set: set, all: all}
 	if id != "" {
 		e.policy(set.Policy(id))
 		return nil
@@ -63,13 +69,14 @@ func (a *app) explain(ctx context.Context, device, id string) error {
 }
 
 // notConcerned is the outcome of a policy that does not apply.
-const notConcerned = "not meant"
+const notConcerned = "not concerned"
 
 type explanation struct {
 	w   screen
 	d   *report.Device
 	now time.Time
 	set *policy.Set
+	all bool // with all facts
 }
 
 func (e *explanation) device() {
@@ -98,15 +105,41 @@ func (e *explanation) device() {
 	if n := d.Sent; n.Packets+n.Connections > 0 {
 		fmt.Fprintf(e.w, "  Sent to it: %s, %s\n", count(n.Packets, "packet"), count(n.Connections, "connection"))
 	}
-	fmt.Fprintf(e.w, "\n%s\n", e.w.heading("WHAT IS KNOWN"))
-	if len(d.Facts) == 0 {
-		fmt.Fprintln(e.w, "  nothing yet")
+	e.toDo()
+	e.results()
+	if e.all {
+		e.facts()
+	} else {
+		fmt.Fprintf(e.w, "\n%s", paragraph("", fmt.Sprintf("--all prints %s and where each comes from.", count(len(d.Facts), "known fact"))))
 	}
-	for _, f := range d.Facts {
-		e.fact(f)
+}
+
+// toDo prints the findings that ask for something, worst first, each with its steps.
+func (e *explanation) toDo() {
+	first := true
+	for _, f := range problems(e.d) {
+		if !f.Actionable() {
+			continue
+		}
+		if first {
+			fmt.Fprintf(e.w, "\n%s\n", e.w.heading("TO DO"))
+			first = false
+		} else {
+			fmt.Fprintln(e.w)
+		}
+		head := e.w.paint(pad(f.Severity.String(), severityWide), f.Severity) + gap
+		fmt.Fprint(e.w, hang(head, severityWide+len(gap), fmt.Sprintf("%s (%s)", title(f), f.Policy.ID)))
+		fmt.Fprint(e.w, paragraph("  ", f.Summary()))
+		if seen := evidence(f); seen != "" {
+			fmt.Fprint(e.w, paragraph("  Seen:  ", seen))
+		}
+		fmt.Fprint(e.w, steps("  To do: ", f.Remedy()))
 	}
-	fmt.Fprintf(e.w, "\n%s\n", e.w.heading("WHAT FOLLOWS FROM IT"))
-	// The worst stands first, as everywhere.
+}
+
+// results prints how each check came out, the worst first, as everywhere.
+func (e *explanation) results() {
+	fmt.Fprintf(e.w, "\n%s\n", e.w.heading("RESULTS"))
 	verdicts := slices.Clone(e.d.Verdicts)
 	slices.SortStableFunc(verdicts, func(a, b policy.Verdict) int {
 		severityA, _, _ := e.outcome(a)
@@ -120,14 +153,28 @@ func (e *explanation) device() {
 			e.verdict(v)
 		}
 	}
+	if len(applies) == 0 {
+		fmt.Fprintln(e.w, "  none yet")
+	}
 	var others []string
 	for _, p := range e.set.Policies() {
 		if !applies[p.ID] {
 			others = append(others, p.ID)
 		}
 	}
-	if len(others) > 0 {
+	if e.all && len(others) > 0 {
 		fmt.Fprint(e.w, paragraph("  does not concern this device: ", strings.Join(others, ", ")))
+	}
+}
+
+// facts prints all that is known, and what is not and why.
+func (e *explanation) facts() {
+	fmt.Fprintf(e.w, "\n%s\n", e.w.heading("WHAT IS KNOWN"))
+	if len(e.d.Facts) == 0 {
+		fmt.Fprintln(e.w, "  nothing yet")
+	}
+	for _, f := range e.d.Facts {
+		e.fact(f)
 	}
 }
 
@@ -182,7 +229,7 @@ func (e *explanation) outcome(v policy.Verdict) (sev policy.Severity, what, reas
 	}
 	switch v.Result {
 	case policy.Pass:
-		return 0, "not so", because(v.Proof)
+		return 0, "OK", because(v.Proof)
 	case policy.NotApplicable:
 		return 0, notConcerned, "the policy does not concern this device"
 	case policy.Unknown:
@@ -221,9 +268,9 @@ func (e *explanation) policy(p *policy.Policy) {
 	e.verdict(v)
 	fmt.Fprintln(e.w)
 	if p.When != "" {
-		fmt.Fprint(e.w, paragraph("  Concerns a device when: ", p.When))
+		fmt.Fprint(e.w, paragraph("  Applies when: ", p.When))
 	}
-	fmt.Fprint(e.w, paragraph("  Is well when:           ", p.Require))
+	fmt.Fprint(e.w, paragraph("  OK when:      ", p.Require))
 	for _, f := range e.d.Facts {
 		for _, word := range p.Words {
 			if f.Name == word {

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -19,17 +21,46 @@ const (
 	nameless = 4 * time.Second
 )
 
-// news prints what changed from one snapshot to the next, one line each.
+// news tells what changed from one snapshot to the next, one line each.
 type news struct {
-	w        screen
+	line     func(now time.Time, what string, sev policy.Severity, text string)
 	seen     map[discovery.ID]time.Time // when a device was first in a snapshot
 	told     map[discovery.ID]string    // what it was called
 	findings map[discovery.ID]map[string]policy.Finding
 	blind    string
 }
 
+// newNews returns news for a person who watches.
 func newNews(w screen) *news {
-	return &news{w: w, seen: map[discovery.ID]time.Time{}, told: map[discovery.ID]string{},
+	n := emptyNews()
+	n.line = func(now time.Time, what string, sev policy.Severity, text string) {
+		head := now.Format(time.TimeOnly) + gap + w.paint(pad(what, severityWide), sev) + gap
+		fmt.Fprint(w, hang(head, len(time.TimeOnly)+severityWide+2*len(gap), text))
+	}
+	return n
+}
+
+// loggedNews returns news for a log that is read later: what is to be done at once
+// as warnings, and devices, which are many, for those who look for a fault.
+func loggedNews(log *slog.Logger) *news {
+	n := emptyNews()
+	n.line = func(_ time.Time, what string, sev policy.Severity, text string) {
+		level := slog.LevelInfo
+		switch {
+		case what == "warning":
+			return // health is in the log already
+		case what == "device" || what == "gone":
+			level = slog.LevelDebug
+		case sev >= policy.High:
+			level = slog.LevelWarn
+		}
+		log.Log(context.Background(), level, text, "news", what)
+	}
+	return n
+}
+
+func emptyNews() *news {
+	return &news{seen: map[discovery.ID]time.Time{}, told: map[discovery.ID]string{},
 		findings: map[discovery.ID]map[string]policy.Finding{}}
 }
 
@@ -71,9 +102,7 @@ func (n *news) device(d *report.Device, now time.Time) bool {
 	}
 	text := label(d, 40)
 	n.told[d.ID] = text
-	if where := address(d); where != text {
-		text += " at " + where
-	}
+	text += " at " + address(d)
 	if what := product(d); what != "" {
 		text += ": " + what
 	}
@@ -100,11 +129,4 @@ func (n *news) changes(d *report.Device, now time.Time) {
 			n.line(now, string(status), 0, fmt.Sprintf("%s: %s (%s)", label(d, 40), f.Policy.Title, f.Policy.ID))
 		}
 	}
-}
-
-// line prints when, what sort of news, and the news.
-func (n *news) line(now time.Time, what string, sev policy.Severity, text string) {
-	const timeWide = len(time.TimeOnly)
-	head := now.Format(time.TimeOnly) + "  " + n.w.paint(pad(what, severityWide), sev) + "  "
-	fmt.Fprint(n.w, hang(head, timeWide+severityWide+4, text))
 }

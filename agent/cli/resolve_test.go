@@ -3,9 +3,10 @@ package cli
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/thingwarden/thingwarden/agent/report"
-	"time"
+	"github.com/thingwarden/thingwarden/policy"
 )
 
 func TestResolve(t *testing.T) {
@@ -76,6 +77,32 @@ func TestAcceptUntil(t *testing.T) {
 			}
 			if err != nil || !got.Equal(tt.want) {
 				t.Errorf("got %v, %v; want %v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+// Only what is there can be accepted.
+func TestAcceptable(t *testing.T) {
+	s := testHome(t)
+	camera := s.Device("mac_aabbccddee01")
+	for _, tt := range []struct {
+		name, policy string
+		status       policy.Status
+		want         string // part of the error
+	}{
+		{"open", "telnet-open", policy.Open, ""},
+		{"not checked now", "telnet-open", policy.Stale, ""},
+		{"accepted, for another date", "telnet-open", policy.Accepted, ""},
+		{"fixed", "telnet-open", policy.Resolved, "was fixed 2 min ago"},
+		{"long unknown", "telnet-open", policy.Lapsed, "could not be checked for a long time"},
+		{"never found", "new-device", "", "has no finding new-device to accept"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			camera.Findings[0].Status = tt.status
+			err := acceptable(camera, tt.policy, noon.Add(2*time.Minute))
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("got %v, want %q", err, tt.want)
 			}
 		})
 	}

@@ -64,9 +64,11 @@ func (a *app) runOnce(ctx context.Context, opt agent.Options, watched bool) erro
 	defer stop()
 	go func() {
 		defer close(printed)
+		n := loggedNews(log)
 		if watched {
-			a.printNews(printing, ag)
+			n = newNews(a.out)
 		}
+		n.follow(printing, ag)
 	}()
 	err = ag.Run(ctx)
 	stop()
@@ -74,9 +76,8 @@ func (a *app) runOnce(ctx context.Context, opt agent.Options, watched bool) erro
 	return err
 }
 
-// printNews prints devices and findings as they come.
-func (a *app) printNews(ctx context.Context, ag *agent.Agent) {
-	n := newNews(a.out)
+// follow tells devices and findings as they come.
+func (n *news) follow(ctx context.Context, ag *agent.Agent) {
 	tick := time.NewTicker(newsEvery)
 	defer tick.Stop()
 	for {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -186,7 +187,7 @@ func TestExplainDoesNotJudgeAgain(t *testing.T) {
 		} else {
 			e.policy(set.Policy(only))
 		}
-		if got := b.String(); !strings.Contains(got, "not so       Old-style") || strings.Contains(got, "not checked") {
+		if got := b.String(); !strings.Contains(got, "OK           Old-style") || strings.Contains(got, "not checked") {
 			t.Errorf("policy %q: the verdict is pass, shown is\n%s", only, got)
 		}
 	}
@@ -194,18 +195,22 @@ func TestExplainDoesNotJudgeAgain(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	s, set := testHome(t), testPolicies(t)
-	tests := []struct{ name, device, policy string }{
-		{"explain", "mac_aabbccddee01", ""},
-		{"explain-policy", "mac_aabbccddee01", "telnet-open"},
-		{"explain-accepted", "mac_aabbccddee05", "new-device"},
-		{"explain-nothing-known", "mac_aabbccddee04", ""},
+	tests := []struct {
+		name, device, policy string
+		all                  bool
+	}{
+		{"explain", "mac_aabbccddee01", "", false},
+		{"explain-all", "mac_aabbccddee01", "", true},
+		{"explain-policy", "mac_aabbccddee01", "telnet-open", false},
+		{"explain-accepted", "mac_aabbccddee05", "new-device", false},
+		{"explain-nothing-known", "mac_aabbccddee04", "", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := s.Device(discovery.ID(tt.device))
 			d.Verdicts = judge(set, d)
 			var b bytes.Buffer
-			e := explanation{w: newScreen(&b), d: d, now: noon.Add(5 * time.Minute), set: set}
+			e := explanation{w: newScreen(&b), d: d, now: noon.Add(5 * time.Minute), set: set, all: tt.all}
 			if tt.policy == "" {
 				e.device()
 			} else {
@@ -235,6 +240,55 @@ func TestNews(t *testing.T) {
 	n.print(empty, noon.Add(8*time.Second))
 	fits(t, b.String())
 	golden(t, "news", b.String())
+}
+
+// A log has one line for each new finding and each that is over.
+func TestNewsInTheLog(t *testing.T) {
+	var b bytes.Buffer
+	n := loggedNews(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	})))
+	s := testHome(t)
+	s.Devices = []report.Device{s.Devices[0], s.Devices[6]}
+	n.print(s, noon)
+	n.print(s, noon.Add(time.Second))
+	fixed := testHome(t)
+	fixed.Devices = []report.Device{fixed.Devices[0], fixed.Devices[6]}
+	fixed.Devices[1].Findings[0].Status = policy.Resolved
+	n.print(fixed, noon.Add(2*time.Second))
+	want := `level=INFO msg="\"Coordinator\": Zigbee may use the public sample key (likely) (when the device was last here) (zigbee-default-key)" news=low
+level=INFO msg="\"Coordinator\": Zigbee may use the public sample key (zigbee-default-key)" news=resolved
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// A wide terminal shows whole names, a narrow one cuts them, and neither text of a
+// device nor a line goes beyond its end.
+func TestTableTakesTheWidthThereIs(t *testing.T) {
+	for _, tt := range []struct {
+		width int // of the terminal
+		whole bool
+	}{{0, false}, {80, false}, {120, false}, {160, true}} {
+		var b bytes.Buffer
+		w := newScreen(&b)
+		w.width = tt.width
+		writeDevices(w, testHome(t))
+		for line := range strings.Lines(b.String()) {
+			if n := measure(strings.TrimSuffix(line, "\n")); n > w.columns() {
+				t.Errorf("width %d: a line of %d: %q", tt.width, n, line)
+			}
+		}
+		if got := strings.Contains(b.String(), `"Porch camera with a name that goes on and on and never ends"`); got != tt.whole {
+			t.Errorf("width %d: whole name %t, want %t:\n%s", tt.width, got, tt.whole, b.String())
+		}
+	}
 }
 
 func TestExitCode(t *testing.T) {

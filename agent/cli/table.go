@@ -1,216 +1,109 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
-	"github.com/thingwarden/thingwarden/agent/report"
-	"github.com/thingwarden/thingwarden/discovery"
-	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
-const (
-	severityWide = 8
-	nameWide     = 26
-	addressWide  = 18
-	// seenMost is how many devices the advice on one policy lists with what was
-	// seen; the table has them all.
-	seenMost = 10
-)
+// severityWide is the width of the column of severities.
+const severityWide = 8
 
-// writeReport shows a home to a person: what can't be seen first, then what is
-// wrong, what to do, what is there, and what was not checked.
-func writeReport(w screen, s *report.Snapshot) {
-	if s.Blind != "" {
-		fmt.Fprint(w, paragraph("", s.Blind), "\n")
-	}
-	all := rows(s)
-	fmt.Fprint(w, paragraph("", summary(s, all)))
-	if len(all) > 0 {
-		fmt.Fprintln(w)
-		writeFindings(w, all)
-		writeAdvice(w, all)
-	}
-	writeDevices(w, s)
-	writeNotChecked(w, s)
-	writeHealth(w, s)
+// gap stands between two columns.
+const gap = "  "
+
+// table is rows of text below a heading. It takes the width that the text needs,
+// at most that of the screen: then the widest columns are cut, and the last one is
+// cut or wrapped.
+type table struct {
+	head  []string
+	least []int // width to which a column may be cut
+	wrap  bool  // the last column
+	rows  []tableRow
 }
 
-// summary is the whole result in a sentence or two. It never says that all is
-// well: only what was looked at and found.
-func summary(s *report.Snapshot, all []row) string {
-	devices := 0
-	checked, open, accepted := 0, 0, 0
-	for _, d := range s.Devices {
-		if d.ID != discovery.Hub {
-			devices++
+type tableRow struct {
+	severity policy.Severity // colours the first column; 0 for none
+	cells    []string
+}
+
+// add appends a row. Text of a device comes in quotation marks, see name.
+func (t *table) add(sev policy.Severity, cells ...string) {
+	t.rows = append(t.rows, tableRow{sev, cells})
+}
+
+func (t *table) write(w screen) {
+	wide := t.widths(w.columns())
+	last := len(t.head) - 1
+	line := func(cells []string, paint func(i int, text string) string) {
+		lines := []string{shorten(cells[last], wide[last])}
+		if t.wrap {
+			lines = wrap(cells[last], wide[last])
 		}
-		checked += d.Checked
-		open += len(d.NotChecked)
-		for _, f := range d.Findings {
-			if f.Status == policy.Accepted {
-				accepted++
+		var b strings.Builder
+		for i, text := range cells[:last] {
+			b.WriteString(paint(i, pad(shorten(text, wide[i]), wide[i])) + gap)
+		}
+		indent := strings.Repeat(" ", measure(strings.Repeat(gap, last))+sum(wide[:last]))
+		b.WriteString(paint(last, strings.Join(lines, "\n"+indent)))
+		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+	}
+	line(t.head, func(_ int, text string) string { return w.heading(text) })
+	for _, r := range t.rows {
+		line(r.cells, func(i int, text string) string {
+			if i > 0 {
+				return text
+			}
+			return w.paint(text, r.severity)
+		})
+	}
+}
+
+// widths is how wide each column is on a screen of some width.
+func (t *table) widths(screen int) []int {
+	wide := make([]int, len(t.head))
+	for i, text := range t.head {
+		wide[i] = measure(text)
+		for _, r := range t.rows {
+			wide[i] = max(wide[i], measure(r.cells[i]))
+		}
+	}
+	// The last column is the first to give way, then the widest of the others.
+	over := sum(wide) + len(gap)*(len(wide)-1) - screen
+	last := len(wide) - 1
+	if over > 0 {
+		less := min(over, max(0, wide[last]-t.least[last]))
+		wide[last] -= less
+		over -= less
+	}
+	for ; over > 0; over-- {
+		widest, most := -1, 0
+		for i := range last {
+			if spare := wide[i] - t.least[i]; spare > most {
+				widest, most = i, spare
 			}
 		}
-	}
-	text := count(devices, "device") + ", " + count(len(all), "finding")
-	if n := s.Counts(); len(all) > 0 {
-		var by []string
-		for sev := policy.Critical; sev >= policy.Info; sev-- {
-			if n[sev] > 0 {
-				by = append(by, fmt.Sprintf("%d %s", n[sev], sev))
-			}
+		if widest < 0 {
+			break
 		}
-		text += ": " + strings.Join(by, ", ")
+		wide[widest]--
 	}
-	text += fmt.Sprintf(". %s done, %d not possible", count(checked, "check"), open)
-	if accepted > 0 {
-		text += "; " + count(accepted, "finding") + " accepted by you"
-	}
-	return text + "."
+	return wide
 }
 
-func writeFindings(w screen, all []row) {
-	titleWide := columns - severityWide - nameWide - 4
-	fmt.Fprintf(w, "%s  %s  %s\n", w.heading(pad("SEVERITY", severityWide)), w.heading(pad("DEVICE", nameWide)), w.heading("WHAT IS WRONG"))
-	for _, r := range all {
-		sev := r.finding.Severity
-		for i, line := range wrap(title(r.finding), titleWide) {
-			left, name := "", ""
-			if i == 0 {
-				left, name = sev.String(), label(r.device, nameWide)
-			}
-			fmt.Fprintf(w, "%s  %s  %s\n", w.paint(pad(left, severityWide), sev), pad(name, nameWide), line)
-		}
+func sum(all []int) (n int) {
+	for _, x := range all {
+		n += x
 	}
+	return n
 }
 
-// writeAdvice says once for each policy why it matters, how we know and what to do.
-func writeAdvice(w screen, all []row) {
-	byPolicy := map[string][]row{}
-	var order []string
-	for _, r := range all {
-		// One remedy once: products have steps of their own.
-		key := r.finding.Policy.ID + "\n" + r.finding.Summary() + "\n" + r.finding.Remedy()
-		if byPolicy[key] == nil {
-			order = append(order, key)
-		}
-		byPolicy[key] = append(byPolicy[key], r)
+// shorten cuts text to a number of columns. Where it ends in a quotation mark, it
+// still does.
+func shorten(s string, max int) string {
+	if measure(s) > max && strings.HasSuffix(s, `"`) {
+		return cut(s, max-1) + `"`
 	}
-	fmt.Fprintf(w, "\n%s\n", w.heading("WHAT TO DO"))
-	for _, key := range order {
-		group := byPolicy[key]
-		p := group[0].finding.Policy
-		fmt.Fprint(w, paragraph("", fmt.Sprintf("%s (%s)", p.Title, p.ID)))
-		fmt.Fprint(w, paragraph("  ", group[0].finding.Summary()))
-		for i, r := range group {
-			if i == seenMost {
-				fmt.Fprintf(w, "  Seen:  and on %s more\n", count(len(group)-seenMost, "device"))
-				break
-			}
-			seen := label(r.device, nameWide)
-			if e := report.Evidence(r.finding); e != "" {
-				seen += ": " + quote(e, fact.MaxText)
-			}
-			fmt.Fprint(w, paragraph("  Seen:  ", seen))
-		}
-		fmt.Fprint(w, steps("  To do: ", group[0].finding.Remedy()), "\n")
-	}
-}
-
-func writeDevices(w screen, s *report.Snapshot) {
-	var devices []*report.Device
-	for i := range s.Devices {
-		if s.Devices[i].ID != discovery.Hub {
-			devices = append(devices, &s.Devices[i])
-		}
-	}
-	if len(devices) == 0 {
-		return
-	}
-	slices.SortStableFunc(devices, func(a, b *report.Device) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), compareAddress(a, b))
-	})
-	if len(rows(s)) == 0 {
-		fmt.Fprintln(w)
-	}
-	productWide := columns - nameWide - addressWide - 13
-	fmt.Fprintf(w, "%s  %s  %s  %s\n", w.heading(pad("DEVICE", nameWide)), w.heading(pad("KIND", 6)),
-		w.heading(pad("ADDRESS", addressWide)), w.heading("WHAT IT IS"))
-	for _, d := range devices {
-		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%s  %s  %s  %s", pad(label(d, nameWide), nameWide), pad(cut(d.Kind, 6), 6),
-			pad(cut(address(d), addressWide), addressWide), cut(product(d), productWide)), " "))
-	}
-}
-
-func compareAddress(a, b *report.Device) int {
-	x, y := a.Addrs(), b.Addrs()
-	if len(x) > 0 && len(y) > 0 {
-		return x[0].Compare(y[0])
-	}
-	return cmp.Or(cmp.Compare(len(y), len(x)), cmp.Compare(a.ID, b.ID))
-}
-
-// product says what a device is: its class, and maker and model in quotation
-// marks, because the device or its bridge says so.
-func product(d *report.Device) string {
-	var parts []string
-	if d.Class != "" {
-		parts = append(parts, fact.Clean(d.Class, 20))
-	}
-	if text := strings.TrimSpace(d.Manufacturer + " " + d.Model); text != "" {
-		parts = append(parts, quote(text, columns))
-	}
-	return strings.Join(parts, ", ")
-}
-
-// writeNotChecked says what was not checked and why, most frequent reason first:
-// what was not looked at is not thereby well.
-func writeNotChecked(w screen, s *report.Snapshot) {
-	total := 0
-	times, policies := map[fact.Why]int{}, map[fact.Why]map[string]bool{}
-	for _, d := range s.Devices {
-		for _, n := range d.NotChecked {
-			total++
-			reason := fact.NotAsked
-			if len(n.Missing) > 0 {
-				reason = n.Missing[0].Why
-			}
-			times[reason]++
-			if policies[reason] == nil {
-				policies[reason] = map[string]bool{}
-			}
-			policies[reason][n.Policy.ID] = true
-		}
-	}
-	if total == 0 {
-		return
-	}
-	fmt.Fprintf(w, "\n%s (%s; this does not mean that all is well)\n", w.heading("NOT CHECKED"), count(total, "check"))
-	reasons := slices.SortedFunc(maps.Keys(times), func(a, b fact.Why) int {
-		return cmp.Or(cmp.Compare(times[b], times[a]), cmp.Compare(a, b))
-	})
-	for _, reason := range reasons {
-		ids := slices.Sorted(maps.Keys(policies[reason]))
-		fmt.Fprint(w, paragraph(fmt.Sprintf("%5d  ", times[reason]), reason.Plain()+": "+strings.Join(ids, ", ")))
-	}
-}
-
-// writeHealth says what does not work as it should.
-func writeHealth(w screen, s *report.Snapshot) {
-	first := true
-	for _, h := range s.Health {
-		if h.Status == discovery.OK || h.Error == s.Blind {
-			continue // what can't be seen at all stands at the top
-		}
-		if first {
-			fmt.Fprintf(w, "\n%s\n", w.heading("WHAT DOES NOT WORK FULLY"))
-			first = false
-		}
-		fmt.Fprint(w, paragraph("  "+h.Name+": ", fact.Clean(h.Error, 500)))
-	}
+	return cut(s, max)
 }

@@ -15,22 +15,34 @@ import (
 	"github.com/thingwarden/thingwarden/policy"
 )
 
-// columns is the width to which everything for people fits.
-const columns = 80
+const (
+	// columns is the width to which sentences are wrapped: longer lines read badly.
+	columns = 80
+	// widest is up to how wide tables become.
+	widest = 160
+)
 
 // screen is where a person or a program reads.
 type screen struct {
 	io.Writer
 	terminal bool
 	color    bool
+	width    int // of the terminal in columns; 0 if unknown
 }
 
 func newScreen(w io.Writer) screen {
 	f, ok := w.(*os.File)
 	is := ok && term.IsTerminal(int(f.Fd()))
+	wide := 0
+	if is {
+		wide, _, _ = term.GetSize(int(f.Fd())) // 0 where it can't be told
+	}
 	// https://no-color.org: present and not empty.
-	return screen{&lockedWriter{w: w}, is, is && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	return screen{&lockedWriter{w: w}, is, is && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb", wide}
 }
+
+// columns is the width to which tables fit.
+func (s screen) columns() int { return max(columns, min(s.width, widest)) }
 
 // lockedWriter makes one write at a time: notices of the agent come from several
 // goroutines.

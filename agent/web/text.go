@@ -91,10 +91,10 @@ func part(name, title string) string {
 	return cmp.Or(title, known[name], fact.Clean(name, maxName))
 }
 
-// titleOf is the one name of a device. That of the hub stands for the home too.
+// titleOf is the one name of a device. The hub stands for the home as a whole.
 func titleOf(d report.Device) string {
 	if d.ID == discovery.Hub {
-		return "This hub and the home as a whole"
+		return "This home"
 	}
 	return cmp.Or(d.Title, string(d.ID))
 }
