@@ -88,6 +88,9 @@ func (e *explanation) device() {
 	if d.Firmware != "" {
 		fmt.Fprint(e.w, paragraph("  Firmware:   ", quote(d.Firmware, columns)))
 	}
+	if d.Room != "" {
+		fmt.Fprint(e.w, paragraph("  Room:       ", quote(d.Room, columns)))
+	}
 	var addresses []string
 	for _, ip := range d.Addrs() {
 		addresses = append(addresses, ip.String())

@@ -23,6 +23,7 @@ const (
 
 // news tells what changed from one snapshot to the next, one line each.
 type news struct {
+	since    time.Time // findings that are older are told only when they change
 	line     func(now time.Time, what string, sev policy.Severity, text string)
 	seen     map[discovery.ID]time.Time // when a device was first in a snapshot
 	told     map[discovery.ID]string    // what it was called
@@ -42,8 +43,10 @@ func newNews(w screen) *news {
 
 // loggedNews returns news for a log that is read later: what is to be done at once
 // as warnings, and devices, which are many, for those who look for a fault.
-func loggedNews(log *slog.Logger) *news {
+// What was found before the program started stands there already.
+func loggedNews(log *slog.Logger, started time.Time) *news {
 	n := emptyNews()
+	n.since = started
 	n.line = func(_ time.Time, what string, sev policy.Severity, text string) {
 		level := slog.LevelInfo
 		switch {
@@ -123,6 +126,7 @@ func (n *news) changes(d *report.Device, now time.Time) {
 			status = policy.Resolved
 		}
 		switch {
+		case !known && f.Since.Before(n.since):
 		case f.Actionable() && (!was || old.Severity < f.Severity):
 			n.line(now, f.Severity.String(), f.Severity, fmt.Sprintf("%s: %s (%s)", label(d, 40), title(f), f.Policy.ID))
 		case was && !f.Actionable():

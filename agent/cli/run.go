@@ -64,7 +64,7 @@ func (a *app) runOnce(ctx context.Context, opt agent.Options, watched bool) erro
 	defer stop()
 	go func() {
 		defer close(printed)
-		n := loggedNews(log)
+		n := loggedNews(opt.Log, time.Now())
 		if watched {
 			n = newNews(a.out)
 		}

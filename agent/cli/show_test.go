@@ -252,9 +252,12 @@ func TestNewsInTheLog(t *testing.T) {
 			}
 			return a
 		},
-	})))
+	})), noon)
 	s := testHome(t)
 	s.Devices = []report.Device{s.Devices[0], s.Devices[6]}
+	old := s.Devices[1].Findings[0]
+	old.Policy, old.Since = testPolicies(t).Policy("telnet-open"), noon.Add(-time.Hour)
+	s.Devices[1].Findings = append(s.Devices[1].Findings, old)
 	n.print(s, noon)
 	n.print(s, noon.Add(time.Second))
 	fixed := testHome(t)
