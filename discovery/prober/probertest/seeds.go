@@ -1,6 +1,7 @@
 package probertest
 
 import (
+	"encoding/hex"
 	"bytes"
 	"strconv"
 	"strings"
@@ -44,6 +45,9 @@ func Answers(f *testing.F, folders ...string) (out [][]byte) {
 	for _, b := range Seeds(f, folders...) {
 		if s, err := strconv.Unquote(`"` + strings.TrimSuffix(string(b), "\n") + `"`); err == nil {
 			out = append(out, []byte(s))
+		}
+		if datagram, err := hex.DecodeString(strings.Join(strings.Fields(string(b)), "")); err == nil && len(datagram) > 0 {
+			out = append(out, datagram)
 		}
 	}
 	if len(out) == 0 {
