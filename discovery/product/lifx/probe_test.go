@@ -1,0 +1,23 @@
+package lifx
+
+import (
+	"testing"
+
+	"github.com/thingwarden/thingwarden/discovery/fact"
+
+	"github.com/thingwarden/thingwarden/discovery/prober/probertest"
+)
+
+func TestRecorded(t *testing.T) { probertest.Run(t, Probe) }
+
+func FuzzLIFX(f *testing.F) {
+	for _, b := range probertest.Answers(f) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e := fact.New("lifx", probertest.Today)
+		if err := tell(e, b, probertest.Today); err == nil && len(b) != stateSize {
+			t.Errorf("%d bytes understood", len(b))
+		}
+	})
+}
