@@ -4,13 +4,23 @@ package builtin
 
 import (
 	"github.com/thingwarden/thingwarden/discovery/prober"
+	"github.com/thingwarden/thingwarden/discovery/product/broadlink"
+	"github.com/thingwarden/thingwarden/discovery/product/dahua"
+	"github.com/thingwarden/thingwarden/discovery/product/elgato"
 	"github.com/thingwarden/thingwarden/discovery/product/esphome"
+	"github.com/thingwarden/thingwarden/discovery/product/goe"
+	"github.com/thingwarden/thingwarden/discovery/product/hikvision"
+	"github.com/thingwarden/thingwarden/discovery/product/lifx"
 	"github.com/thingwarden/thingwarden/discovery/product/roku"
 	"github.com/thingwarden/thingwarden/discovery/product/shelly"
 	"github.com/thingwarden/thingwarden/discovery/product/signify"
 	"github.com/thingwarden/thingwarden/discovery/product/tasmota"
 	"github.com/thingwarden/thingwarden/discovery/product/tplink"
+	"github.com/thingwarden/thingwarden/discovery/product/twinkly"
+	"github.com/thingwarden/thingwarden/discovery/product/wiz"
 	"github.com/thingwarden/thingwarden/discovery/product/wled"
+	"github.com/thingwarden/thingwarden/discovery/product/xiaomi"
+	"github.com/thingwarden/thingwarden/discovery/product/yeelight"
 	"github.com/thingwarden/thingwarden/discovery/protocol/cast"
 	"github.com/thingwarden/thingwarden/discovery/protocol/ftp"
 	"github.com/thingwarden/thingwarden/discovery/protocol/homekit"
@@ -27,12 +37,18 @@ import (
 
 // Probes are all probes, sorted by name.
 var Probes = []*prober.Probe{
+	broadlink.Probe,
 	cast.Probe,
+	dahua.Probe,
+	elgato.Probe,
 	esphome.Probe,
 	ftp.Probe,
+	goe.Probe,
+	hikvision.Probe,
 	homekit.Probe,
 	http.Probe,
 	igd.Probe,
+	lifx.Probe,
 	matter.Probe,
 	mqtt.Probe,
 	natpmp.Probe,
@@ -44,6 +60,10 @@ var Probes = []*prober.Probe{
 	tasmota.Probe,
 	telnet.Probe,
 	tplink.Probe,
+	twinkly.Probe,
 	upnp.Probe,
+	wiz.Probe,
 	wled.Probe,
+	xiaomi.Probe,
+	yeelight.Probe,
 }
