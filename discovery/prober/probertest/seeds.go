@@ -1,8 +1,8 @@
 package probertest
 
 import (
-	"encoding/hex"
 	"bytes"
+	"encoding/hex"
 	"strconv"
 	"strings"
 	"testing"
