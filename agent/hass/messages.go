@@ -66,7 +66,13 @@ func (c drawings) lastScan(t time.Time) time.Time {
 func (c drawings) draw(n names, d report.Device, o Options, hubShown bool) deviceMessages {
 	// What is never shown must not count as a change.
 	d.LastSeen, d.Sent, d.Verdicts = time.Time{}, report.Sent{}, nil
-	d.Facts = slices.DeleteFunc(slices.Clone(d.Facts), func(e fact.Entry) bool { return e.Name != fact.DeviceMACVendor.Name() })
+	facts := d.Facts
+	d.Facts = nil
+	for _, e := range facts {
+		if e.Name == fact.DeviceMACVendor.Name() {
+			d.Facts = []fact.Entry{e}
+		}
+	}
 	if old, ok := c[d.ID]; ok && old.hubShown == hubShown && reflect.DeepEqual(old.device, d) {
 		return old.messages
 	}

@@ -23,6 +23,7 @@ const (
 // there escapes.
 func Clean(s string, max int) string {
 	var b strings.Builder
+	b.Grow(min(len(s), max))
 	space, n := false, 0
 	for len(s) > 0 && n < max {
 		r, size := utf8.DecodeRuneInString(s)

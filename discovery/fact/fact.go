@@ -12,8 +12,6 @@
 package fact
 
 import (
-	"cmp"
-	"maps"
 	"slices"
 	"time"
 )
@@ -45,7 +43,7 @@ func (f Fact[T]) Set(e *Evidence, v T, proof string) { f.set(e, v, proof, false)
 // v: a policy that reads it is not sure. Else it is as Set, but that it leaves a
 // sure value as it is.
 func (f Fact[T]) SetLikely(e *Evidence, v T, proof string) {
-	if n := e.entries[f.word.Name]; n.Known() && !n.Likely {
+	if n := e.get(f.word.Name); n != nil && n.Known() && !n.Likely {
 		return
 	}
 	f.set(e, v, proof, true)
@@ -73,14 +71,12 @@ func (f Fact[T]) Unknown(e *Evidence, why Why) {
 // Get returns the word's value. False means unknown, never "no".
 func (f Fact[T]) Get(e *Evidence) (T, bool) {
 	var zero T
-	if e == nil {
+	n := e.get(f.word.Name)
+	if n == nil {
 		return zero, false
 	}
-	v, ok := e.entries[f.word.Name].Value.(T)
-	if !ok {
-		return zero, false
-	}
-	return v, true
+	v, ok := n.Value.(T)
+	return v, ok
 }
 
 // Why says why a word is unknown.
@@ -152,137 +148,6 @@ type Entry struct {
 
 // Known reports whether the entry holds a value.
 func (n Entry) Known() bool { return n.Value != nil }
-
-// Evidence is what is known of one device: at most one entry a word, and the
-// names of the sources and probes that have finished with it. The zero value is
-// not usable: use New. It is not safe for concurrent use.
-type Evidence struct {
-	by       string
-	at       time.Time
-	entries  map[string]Entry
-	finished map[string]bool
-}
-
-// New returns empty evidence. Entries set later carry by, the name of the
-// source or probe, and at, the time at which it looked.
-func New(by string, at time.Time) *Evidence {
-	return &Evidence{by: by, at: at, entries: map[string]Entry{}, finished: map[string]bool{}}
-}
-
-func (e *Evidence) put(n Entry) {
-	n.By, n.At = e.by, e.at
-	e.entries[n.Name] = n
-}
-
-// MarkUnknown records why the word of that name is unknown, unless it is known.
-// A name outside the vocabulary is ignored. There is always a reason: without one
-// the word becomes unknown as NotTold, and tests panic.
-func (e *Evidence) MarkUnknown(name string, why Why) {
-	w := Lookup(name)
-	if w == nil || e.entries[w.Name].Known() {
-		return
-	}
-	if why == "" {
-		misuse("%s is unknown without a reason", w.Name)
-		why = NotTold
-	}
-	e.put(Entry{Name: w.Name, Why: why})
-}
-
-// Put stores an entry as it stands, replacing the word's entry. It is for
-// code that merges or restores evidence; sources and probes use Fact.Set.
-// Entries outside the vocabulary or of the wrong type are dropped and false is
-// returned: a state file may come from another version.
-func (e *Evidence) Put(n Entry) bool {
-	w := Lookup(n.Name)
-	if w == nil || (n.Known() && !w.Type.holds(n.Value)) {
-		return false
-	}
-	n.Name = w.Name
-	e.entries[n.Name] = n
-	return true
-}
-
-// Remove forgets the word of that name.
-func (e *Evidence) Remove(name string) { delete(e.entries, name) }
-
-// Entry returns the entry of a word, and whether there is one, known or not. It
-// takes the names of version 0.1.0 too.
-func (e *Evidence) Entry(name string) (Entry, bool) {
-	if e == nil {
-		return Entry{}, false
-	}
-	if now, ok := renamed[name]; ok {
-		name = now
-	}
-	n, ok := e.entries[name]
-	return n, ok
-}
-
-// Entries returns all entries sorted by name.
-func (e *Evidence) Entries() []Entry {
-	if e == nil {
-		return nil
-	}
-	return slices.SortedFunc(maps.Values(e.entries), func(a, b Entry) int { return cmp.Compare(a.Name, b.Name) })
-}
-
-// Len is the number of entries, known or not.
-func (e *Evidence) Len() int {
-	if e == nil {
-		return 0
-	}
-	return len(e.entries)
-}
-
-// Finish records that the source or probe of that name has looked at the
-// device as far as it can. Policies that ask whether a word is known at all
-// wait for it ("after").
-func (e *Evidence) Finish(by string) { e.finished[by] = true }
-
-// Unfinish takes Finish back.
-func (e *Evidence) Unfinish(by string) { delete(e.finished, by) }
-
-// Finished reports whether the source or probe of that name has finished.
-func (e *Evidence) Finished(by string) bool { return e != nil && e.finished[by] }
-
-// FinishedBy returns the names given to Finish, sorted.
-func (e *Evidence) FinishedBy() []string {
-	if e == nil {
-		return nil
-	}
-	return slices.Sorted(maps.Keys(e.finished))
-}
-
-// Clone returns a copy that shares nothing that can change.
-func (e *Evidence) Clone() *Evidence {
-	if e == nil {
-		return nil
-	}
-	return &Evidence{by: e.by, at: e.at, entries: maps.Clone(e.entries), finished: maps.Clone(e.finished)}
-}
-
-// Expire turns entries older than their word's MaxAge at now to unknown
-// (Stale), and returns the earliest time at which another entry will expire;
-// zero when none will.
-func (e *Evidence) Expire(now time.Time) (next time.Time) {
-	for name, n := range e.entries {
-		w := Lookup(name)
-		if !n.Known() || w.MaxAge == 0 {
-			continue
-		}
-		end := n.At.Add(w.MaxAge)
-		if !now.Before(end) {
-			n.Value, n.Why = nil, Stale
-			e.entries[name] = n
-			continue
-		}
-		if next.IsZero() || end.Before(next) {
-			next = end
-		}
-	}
-	return next
-}
 
 // EqualValue reports whether two entry values are the same.
 func EqualValue(a, b any) bool {

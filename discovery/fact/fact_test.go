@@ -2,6 +2,7 @@ package fact
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -215,5 +216,50 @@ func TestWhyIsSaidInWords(t *testing.T) {
 	}
 	if got := Why("made\x1bup").Plain(); got != "madeup" {
 		t.Errorf("an unknown reason is said as %q", got)
+	}
+}
+
+// What shares its entries with others does not change theirs.
+func TestSharedEvidence(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name   string
+		change func(*Evidence)
+	}{
+		{"set", func(e *Evidence) { TelnetOpen.Set(e, true, "") }},
+		{"set anew", func(e *Evidence) { DeviceModel.Set(e, "other", "") }},
+		{"unknown", func(e *Evidence) { e.MarkUnknown(TelnetOpen.Name(), NoAnswer) }},
+		{"remove", func(e *Evidence) { e.Remove(DeviceModel.Name()) }},
+		{"finish", func(e *Evidence) { e.Finish("b") }},
+		{"unfinish", func(e *Evidence) { e.Unfinish("a") }},
+		{"expire", func(e *Evidence) { e.Expire(at.Add(10 * 365 * 24 * time.Hour)) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := New("test", at)
+			DeviceModel.Set(e, "lamp", "")
+			WANMappingsComplete.Set(e, true, "") // has a greatest age
+			e.Finish("a")
+			e.Finish("c")
+			clone, entries, finished := e.Clone(), e.Entries(), e.FinishedBy()
+			wantEntries, wantFinished := slices.Clone(entries), slices.Clone(finished)
+			tt.change(e)
+			if d := cmp.Diff(wantEntries, entries); d != "" {
+				t.Errorf("entries that were handed out changed:\n%s", d)
+			}
+			if d := cmp.Diff(wantEntries, clone.Entries()); d != "" {
+				t.Errorf("the clone's entries changed:\n%s", d)
+			}
+			if d := cmp.Diff(wantFinished, finished); d != "" {
+				t.Errorf("names that were handed out changed:\n%s", d)
+			}
+			if cmp.Equal(wantEntries, e.Entries()) && cmp.Equal(wantFinished, e.FinishedBy()) {
+				t.Error("nothing changed")
+			}
+			again := e.Entries()
+			tt.change(clone)
+			if d := cmp.Diff(again, e.Entries()); d != "" {
+				t.Errorf("a change of the clone shows in the original:\n%s", d)
+			}
+		})
 	}
 }
