@@ -73,26 +73,26 @@ type Options struct {
 
 // Agent is one running Thingwarden.
 type Agent struct {
-	opt       Options
-	log       *slog.Logger
-	now       func() time.Time
-	set       *policy.Set
-	cards     *product.Cards
-	store     *store.Store // nil in a scan
-	networks  func() discovery.Networks
-	routed    *network.Routed
-	kinds     []discovery.SourceKind
-	inputs    chan input
-	mail      *mailbox
-	loop      *loop
-	prober    *prober.Prober
-	outlets   *outlets
-	newest    atomic.Pointer[report.Snapshot]
-	owned     atomic.Pointer[map[netip.Addr]discovery.Identifier] // owners of addresses
-	resolving *rate.Limiter                                       // of questions for hardware addresses
-	share     share                                               // of datagrams
-	clock     *clock.Clock
-	clockTold bool // owned by watchSight
+	opt          Options
+	log          *slog.Logger
+	now          func() time.Time
+	set          *policy.Set
+	cards        *product.Cards
+	store        *store.Store // nil in a scan
+	networks     func() discovery.Networks
+	routed       *network.Routed
+	kinds        []discovery.SourceKind
+	inputs       chan input
+	mail         *mailbox
+	loop         *loop
+	prober       *prober.Prober
+	outlets      *outlets
+	newest       atomic.Pointer[report.Snapshot]
+	owned        atomic.Pointer[map[netip.Addr]discovery.Identifier] // owners of addresses
+	resolving    *rate.Limiter                                       // of questions for hardware addresses
+	share        share                                               // of datagrams
+	clock        *clock.Clock
+	clockNoticed bool // owned by watchSight
 }
 
 // New loads policies and state. Every error of the configuration and of the
@@ -150,7 +150,7 @@ func New(o Options) (*Agent, error) {
 	}
 	// Before the first snapshot: a device must not lose the name that the owner
 	// gave it, or its class, for a moment.
-	if err := hearOwner(o.Config, now, h.Knows, func(in home.Input) { a.loop.apply(in, now) }); err != nil {
+	if err := applyOwner(o.Config, now, h.Knows, func(in home.Input) { a.loop.apply(in, now) }); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
 	if err := a.connect(dec, st); err != nil {
@@ -181,14 +181,14 @@ var ErrClockWentBack = errors.New("the clock was set back")
 func (a *Agent) checkClock() error {
 	problem := a.clock.Problem()
 	switch {
-	case problem != "" && !a.clockTold:
+	case problem != "" && !a.clockNoticed:
 		a.log.Warn("the machine's clock is not believed", "problem", problem)
 		a.mail.setHealth("clock", discovery.Degraded, problem)
-	case problem == "" && a.clockTold:
+	case problem == "" && a.clockNoticed:
 		a.log.Info("the machine's clock is believed again")
 		a.mail.setHealth("clock", discovery.OK, "")
 	}
-	a.clockTold = problem != ""
+	a.clockNoticed = problem != ""
 	if a.clock.WentBack() {
 		return ErrClockWentBack
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/product"
 )
 
-func TestMedicalDevicesOfTheConfigurationAreNeverAsked(t *testing.T) {
+func TestMedicalDevicesOfTheConfigurationAreNeverProbed(t *testing.T) {
 	cfg := config.Default()
 	cfg.Devices = []config.Device{
 		{Match: "10.0.0.9", Class: "medical"},
@@ -63,7 +63,7 @@ func quietAgent(t *testing.T) *Agent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lan := discovery.Networks{Looked: []discovery.Network{{Interface: "eth0", Prefix: netip.MustParsePrefix("10.0.0.0/24")}}}
+	lan := discovery.Networks{Watched: []discovery.Network{{Interface: "eth0", Prefix: netip.MustParsePrefix("10.0.0.0/24")}}}
 	networks := func() discovery.Networks { return lan }
 	now := func() time.Time { return noon }
 	a := &Agent{
@@ -80,7 +80,7 @@ func quietAgent(t *testing.T) *Agent {
 	return a
 }
 
-func TestDevicesLeftAloneAreShownUntilTheOwnerAsksForThem(t *testing.T) {
+func TestDevicesLeftAloneAreShownUntilTheOwnerChecksThem(t *testing.T) {
 	a := quietAgent(t)
 	mac, _ := discovery.MAC("000c43000001")
 	a.prober.Restore([]discovery.ID{cameraID})

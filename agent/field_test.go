@@ -47,7 +47,7 @@ type house struct {
 	hosts    []netip.Addr // addresses that answer; ports without a server refuse
 	tcp      map[netip.AddrPort]func(net.Conn)
 	gateways []netip.Addr
-	asked    map[netip.Addr][]byte // what a device answers to a question by multicast DNS
+	sent     map[netip.Addr][]byte // what a device answers to a question by multicast DNS
 }
 
 // heard is something that happens some time after the start.
@@ -160,7 +160,7 @@ func (h *house) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 
 // dialUDP leads to multicast DNS and to nothing else.
 func (h *house) dialUDP(_ context.Context, to netip.AddrPort) (net.Conn, error) {
-	answer := h.asked[to.Addr()]
+	answer := h.sent[to.Addr()]
 	if answer == nil || to.Port() != 5353 {
 		return nil, &net.OpError{Op: "read", Net: "udp", Err: syscall.ECONNREFUSED}
 	}
@@ -195,7 +195,7 @@ func (h *house) scan(t *testing.T, length time.Duration) *report.Snapshot {
 			},
 			Dial: h.dial, DialUDP: h.dialUDP,
 			Networks: func() discovery.Networks {
-				return discovery.Networks{Looked: []discovery.Network{fieldNet, fieldLink}, Gateways: h.gateways}
+				return discovery.Networks{Watched: []discovery.Network{fieldNet, fieldLink}, Gateways: h.gateways}
 			},
 		})
 		if err != nil {
@@ -561,7 +561,7 @@ func homeKitCamera(t *testing.T, name string) (c complaints) {
 	h := &house{}
 	h.confirm(0, cameraMAC, "10.77.0.11")
 	h.mdns = []heard[[]byte]{{time.Second, addr("10.77.0.11"), readHex(t, name)}}
-	h.asked = map[netip.Addr][]byte{addr("10.77.0.11"): readHex(t, name)}
+	h.sent = map[netip.Addr][]byte{addr("10.77.0.11"): readHex(t, name)}
 	s := h.scan(t, time.Minute)
 	d := s.Device(cameraID)
 	if d == nil {

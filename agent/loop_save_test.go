@@ -20,13 +20,13 @@ import (
 	"github.com/thingwarden/thingwarden/policy"
 )
 
-// tellsOfMany reports so many devices, one every so often, each with Telnet open.
-type tellsOfMany struct {
+// reportsMany reports so many devices, one every so often, each with Telnet open.
+type reportsMany struct {
 	n     int
 	every time.Duration
 }
 
-func (s tellsOfMany) Run(ctx context.Context, report func(discovery.Observation)) error {
+func (s reportsMany) Run(ctx context.Context, report func(discovery.Observation)) error {
 	for i := range s.n {
 		mac, _ := discovery.MAC(fmt.Sprintf("000c43%06x", i+1))
 		e := fact.New("test", time.Now())
@@ -88,7 +88,7 @@ func saves(t *testing.T, s discovery.Source, forTime time.Duration) (written map
 }
 
 func TestEventIsSavedBeforeItIsForgotten(t *testing.T) {
-	_, st := saves(t, tellsOfMany{n: 1}, 3*time.Second)
+	_, st := saves(t, reportsMany{n: 1}, 3*time.Second)
 	if st == nil {
 		t.Fatal("nothing is saved seconds after the event: a crash would make it news again")
 	}
@@ -101,21 +101,21 @@ func TestEventIsSavedBeforeItIsForgotten(t *testing.T) {
 }
 
 func TestManyEventsDoNotWearTheDiskOut(t *testing.T) {
-	written, _ := saves(t, tellsOfMany{n: 150, every: 2 * time.Second}, 5*time.Minute)
+	written, _ := saves(t, reportsMany{n: 150, every: 2 * time.Second}, 5*time.Minute)
 	if n := written[store.StateFile]; n < earlySaves || n > earlySaves+2*5+1 {
 		t.Errorf("the state was saved %d times in five minutes full of events", n)
 	}
 }
 
 func TestMadeUpDevicesDoNotWearTheDiskOut(t *testing.T) {
-	written, _ := saves(t, tellsOfMany{n: 240, every: time.Second}, 4*time.Minute)
+	written, _ := saves(t, reportsMany{n: 240, every: time.Second}, 4*time.Minute)
 	if n := written[store.DecisionsFile]; n < 4 || n > earlySaves+4+1 {
 		t.Errorf("the decisions were saved %d times in four minutes, though the owner decided nothing", n)
 	}
 }
 
 func TestManyNewDevicesAreSavedTogether(t *testing.T) {
-	written, _ := saves(t, tellsOfMany{n: 200, every: 15 * time.Millisecond}, 5*time.Second)
+	written, _ := saves(t, reportsMany{n: 200, every: 15 * time.Millisecond}, 5*time.Second)
 	if n := written[store.DecisionsFile]; n < 1 || n > 5 {
 		t.Errorf("the known devices were saved %d times in three seconds, want at most once a second", n)
 	}

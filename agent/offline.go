@@ -86,16 +86,16 @@ func offlineHome(cfg config.Config, set *policy.Set, version string, now time.Ti
 		Pending:  func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", now) },
 		Networks: func() discovery.Networks { return discovery.Networks{} },
 	}, now)
-	if err := hearOwner(cfg, now, h.Knows, func(in home.Input) { h.Apply(in, now) }); err != nil {
+	if err := applyOwner(cfg, now, h.Knows, func(in home.Input) { h.Apply(in, now) }); err != nil {
 		return nil, err
 	}
 	h.Apply(home.Tick{}, now)
 	return h, nil
 }
 
-// hearOwner reports what the owner says of devices that are known. A saved state
+// applyOwner reports what the owner says of devices that are known. A saved state
 // leaves that out, as the owner may have changed it.
-func hearOwner(cfg config.Config, now time.Time, knows func(discovery.Identifier) bool, apply func(home.Input)) error {
+func applyOwner(cfg config.Config, now time.Time, knows func(discovery.Identifier) bool, apply func(home.Input)) error {
 	once, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, k := range builtin.Sources {

@@ -61,14 +61,14 @@ func (a *Agent) startPage(ctx context.Context, g *errgroup.Group) {
 
 // keepServing serves until ctx is done, and again after a failure.
 func (a *Agent) keepServing(ctx context.Context, part string, serve func() error) {
-	said := ""
+	last := ""
 	for wait := time.Second; ctx.Err() == nil; wait = min(2*wait, time.Minute) {
 		err := serve()
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		if said != err.Error() {
-			said = err.Error()
+		if last != err.Error() {
+			last = err.Error()
 			a.log.Warn("the page cannot be served; trying again", "part", part, "err", err)
 			a.mail.setHealth(part, discovery.Down, fmt.Sprintf("The page cannot be served: %v.", err))
 		}

@@ -72,7 +72,7 @@ func TestReports(t *testing.T) {
 func heardBeside(packet []byte) func(*testing.T) complaints {
 	return func(t *testing.T) (c complaints) {
 		good, a := readHex(t, "mdns-same-without-nsec.hex"), addr("10.77.0.11")
-		h := &house{asked: map[netip.Addr][]byte{a: good}}
+		h := &house{sent: map[netip.Addr][]byte{a: good}}
 		h.confirm(0, cameraMAC, a.String())
 		h.mdns = []heard[[]byte]{{time.Second, a, packet}, {2 * time.Second, a, good}, {3 * time.Second, a, packet}}
 		s := h.scan(t, time.Minute)

@@ -21,13 +21,13 @@ const sightEvery = 2 * time.Second
 // at, and judges after a while whether anything of the home can be seen. It ends
 // early when the clock went back.
 func (a *Agent) watchSight(ctx context.Context) error {
-	said := ""
+	last := ""
 	for {
 		line := network.Describe(a.networks())
-		if line != said {
-			said = line
+		if line != last {
+			last = line
 			a.notice(line)
-			a.log.Debug("networks", "looked", a.networks().Looked, "skipped", len(a.networks().Skipped))
+			a.log.Debug("networks", "watched", a.networks().Watched, "skipped", len(a.networks().Skipped))
 		}
 		_ = a.send(ctx, input{Input: a.sight()}) // fails only when all ends
 		if err := a.checkClock(); err != nil {
@@ -44,23 +44,23 @@ func (a *Agent) watchSight(ctx context.Context) error {
 // sight is what can be seen of the home from here.
 func (a *Agent) sight() home.Sight {
 	n := a.networks()
-	s := home.Sight{Remote: a.hearsHome()}
+	s := home.Sight{Remote: a.learnsOfHome()}
 	switch {
-	case len(n.Looked) > 0:
+	case len(n.Watched) > 0:
 		s.NoDevice = "No device of your home network has answered or shown itself, not even the router: the network may keep its devices apart (guest network), or a firewall on this machine blocks it."
 	case s.Remote:
 		s.NoDevice = "No device of your home network has answered or shown itself: Thingwarden is not in that network itself and learns of its devices from Home Assistant alone, which has told of none so far. Look at what it says of the source homeassistant."
 	default:
 		s.NoDevice = "No device of your home network has been found: this machine is not in a network that you named under network.prefixes, so it asks there only devices of which it is told. Run Thingwarden in that network, or let it learn the devices from Home Assistant (sources.homeassistant)."
 	}
-	if len(n.Looked) == 0 && len(n.Routed) == 0 {
+	if len(n.Watched) == 0 && len(n.Routed) == 0 {
 		s.NoNetwork = "Nothing of your home network can be seen from here: " + describeSkipped(n.Skipped)
 	}
 	return s
 }
 
-// hearsHome reports whether another program tells what it sees of the home.
-func (a *Agent) hearsHome() bool {
+// learnsOfHome reports whether another program tells what it sees of the home.
+func (a *Agent) learnsOfHome() bool {
 	return slices.ContainsFunc(a.kinds, func(k discovery.SourceKind) bool {
 		cfg, enabled := a.sourceConfig(k)
 		o, ok := cfg.(discovery.Optional)

@@ -19,7 +19,7 @@ func TestSight(t *testing.T) {
 	for _, tt := range []struct {
 		name                string
 		routed              []netip.Prefix
-		asked               bool // Home Assistant
+		probed              bool // Home Assistant
 		noNetwork, noDevice string
 	}{
 		{"nobody tells of the home", nil, false, "Nothing of your home network can be seen", "is not in a network that you named"},
@@ -32,10 +32,10 @@ func TestSight(t *testing.T) {
 			a := &Agent{networks: r.Added(func() discovery.Networks { return app }), kinds: builtin.Sources,
 				log: slog.New(slog.DiscardHandler), outlets: &outlets{}, routed: &network.Routed{}}
 			a.opt.Config = config.Default()
-			a.opt.Config.Sources["homeassistant"] = &config.Source{Enabled: tt.asked, Config: &homeassistant.Config{URL: "http://127.0.0.1:8123"}}
+			a.opt.Config.Sources["homeassistant"] = &config.Source{Enabled: tt.probed, Config: &homeassistant.Config{URL: "http://127.0.0.1:8123"}}
 			got := a.sight()
 			if (got.NoNetwork == "") != (tt.noNetwork == "") || !strings.Contains(got.NoNetwork, tt.noNetwork) ||
-				!strings.Contains(got.NoDevice, tt.noDevice) || got.Remote != tt.asked {
+				!strings.Contains(got.NoDevice, tt.noDevice) || got.Remote != tt.probed {
 				t.Errorf("sight %+v", got)
 			}
 		})

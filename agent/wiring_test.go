@@ -12,7 +12,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/product"
 )
 
-func TestTelnetIsAskedBeforeTheSilentPortsRunOut(t *testing.T) {
+func TestTelnetIsProbedBeforeTheSilentPortsRunOut(t *testing.T) {
 	got := gentlestFirst(builtin.Probes)
 	if got[0].Touch != prober.Connect {
 		t.Errorf("the first probe is %s", got[0].Name)
@@ -27,7 +27,7 @@ func TestTelnetIsAskedBeforeTheSilentPortsRunOut(t *testing.T) {
 	}
 }
 
-func TestUnknownPolicyIsToldWithItsPlace(t *testing.T) {
+func TestUnknownPolicyIsReportedWithItsPlace(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	if err := os.WriteFile(file, []byte("policies:\n  disable:\n    - new-device\n    - telnet-opn\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -84,7 +84,7 @@ const (
 
 // Networks says which networks are looked at.
 type Networks struct {
-	Looked  []Network
+	Watched []Network
 	Skipped []Skipped
 	// Gateways are the addresses by which the hub reaches the Internet, as far as
 	// they lie in networks that are looked at; empty where the system does not
@@ -119,7 +119,7 @@ type Skipped struct {
 func (n Networks) OnLink(a netip.Addr) (Network, bool) {
 	zone := a.Zone()
 	plain := a.Unmap().WithZone("")
-	for _, w := range n.Looked {
+	for _, w := range n.Watched {
 		if w.Prefix.Contains(plain) && (zone == "" || zone == w.Interface) {
 			return w, true
 		}
@@ -135,7 +135,7 @@ func (n Networks) Routes(a netip.Addr) bool {
 // Own reports whether the address is one of the hub's own on these networks.
 func (n Networks) Own(a netip.Addr) bool {
 	plain := a.Unmap().WithZone("")
-	for _, w := range n.Looked {
+	for _, w := range n.Watched {
 		if w.Own == plain {
 			return true
 		}

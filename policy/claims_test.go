@@ -11,7 +11,7 @@ import (
 // seen in another.
 func TestClaimsHideNothing(t *testing.T) {
 	s := core(t)
-	says := map[string]any{
+	evidence := map[string]any{
 		"control.open": false, "control.encrypted": true, "http.redirects_to_tls": true, "http.tls": true,
 		"homekit.paired": true, "device.trusted": true, "mqtt.anonymous": false, "zigbee.supported": true,
 		"zwave.security": "s2-access-control", "device.update_available": false, "device.manufacturer": "Trustworthy",
@@ -30,7 +30,7 @@ func TestClaimsHideNothing(t *testing.T) {
 		{"device-identity-conflict", map[string]any{"address.conflicts": []string{"192.0.2.1"}}},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
-			all := maps.Clone(says)
+			all := maps.Clone(evidence)
 			maps.Copy(all, tt.seen)
 			vs, _ := s.Evaluate(facts(all, "http"), noon)
 			var failed []string

@@ -64,10 +64,10 @@ func newCompiler() (*compiler, error) {
 			cel.ValidateHomogeneousAggregateLiterals(), cel.ValidateComprehensionNestingLimit(2)),
 	}
 	declare := func(name string, w *fact.Word) {
-		asked := knownPrefix + name
-		opts = append(opts, cel.VariableWithDoc(name, celTypes[w.Type], w.Doc), cel.Variable(asked, cel.BoolType))
+		known := knownPrefix + name
+		opts = append(opts, cel.VariableWithDoc(name, celTypes[w.Type], w.Doc), cel.Variable(known, cel.BoolType))
 		c.patterns[name] = cel.AttributePattern(name)
-		c.patterns[asked] = cel.AttributePattern(asked)
+		c.patterns[known] = cel.AttributePattern(known)
 	}
 	for _, w := range fact.Words() {
 		declare(w.Name, w)
@@ -134,12 +134,12 @@ func (p *parser) compile(c *compiler) {
 		r.cases = append(r.cases, e)
 	}
 	if p.nodes.evidence != nil {
-		r.says = p.textExpr(c, p.nodes.evidence, "evidence")
+		r.evidence = p.textExpr(c, p.nodes.evidence, "evidence")
 	}
 	if len(p.all) > 0 {
 		return // what is missing may only have not been understood
 	}
-	words, asked := map[string]bool{}, map[string]bool{}
+	words, known := map[string]bool{}, map[string]bool{}
 	for _, e := range append([]*expr{r.when, r.require}, r.cases...) {
 		if e == nil {
 			continue
@@ -148,14 +148,14 @@ func (p *parser) compile(c *compiler) {
 			words[w] = true
 		}
 		for _, w := range e.known {
-			words[w], asked[w] = true, true
+			words[w], known[w] = true, true
 		}
 	}
 	r.policy.Words = slices.Sorted(maps.Keys(words))
 	switch after := p.nodes.after; {
-	case len(asked) > 0 && after == nil:
+	case len(known) > 0 && after == nil:
 		p.at(1, 1, "after", "the key is missing: a policy that uses known(...) names the sources or probes to wait for")
-	case len(asked) == 0 && after != nil:
+	case len(known) == 0 && after != nil:
 		p.add(after, "after", "nothing waits for it: no expression uses known(...)")
 	}
 }
@@ -251,8 +251,8 @@ func (p *parser) checkLists(n *yaml.Node, key string, a *ast.AST) bool {
 			}
 			for _, lit := range literals(args[1-i]) {
 				s, isText := lit.AsLiteral().Value().(string)
-				told := s == "" && call.FunctionName() == operators.NotEquals // true for every value
-				if isText && !told && !slices.Contains(w.Values, s) {
+				always := s == "" && call.FunctionName() == operators.NotEquals // true for every value
+				if isText && !always && !slices.Contains(w.Values, s) {
 					at := a.SourceInfo().GetStartLocation(lit.ID())
 					line, col := p.place(n, at.Line(), at.Column())
 					p.at(line, col, key, "%s", notInList(w, s))

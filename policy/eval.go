@@ -29,12 +29,12 @@ func (s *Set) Warnings() []string { return slices.Clone(s.warnings) }
 
 // rule is a policy with its programs.
 type rule struct {
-	policy  *Policy
-	when    *expr // nil: always
-	require *expr
-	cases   []*expr // of the severity; nil: always
-	says    *expr   // the evidence as a sentence; nil: none
-	idNode  *yaml.Node
+	policy   *Policy
+	when     *expr // nil: always
+	require  *expr
+	cases    []*expr // of the severity; nil: always
+	evidence *expr   // the evidence as a sentence; nil: none
+	idNode   *yaml.Node
 }
 
 func newSet(c *compiler, byID map[string]*rule) *Set {
@@ -99,7 +99,7 @@ func (r *rule) judge(v *vars) (Verdict, time.Time) {
 		strict := judgement{rule: r, vars: v, pending: true}
 		if s := strict.run(); s.Result != out.Result {
 			for i := range s.Missing {
-				s.Missing[i].Why = fact.NotAsked
+				s.Missing[i].Why = fact.NotProbed
 			}
 			out = Verdict{Policy: r.policy, Result: Unknown, Missing: s.Missing}
 		}
@@ -151,7 +151,7 @@ func (j *judgement) run() Verdict {
 		case len(o.missing) > 0:
 			out.Missing = j.missing(o.missing)
 			out.Result = NotApplicable
-			if slices.ContainsFunc(o.missing, j.lookedFor) {
+			if slices.ContainsFunc(o.missing, j.triedToLearn) {
 				out.Result = Unknown
 			}
 			return out
@@ -181,7 +181,7 @@ func (j *judgement) texts(out *Verdict) {
 	if n, ok := j.vars.ev.Entry(fact.DeviceProduct.Name()); ok && n.Known() {
 		out.Texts.Product, _ = n.Value.(string)
 	}
-	if e := j.rule.says; e != nil {
+	if e := j.rule.evidence; e != nil {
 		if o := j.program(e, j.unknown(e)); o.err != nil {
 			out.Err = failure("evidence", o.err)
 		} else {
@@ -236,7 +236,7 @@ func (j *judgement) firstCase() (Severity, int, string) {
 	return 0, 0, failed // the loader sees to it that the last case has no `if`
 }
 
-func (j *judgement) lookedFor(word string) bool {
+func (j *judgement) triedToLearn(word string) bool {
 	n, ok := j.vars.ev.Entry(word)
 	return ok && !n.Known()
 }
@@ -244,7 +244,7 @@ func (j *judgement) lookedFor(word string) bool {
 func (j *judgement) missing(words []string) []Missing {
 	out := make([]Missing, len(words))
 	for i, w := range words {
-		out[i] = Missing{Word: w, Why: fact.NotAsked}
+		out[i] = Missing{Word: w, Why: fact.NotProbed}
 		if n, ok := j.vars.ev.Entry(w); ok && n.Why != "" {
 			out[i].Why = n.Why
 		}

@@ -306,7 +306,7 @@ func TestFindingsDoNotDouble(t *testing.T) {
 
 // A Z-Wave node whose security nobody knows is not checked, by any policy.
 func TestUnknownSecurityIsNotChecked(t *testing.T) {
-	ev := facts(map[string]any{"device.kind": "zwave", "zwave.entry_control": true, "zwave.security": fact.NotTold, "zwave.supports_s2": fact.NotTold})
+	ev := facts(map[string]any{"device.kind": "zwave", "zwave.entry_control": true, "zwave.security": fact.NotReported, "zwave.supports_s2": fact.NotReported})
 	vs, _ := core(t).Evaluate(ev, noon)
 	got := map[string]Result{}
 	for _, v := range vs {

@@ -50,18 +50,18 @@ func (p *parser) example(n *yaml.Node, key string) Example {
 		case "confidence":
 			x.Confidence = p.confidence(v, at)
 		case "evidence":
-			x.Says = p.text(v, at, maxEvidence)
+			x.Sentence = p.text(v, at, maxEvidence)
 		case "want":
 			x.Want = Result(v.Value)
 			if !slices.Contains([]Result{Pass, Fail, Unknown, NotApplicable}, x.Want) {
-				p.add(v, at, "want pass, fail, unknown or notapplicable, got %s", shown(v))
+				p.add(v, at, "want pass, fail, unknown or notapplicable, got %s", quoted(v))
 			}
 		}
 	})
 	if x.Severity != 0 && x.Want != Fail {
 		p.add(n, join(key, "severity"), "only a fail has a severity")
 	}
-	if x.Says != "" && x.Want != Fail {
+	if x.Sentence != "" && x.Want != Fail {
 		p.add(n, join(key, "evidence"), "only a fail has evidence")
 	}
 	if x.Confidence != "" && x.Want != Fail && x.Want != Pass {
@@ -149,7 +149,7 @@ var typeNames = map[fact.Type]string{
 func (p *parser) time(n *yaml.Node, key string) time.Time {
 	t, err := time.Parse(time.RFC3339, n.Value)
 	if n.Kind != yaml.ScalarNode || err != nil {
-		p.add(n, key, "want a time such as 2026-01-31T12:00:00Z, got %s", shown(n))
+		p.add(n, key, "want a time such as 2026-01-31T12:00:00Z, got %s", quoted(n))
 		return exampleNow
 	}
 	return t.UTC()
@@ -201,8 +201,8 @@ func (p *parser) runExamples(c *compiler) {
 			p.add(p.nodes.example[i], key, "want severity %s, got %s", x.Severity, v.Severity)
 		case x.Confidence != "" && v.Confidence != x.Confidence:
 			p.add(p.nodes.example[i], key, "want confidence %s, got %s", x.Confidence, v.Confidence)
-		case x.Says != "" && v.Texts.Evidence != x.Says:
-			p.add(p.nodes.example[i], key, "want evidence %q, got %q", x.Says, v.Texts.Evidence)
+		case x.Sentence != "" && v.Texts.Evidence != x.Sentence:
+			p.add(p.nodes.example[i], key, "want evidence %q, got %q", x.Sentence, v.Texts.Evidence)
 		}
 	}
 	for _, r := range []Result{Pass, Fail, Unknown, NotApplicable} {

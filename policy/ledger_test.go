@@ -58,7 +58,7 @@ func verdictOf(p *Policy, text string) Verdict {
 	case "na":
 		v.Result = NotApplicable
 	case "na?":
-		v.Result, v.Missing = NotApplicable, []Missing{{"device.ip_reachable", fact.NotAsked}}
+		v.Result, v.Missing = NotApplicable, []Missing{{"device.ip_reachable", fact.NotProbed}}
 	default:
 		panic(text)
 	}

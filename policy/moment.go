@@ -10,9 +10,9 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-// lookAgain is how long a verdict is good for that depends on the time in a way
+// checkAgain is how long a verdict is good for that depends on the time in a way
 // that moments does not know.
-const lookAgain = time.Minute
+const checkAgain = time.Minute
 
 // moment is when time alone can change an expression: so long after the time that
 // a word tells.
@@ -105,7 +105,7 @@ func earliest(a, b time.Time) time.Time {
 // by itself; zero when there is none.
 func (e *expr) changes(v *vars) (first time.Time) {
 	if e.moments == nil {
-		return v.now.Add(lookAgain)
+		return v.now.Add(checkAgain)
 	}
 	for _, m := range e.moments {
 		n, _ := v.ev.Entry(m.word)

@@ -295,7 +295,7 @@ func (p *parser) severityName(n *yaml.Node, key string) Severity {
 func (p *parser) confidence(n *yaml.Node, key string) Confidence {
 	c := Confidence(n.Value)
 	if n.Kind != yaml.ScalarNode || (c != Sure && c != Likely) {
-		p.add(n, key, "want sure or likely, got %s", shown(n))
+		p.add(n, key, "want sure or likely, got %s", quoted(n))
 	}
 	return c
 }
@@ -309,7 +309,7 @@ func (p *parser) rules(n *yaml.Node) []int {
 	for i, item := range n.Content {
 		r, err := strconv.Atoi(item.Value)
 		if err != nil || item.Tag != "!!int" || r < 1 || r > 9 || slices.Contains(rules, r) {
-			p.add(item, fmt.Sprintf("rules[%d]", i), "want numbers from 1 to 9, each once, got %s", shown(item))
+			p.add(item, fmt.Sprintf("rules[%d]", i), "want numbers from 1 to 9, each once, got %s", quoted(item))
 			continue
 		}
 		rules = append(rules, r)
@@ -342,7 +342,7 @@ func (p *parser) list(n *yaml.Node, key string, form *regexp.Regexp) []string {
 func (p *parser) settle(n *yaml.Node) time.Duration {
 	d, err := time.ParseDuration(n.Value)
 	if n.Kind != yaml.ScalarNode || err != nil {
-		p.add(n, "settle", "want a time with its unit, such as 15m, got %s", shown(n))
+		p.add(n, "settle", "want a time with its unit, such as 15m, got %s", quoted(n))
 		return 0
 	}
 	if d < 0 || d > maxSettle {
@@ -367,11 +367,11 @@ func kindOf(n *yaml.Node) string {
 	case n.Tag == "!!timestamp":
 		return fmt.Sprintf("the time %s", n.Value)
 	default:
-		return shown(n)
+		return quoted(n)
 	}
 }
 
-func shown(n *yaml.Node) string {
+func quoted(n *yaml.Node) string {
 	if n.Kind != yaml.ScalarNode {
 		return kindOf(n)
 	}

@@ -86,7 +86,7 @@ type Example struct {
 	Want       Result
 	Severity   Severity   // of a fail; 0 if not said
 	Confidence Confidence // of a pass or fail; "" if not said
-	Says       string     // the evidence of a fail; "" if not said
+	Sentence   string     // the evidence of a fail; "" if not said
 }
 
 // Missing is a word that a verdict lacks, and why it is unknown.

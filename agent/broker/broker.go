@@ -36,7 +36,7 @@ const (
 	keepAlive      = 30 * time.Second
 	retryFirst     = time.Second
 	retryLast      = 30 * time.Second
-	lookAgain      = 10 * time.Second
+	resolveAgain   = 10 * time.Second
 	maxOpen        = 30_000 // messages without an answer, after which paho is started anew
 	window         = 500    // messages on their way at once
 )

@@ -16,7 +16,7 @@ import (
 func (s *Session) Run(ctx context.Context) error {
 	wait := retryFirst
 	for {
-		cfg, err := s.look(ctx)
+		cfg, err := s.resolve(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -40,8 +40,8 @@ func (s *Session) Run(ctx context.Context) error {
 	}
 }
 
-// look returns the configuration with the broker that there is now.
-func (s *Session) look(ctx context.Context) (Config, error) {
+// resolve returns the configuration with the broker that there is now.
+func (s *Session) resolve(ctx context.Context) (Config, error) {
 	cfg := s.cfg
 	if cfg.Find == nil {
 		return cfg, nil

@@ -12,9 +12,9 @@ import (
 // found is refused.
 func TestFind(t *testing.T) {
 	brokers(t, func(t *testing.T, s server) {
-		var asked atomic.Int32
+		var lookups atomic.Int32
 		m, log := session(t, Config{Find: func(context.Context) (Address, error) {
-			switch asked.Add(1) {
+			switch lookups.Add(1) {
 			case 1:
 				return Address{}, errors.New("nobody has a broker")
 			case 2:

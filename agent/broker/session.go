@@ -78,7 +78,7 @@ func (s *Session) manage(ctx context.Context, client mqtt.Client, u *url.URL) {
 			}
 			retry = s.start(ctx, client, u)
 			if s.cfg.Find != nil && !client.IsConnectionOpen() {
-				lost = time.After(lookAgain)
+				lost = time.After(resolveAgain)
 			}
 		case <-lost:
 			if !client.IsConnectionOpen() {
@@ -133,12 +133,12 @@ func (s *Session) start(ctx context.Context, client mqtt.Client, u *url.URL) <-c
 	}
 	s.mu.Lock()
 	s.up = true
-	told := s.told()
+	notify := s.notifier()
 	s.mu.Unlock()
 	s.log.Info("connected to the MQTT broker", "broker", u.Host)
-	told(true)
+	notify(true)
 	_, problem := s.State()
-	s.tellProblem(problem)
+	s.reportProblem(problem)
 	return nil
 }
 
@@ -158,7 +158,7 @@ func (s *Session) down() {
 	s.mu.Lock()
 	was := s.up
 	s.up = false
-	told := s.told()
+	notify := s.notifier()
 	queues := s.queues()
 	s.mu.Unlock()
 	if !was {
@@ -169,7 +169,7 @@ func (s *Session) down() {
 	case <-time.After(10 * time.Second):
 		s.log.Warn("a subscriber takes more than ten seconds over a message")
 	}
-	told(false)
+	notify(false)
 }
 
 func (s *Session) farewell(client mqtt.Client) {
@@ -213,11 +213,11 @@ func (s *Session) trouble(problem string) {
 	s.mu.Unlock()
 	if !known {
 		s.log.Warn(problem + "; trying again")
-		s.tellProblem(problem)
+		s.reportProblem(problem)
 	}
 }
 
-func (s *Session) tellProblem(problem string) {
+func (s *Session) reportProblem(problem string) {
 	if s.cfg.OnProblem != nil {
 		s.cfg.OnProblem(problem)
 	}
@@ -279,7 +279,7 @@ func (s *Session) Await(ctx context.Context, most time.Duration) error {
 	}
 }
 
-func (s *Session) told() func(bool) {
+func (s *Session) notifier() func(bool) {
 	fns := slices.Collect(maps.Keys(s.watchers))
 	return func(up bool) {
 		for _, fn := range fns {

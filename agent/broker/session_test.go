@@ -212,7 +212,7 @@ func TestSubscribersMayPublishAndWait(t *testing.T) {
 	})
 }
 
-func TestWrongPasswordIsToldOnceAndTriedAgain(t *testing.T) {
+func TestWrongPasswordIsReportedOnceAndTriedAgain(t *testing.T) {
 	brokers(t, func(t *testing.T, b server) {
 		cfg := b.config
 		cfg.Password = "wrong-secret"

@@ -26,7 +26,7 @@ type news struct {
 	since    time.Time // findings that are older are told only when they change
 	line     func(now time.Time, what string, sev policy.Severity, text string)
 	seen     map[discovery.ID]time.Time // when a device was first in a snapshot
-	told     map[discovery.ID]string    // what it was called
+	known    map[discovery.ID]string    // what it was called
 	findings map[discovery.ID]map[string]policy.Finding
 	blind    string
 }
@@ -63,7 +63,7 @@ func loggedNews(log *slog.Logger, started time.Time) *news {
 }
 
 func emptyNews() *news {
-	return &news{seen: map[discovery.ID]time.Time{}, told: map[discovery.ID]string{},
+	return &news{seen: map[discovery.ID]time.Time{}, known: map[discovery.ID]string{},
 		findings: map[discovery.ID]map[string]policy.Finding{}}
 }
 
@@ -79,10 +79,10 @@ func (n *news) print(s *report.Snapshot, now time.Time) {
 			n.changes(d, now)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(n.told)) {
+	for _, id := range slices.Sorted(maps.Keys(n.known)) {
 		if s.Device(id) == nil {
-			n.line(now, "gone", 0, n.told[id])
-			delete(n.told, id)
+			n.line(now, "gone", 0, n.known[id])
+			delete(n.known, id)
 			delete(n.seen, id)
 			delete(n.findings, id)
 		}
@@ -92,7 +92,7 @@ func (n *news) print(s *report.Snapshot, now time.Time) {
 // device prints a device when it is new, and reports whether it has been
 // printed: its findings come after it.
 func (n *news) device(d *report.Device, now time.Time) bool {
-	if _, told := n.told[d.ID]; told || d.ID == discovery.Hub {
+	if _, known := n.known[d.ID]; known || d.ID == discovery.Hub {
 		return true
 	}
 	first, known := n.seen[d.ID]
@@ -104,7 +104,7 @@ func (n *news) device(d *report.Device, now time.Time) bool {
 		return false
 	}
 	text := label(d, 40)
-	n.told[d.ID] = text
+	n.known[d.ID] = text
 	text += " at " + address(d)
 	if what := product(d); what != "" {
 		text += ": " + what

@@ -42,22 +42,22 @@ func (p *progress) clear() {
 }
 
 const (
-	// lookLeast is how long a scan lasts at the least: devices have to show
+	// scanLeast is how long a scan lasts at the least: devices have to show
 	// themselves before they can be asked.
-	lookLeast = 20 * time.Second
-	// lookQuiet is how long nothing may be left to ask until a scan ends.
-	lookQuiet = 5 * time.Second
+	scanLeast = 20 * time.Second
+	// scanQuiet is how long nothing may be left to ask until a scan ends.
+	scanQuiet = 5 * time.Second
 )
 
-// looker is an agent that looks at a home.
-type looker interface {
+// scanner is an agent that looks at a home.
+type scanner interface {
 	Progress() (done, total int)
 	Snapshot() *report.Snapshot
 }
 
 // follow shows the progress, on a terminal, until ctx is done or every device has
 // been asked; it reports which.
-func (p *progress) follow(ctx context.Context, a looker) (whole bool) {
+func (p *progress) follow(ctx context.Context, a scanner) (whole bool) {
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
 	started, busy, before := time.Now(), time.Now(), 0
@@ -66,7 +66,7 @@ func (p *progress) follow(ctx context.Context, a looker) (whole bool) {
 		if done < total || total != before {
 			busy, before = time.Now(), total
 		}
-		if time.Since(started) >= lookLeast && time.Since(busy) >= lookQuiet {
+		if time.Since(started) >= scanLeast && time.Since(busy) >= scanQuiet {
 			p.line("")
 			return true
 		}

@@ -186,7 +186,7 @@ func writeNotChecked(w screen, s *report.Snapshot) {
 	for _, d := range s.Devices {
 		for _, n := range d.NotChecked {
 			total++
-			reason := fact.NotAsked
+			reason := fact.NotProbed
 			if len(n.Missing) > 0 {
 				reason = n.Missing[0].Why
 			}

@@ -30,16 +30,16 @@ type Clock struct {
 	// that nobody sets.
 	read func() (time.Time, time.Duration)
 
-	mu     sync.Mutex
-	built  time.Time     // before which no clock is right
-	floor  time.Time     // a time that has been
-	low    bool          // the machine's clock lay before the floor at the start
-	last   time.Time     // the machine's, when it was read last
-	ran    time.Duration // until then
-	offset time.Duration // what is added to the machine's time; 0 while it is trusted
-	set    time.Duration // the running time when the clock was set to what is not believed
-	told   time.Time     // the time that was returned last
-	back   bool          // it went back by a leap since
+	mu       sync.Mutex
+	built    time.Time     // before which no clock is right
+	floor    time.Time     // a time that has been
+	low      bool          // the machine's clock lay before the floor at the start
+	last     time.Time     // the machine's, when it was read last
+	ran      time.Duration // until then
+	offset   time.Duration // what is added to the machine's time; 0 while it is trusted
+	set      time.Duration // the running time when the clock was set to what is not believed
+	returned time.Time     // the time that was returned last
+	back     bool          // it went back by a leap since
 }
 
 // New returns a clock of this machine. The program was built and its state saved at
@@ -87,8 +87,8 @@ func (c *Clock) Now() time.Time {
 	if c.offset != 0 {
 		t = t.Round(0).Add(c.offset)
 	}
-	c.back = c.back || c.told.Round(0).Sub(t.Round(0)) > leap
-	c.told = t
+	c.back = c.back || c.returned.Round(0).Sub(t.Round(0)) > leap
+	c.returned = t
 	return t
 }
 

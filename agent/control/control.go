@@ -181,7 +181,7 @@ func NewClient(stateDir string) *Client {
 
 // Snapshot returns the agent's newest snapshot; ErrNotRunning if there is no agent.
 func (c *Client) Snapshot(ctx context.Context) (*report.Snapshot, error) {
-	b, err := c.ask(ctx, http.MethodGet, "snapshot", nil)
+	b, err := c.request(ctx, http.MethodGet, "snapshot", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ func (c *Client) Snapshot(ctx context.Context) (*report.Snapshot, error) {
 
 // Health returns how the agent's parts are; ErrNotRunning if there is no agent.
 func (c *Client) Health(ctx context.Context) ([]report.Component, error) {
-	b, err := c.ask(ctx, http.MethodGet, "health", nil)
+	b, err := c.request(ctx, http.MethodGet, "health", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -220,8 +220,8 @@ func (c *Client) Import(ctx context.Context, t *home.Transfer) error {
 	return c.post(ctx, "import", body)
 }
 
-func (c *Client) post(ctx context.Context, what string, body []byte) error {
-	b, err := c.ask(ctx, http.MethodPost, what, body)
+func (c *Client) post(ctx context.Context, path string, body []byte) error {
+	b, err := c.request(ctx, http.MethodPost, path, body)
 	if err != nil {
 		return err
 	}
@@ -235,8 +235,8 @@ func (c *Client) post(ctx context.Context, what string, body []byte) error {
 	return nil
 }
 
-func (c *Client) ask(ctx context.Context, method, what string, body []byte) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, method, "http://agent/"+what, newBody(body))
+func (c *Client) request(ctx context.Context, method, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://agent/"+path, newBody(body))
 	if err != nil {
 		return nil, err
 	}

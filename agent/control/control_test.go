@@ -98,7 +98,7 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-func TestOnlyTheOwnerMayAsk(t *testing.T) {
+func TestOnlyTheOwnerMayConnect(t *testing.T) {
 	st, err := os.Stat(Path(serve(t, nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -138,10 +138,10 @@ func TestCommandIsAnsweredWhileTheAgentEnds(t *testing.T) {
 	dir := t.TempDir()
 	ctx, end := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	asked := make(chan bool)
+	requests := make(chan bool)
 	go func() {
 		ended <- Serve(ctx, Path(dir), API{Snapshot: aHome, Do: func(ctx context.Context, _ report.Command) error {
-			close(asked)
+			close(requests)
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -158,7 +158,7 @@ func TestCommandIsAnsweredWhileTheAgentEnds(t *testing.T) {
 		}
 		done <- err
 	}()
-	<-asked
+	<-requests
 	end()
 	if err := <-done; err != nil {
 		t.Errorf("a decision that was saved is answered with %v", err)
@@ -217,7 +217,7 @@ func FuzzDecode(f *testing.F) {
 
 func TestScanJSONForPrograms(t *testing.T) {
 	dir := serve(t, nil)
-	b, err := NewClient(dir).ask(t.Context(), http.MethodGet, "scan.json", nil)
+	b, err := NewClient(dir).request(t.Context(), http.MethodGet, "scan.json", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

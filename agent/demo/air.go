@@ -66,16 +66,16 @@ func (s neighbours) Run(ctx context.Context, report func(discovery.Observation))
 
 // follow calls tell for each device that is there, at once when it comes and now
 // and then afterwards, with a gap between two of them, until ctx is done.
-func (h *Home) follow(ctx context.Context, gap time.Duration, tell func(*device)) {
-	told := map[*device]time.Time{}
+func (h *Home) follow(ctx context.Context, gap time.Duration, announce func(*device)) {
+	announced := map[*device]time.Time{}
 	for {
 		all, changed := h.present()
 		for _, d := range all {
-			if at, before := told[d]; before && time.Since(at) < announceEvery {
+			if at, before := announced[d]; before && time.Since(at) < announceEvery {
 				continue
 			}
-			told[d] = time.Now()
-			tell(d)
+			announced[d] = time.Now()
+			announce(d)
 			if !pause(ctx, gap, nil) {
 				return
 			}
@@ -101,7 +101,7 @@ func pause(ctx context.Context, wait time.Duration, wake <-chan struct{}) bool {
 }
 
 // multicastDNS is a mdns.Feed.
-func (h *Home) multicastDNS(ctx context.Context, hear func(netip.Addr, []byte)) {
+func (h *Home) multicastDNS(ctx context.Context, receive func(netip.Addr, []byte)) {
 	h.follow(ctx, 0, func(d *device) {
 		messages := make([][]service, 0, 2)
 		if d.host != "" {
@@ -116,7 +116,7 @@ func (h *Home) multicastDNS(ctx context.Context, hear func(netip.Addr, []byte)) 
 				h.log.Warn("simulated device announces nothing", "addr", d.addr, "err", err)
 				continue
 			}
-			hear(d.addr, b)
+			receive(d.addr, b)
 		}
 	})
 }
@@ -181,11 +181,11 @@ func escape(s string) string {
 func hostOf(name string) string { return strings.ReplaceAll(strings.ToLower(name), " ", "-") }
 
 // upnp is an ssdp.Feed.
-func (h *Home) upnp(ctx context.Context, hear func(netip.Addr, []byte)) {
+func (h *Home) upnp(ctx context.Context, receive func(netip.Addr, []byte)) {
 	h.follow(ctx, 0, func(d *device) {
 		for _, kind := range d.kinds {
 			for _, location := range d.locations {
-				hear(d.addr, fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=1800\r\nEXT:\r\nST: %[1]s\r\nUSN: uuid:%[2]s::%[1]s\r\nLOCATION: %[3]s\r\n\r\n",
+				receive(d.addr, fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=1800\r\nEXT:\r\nST: %[1]s\r\nUSN: uuid:%[2]s::%[1]s\r\nLOCATION: %[3]s\r\n\r\n",
 					kind, macOf(d.addr).Value, location))
 			}
 		}

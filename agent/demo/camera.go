@@ -36,11 +36,11 @@ func (h *Home) newCamera() *device {
 
 // answerRTSP describes the camera's picture to anyone (RFC 2326 section 10.2).
 func answerRTSP(c net.Conn) {
-	ask := textproto.NewReader(bufio.NewReader(c))
-	if _, err := ask.ReadLine(); err != nil {
+	request := textproto.NewReader(bufio.NewReader(c))
+	if _, err := request.ReadLine(); err != nil {
 		return
 	}
-	fields, err := ask.ReadMIMEHeader()
+	fields, err := request.ReadMIMEHeader()
 	if err != nil {
 		return
 	}
@@ -53,14 +53,14 @@ func answerRTSP(c net.Conn) {
 // greet says something and listens to all that the other side says.
 func greet(text string) func(net.Conn) {
 	return func(c net.Conn) {
-		said := make(chan struct{})
+		read := make(chan struct{})
 		go func() { // at the same time: nothing between the two keeps what was sent
-			defer close(said)
+			defer close(read)
 			_, _ = io.WriteString(c, text)
 		}()
 		_, _ = io.Copy(io.Discard, c)
 		_ = c.Close()
-		<-said
+		<-read
 	}
 }
 

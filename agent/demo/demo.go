@@ -138,7 +138,7 @@ func (h *Home) Place(o *agent.Options) {
 // networks is the home's one network, as the hub sees it.
 func networks() discovery.Networks {
 	return discovery.Networks{
-		Looked:   []discovery.Network{{Interface: "demo0", Index: 1 << 30, Prefix: netip.PrefixFrom(ip(0), 24), Own: hub}},
+		Watched:  []discovery.Network{{Interface: "demo0", Index: 1 << 30, Prefix: netip.PrefixFrom(ip(0), 24), Own: hub}},
 		Gateways: []netip.Addr{gateway},
 	}
 }

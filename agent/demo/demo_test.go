@@ -81,8 +81,8 @@ type watched struct {
 	home *Home
 	*agent.Agent
 
-	mu    sync.Mutex
-	asked map[netip.Addr]bool // by probes
+	mu     sync.Mutex
+	probed map[netip.Addr]bool // by probes
 }
 
 // watch starts a home and an agent, both as in the demo, only that the agent asks
@@ -96,7 +96,7 @@ func watch(t *testing.T) *watched {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &watched{t: t, home: home, asked: map[netip.Addr]bool{}}
+	w := &watched{t: t, home: home, probed: map[netip.Addr]bool{}}
 	c := Configure(config.Default(), dir)
 	c.MQTT.Listen = "127.0.0.1:0"
 	c.Network.ConnectionsPerSecond = config.Pace{Device: prober.MaxPerDevice, House: prober.MaxPerHouse}
@@ -125,7 +125,7 @@ func watch(t *testing.T) *watched {
 func (w *watched) note(dial prober.DialFunc) prober.DialFunc {
 	return func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 		w.mu.Lock()
-		w.asked[to.Addr()] = true
+		w.probed[to.Addr()] = true
 		w.mu.Unlock()
 		return dial(ctx, to)
 	}
@@ -219,7 +219,7 @@ func TestHome(t *testing.T) {
 	}
 	w.await("the end of the story", w.settled(lastFindings()))
 	checkHostile(t, w)
-	checkAsked(t, w)
+	checkProbed(t, w)
 	checkHealth(t, w.Snapshot())
 }
 
@@ -268,8 +268,8 @@ func checkHostile(t *testing.T, w *watched) {
 	}
 }
 
-// checkAsked checks that all devices were asked, and nothing else.
-func checkAsked(t *testing.T, w *watched) {
+// checkProbed checks that all devices were asked, and nothing else.
+func checkProbed(t *testing.T, w *watched) {
 	t.Helper()
 	want := map[netip.Addr]bool{}
 	all, _ := w.home.present()
@@ -278,7 +278,7 @@ func checkAsked(t *testing.T, w *watched) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if diff := cmp.Diff(want, w.asked, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+	if diff := cmp.Diff(want, w.probed, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
 }
@@ -313,7 +313,7 @@ func TestStoryIsInOrder(t *testing.T) {
 }
 
 // Whoever asks where no device is waits in vain, as on a real network.
-func TestDialNobody(t *testing.T) {
+func TestDialUnusedAddress(t *testing.T) {
 	home, err := New(t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -92,7 +92,7 @@ func (h *Home) routerActions(w http.ResponseWriter, r *http.Request) {
 
 // routerControl answers SOAP (UPnP Device Architecture 1.1, section 3).
 func (h *Home) routerControl(w http.ResponseWriter, r *http.Request) {
-	var ask struct {
+	var request struct {
 		Entry *struct {
 			Index int `xml:"NewPortMappingIndex"`
 		} `xml:"Body>GetGenericPortMappingEntry"`
@@ -100,17 +100,17 @@ func (h *Home) routerControl(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", `text/xml; charset="utf-8"`)
 	mappings := h.routerNow().mappings
-	switch err := xml.NewDecoder(io.LimitReader(r.Body, 4096)).Decode(&ask); {
+	switch err := xml.NewDecoder(io.LimitReader(r.Body, 4096)).Decode(&request); {
 	case err != nil:
 		soapFault(w, 402, "Invalid Args")
-	case ask.Address != nil: // RFC 5737: documentation
+	case request.Address != nil: // RFC 5737: documentation
 		soapAnswer(w, "GetExternalIPAddress", "NewExternalIPAddress", "203.0.113.7")
-	case ask.Entry == nil:
+	case request.Entry == nil:
 		soapFault(w, 401, "Invalid Action")
-	case ask.Entry.Index < 0 || ask.Entry.Index >= len(mappings):
+	case request.Entry.Index < 0 || request.Entry.Index >= len(mappings):
 		soapFault(w, 713, "SpecifiedArrayIndexInvalid")
 	default:
-		d := mappings[ask.Entry.Index]
+		d := mappings[request.Entry.Index]
 		soapAnswer(w, "GetGenericPortMappingEntry", "NewRemoteHost", "", "NewExternalPort", fmt.Sprint(d.outside),
 			"NewProtocol", d.proto, "NewInternalPort", fmt.Sprint(d.inside), "NewInternalClient", d.to.String(),
 			"NewEnabled", "1", "NewPortMappingDescription", d.text, "NewLeaseDuration", "0")
@@ -138,8 +138,8 @@ func soap(w io.Writer, body string) {
 
 // answerNATPMP answers the question for the outside address; refused (2) is what
 // a router says in which the feature is off (RFC 6886 section 3.5).
-func (h *Home) answerNATPMP(ask []byte) []byte {
-	if len(ask) != 2 || ask[0] != 0 || ask[1] != 0 {
+func (h *Home) answerNATPMP(request []byte) []byte {
+	if len(request) != 2 || request[0] != 0 || request[1] != 0 {
 		return nil
 	}
 	if h.routerNow().locked {

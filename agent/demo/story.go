@@ -37,13 +37,13 @@ func Story() []Step {
 
 // Play has the story happen. Tell is called before each step; Play returns when
 // the story is over or ctx is done.
-func (h *Home) Play(ctx context.Context, owner Owner, story []Step, tell func(Step)) error {
+func (h *Home) Play(ctx context.Context, owner Owner, story []Step, show func(Step)) error {
 	began := time.Now()
 	for _, s := range story {
 		if !pause(ctx, time.Until(began.Add(s.At)), nil) {
 			return nil
 		}
-		tell(s)
+		show(s)
 		if err := s.do(ctx, h, owner); err != nil && ctx.Err() == nil {
 			return fmt.Errorf("%s: %w", s.Soon, err)
 		}

@@ -87,15 +87,15 @@ func (z *zwaveJS) converse(ctx context.Context, c *websocket.Conn) error {
 		return err
 	}
 	for {
-		var ask struct {
+		var command struct {
 			ID      string `json:"messageId"`
 			Command string `json:"command"`
 		}
-		if err := wsjson.Read(ctx, c, &ask); err != nil {
+		if err := wsjson.Read(ctx, c, &command); err != nil {
 			return err
 		}
-		answer := map[string]any{"type": "result", "messageId": ask.ID, "success": true, "result": map[string]any{}}
-		switch ask.Command {
+		answer := map[string]any{"type": "result", "messageId": command.ID, "success": true, "result": map[string]any{}}
+		switch command.Command {
 		case "initialize", "set_api_schema":
 		case "start_listening":
 			answer["result"] = json.RawMessage(`{"state":{"driver":{"logConfig":{"enabled":true}},"controller":{"homeId":` + zwaveHome +

@@ -354,9 +354,9 @@ func TestSignals(t *testing.T) {
 		t.Run("scan "+sig.String(), func(t *testing.T) {
 			a := &agent{t: t, hub: l.Hub(), dir: t.TempDir(), file: filepath.Join(t.TempDir(), "thingwarden.yaml")}
 			a.configure("")
-			asked := lamp.Capture(t)
+			probes := lamp.Capture(t)
 			scan := l.Hub().Start(t, binary(t), "scan", "--for", "10m", "--config", a.file)
-			lab.WaitFor(t, 20*time.Second, "the lamp to be asked", func() bool { return asked.Connections() > 0 })
+			lab.WaitFor(t, 20*time.Second, "the lamp to be asked", func() bool { return probes.Connections() > 0 })
 			if err := scan.Signal(sig); err != nil {
 				t.Fatal(err)
 			}

@@ -295,16 +295,16 @@ func (c *crash) differs(s *report.Snapshot) string {
 
 func (c *crash) report() {
 	c.t.Helper()
-	acked, asked := 0, 0
+	acked, probes := 0, 0
 	for _, d := range c.deciders {
-		acked, asked = acked+d.acked, asked+d.n
+		acked, probes = acked+d.acked, probes+d.n
 		if d.acked == 0 {
 			c.t.Errorf("no decision by %s was acknowledged", d.name)
 		}
 	}
 	slices.Sort(c.restarts)
 	c.t.Logf("%d kills (%d while starting, %d while ending): %d decisions asked for, %d acknowledged, %d lost; median from start to decisions in force %v",
-		c.kills, c.early, c.rough, asked, acked, c.lost, c.restarts[len(c.restarts)/2].Round(time.Millisecond))
+		c.kills, c.early, c.rough, probes, acked, c.lost, c.restarts[len(c.restarts)/2].Round(time.Millisecond))
 }
 
 // TestKill kills the agent 200 times at random moments while decisions are made

@@ -64,7 +64,7 @@ func BenchmarkIdle(b *testing.B) {
 	lab.WaitFor(b, time.Minute, "250 devices", func() bool {
 		return len(o.topics("homeassistant/device/")) >= 250
 	})
-	lab.WaitFor(b, 3*time.Minute, "every device to have been asked", func() bool { return allAsked(o, hosts) })
+	lab.WaitFor(b, 3*time.Minute, "every device to have been asked", func() bool { return allProbed(o, hosts) })
 	b.Logf("250 devices asked %v after the start, %.1f MiB", time.Since(started).Round(time.Second), used(b, a.Proc).resident)
 	const during = time.Minute
 	var before, after usage
@@ -83,7 +83,7 @@ func BenchmarkIdle(b *testing.B) {
 	within(b, 100*float64(after.cpu-before.cpu)/float64(during), mostIdle, "%cpu")
 }
 
-func allAsked(o *onlooker, hosts []*lab.Host) bool {
+func allProbed(o *onlooker, hosts []*lab.Host) bool {
 	for _, h := range hosts {
 		_, state := o.device(macID(h))
 		attr, _ := state["attr"].(map[string]any)

@@ -247,17 +247,17 @@ func TestHostileHost(t *testing.T) {
 	everything := []string{"http", "igd", "mqtt", "shelly", "telnet", "upnp"}
 	poll(2*time.Minute, func() bool {
 		for id := range want {
-			if strings.HasPrefix(id, "mac_") && !o.askedBy(id, "http", "telnet") {
+			if strings.HasPrefix(id, "mac_") && !o.probedBy(id, "http", "telnet") {
 				return false
 			}
 		}
-		return o.askedBy(macID(evil), everything...) && cmp.Equal(want, others(o.published()))
+		return o.probedBy(macID(evil), everything...) && cmp.Equal(want, others(o.published()))
 	})
 	took := time.Since(began)
 	if d := cmp.Diff(want, others(o.published())); d != "" {
 		t.Errorf("findings of the others (-want +got):\n%s", d)
 	}
-	if !o.askedBy(macID(evil), everything...) {
+	if !o.probedBy(macID(evil), everything...) {
 		_, state := o.device(macID(evil))
 		t.Errorf("the hostile host was not asked everything: %v", state)
 	}
@@ -339,8 +339,8 @@ func checkTopics(t *testing.T, o *onlooker, evil string) {
 	}
 }
 
-// askedBy reports whether probes have asked a device.
-func (o *onlooker) askedBy(id string, probes ...string) bool {
+// probedBy reports whether probes have asked a device.
+func (o *onlooker) probedBy(id string, probes ...string) bool {
 	_, state := o.device(id)
 	attr, _ := state["attr"].(map[string]any)
 	by := fmt.Sprint(attr["seen_by"])

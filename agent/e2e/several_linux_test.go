@@ -66,7 +66,7 @@ func TestFactsAboutSeveralDevices(t *testing.T) {
 			spoke = time.Now()
 		}
 		for id := range want {
-			if id != "hub" && !o.askedBy(id, "http") {
+			if id != "hub" && !o.probedBy(id, "http") {
 				return false
 			}
 		}

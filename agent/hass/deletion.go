@@ -83,9 +83,9 @@ func (p *Publisher) hide(ctx context.Context) {
 
 func (p *Publisher) takeBack(ctx context.Context) {
 	for _, id := range slices.Sorted(maps.Keys(p.wiped.recent)) {
-		told, deleted := p.deleted[id]
+		confirmed, deleted := p.deleted[id]
 		hidden := p.want.Device(id) != nil && p.want.Device(id).Hidden
-		if hidden || deleted && !told.IsZero() {
+		if hidden || deleted && !confirmed.IsZero() {
 			if err := p.command(ctx, report.Unhide, id); err != nil {
 				p.o.Log.Warn("a device that somebody deleted in Home Assistant stays hidden", "device", string(id), "error", err)
 				continue

@@ -15,8 +15,8 @@ const (
 	echoDue = 30 * time.Second
 	// sendAgainAfter is how long what did not come back waits to be sent again.
 	sendAgainAfter = time.Minute
-	// failuresTold is how many passes must fail in a row to be worth telling.
-	failuresTold = 2
+	// failuresReported is how many passes must fail in a row to be worth telling.
+	failuresReported = 2
 )
 
 // delivery is what is known of whether the broker takes what we publish: what it
@@ -44,10 +44,10 @@ func (p *Publisher) checkDelivery(err error) {
 	_, reading := errors.AsType[readError](err)
 	problem := ""
 	switch {
-	case p.delivery.failed >= failuresTold && reading:
+	case p.delivery.failed >= failuresReported && reading:
 		problem = fmt.Sprintf("The MQTT broker does not let Thingwarden read its own topics, so nothing is published (%v). Allow its user to read and write %q and %q in the broker's access rules.",
 			err, p.n.root()+"/#", p.o.Prefix+"/device/+/config")
-	case p.delivery.failed >= failuresTold:
+	case p.delivery.failed >= failuresReported:
 		problem = fmt.Sprintf("Publishing to the MQTT broker failed %d times in a row (%v). The largest message has %d bytes; the broker may not allow that (message_size_limit).",
 			p.delivery.failed, err, p.delivery.largest)
 	case lost > 0:
@@ -55,10 +55,10 @@ func (p *Publisher) checkDelivery(err error) {
 	case now.Before(p.wiped.until):
 		problem = "Somebody clears Thingwarden's topics on the MQTT broker. They were published again; find out which program does that, and change the broker's passwords if you know none."
 	}
-	p.tellDelivery(problem)
+	p.reportDelivery(problem)
 }
 
-func (p *Publisher) tellDelivery(problem string) {
+func (p *Publisher) reportDelivery(problem string) {
 	if problem == p.delivery.problem {
 		return
 	}

@@ -14,15 +14,15 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
-// told is the health that a publisher shows, on a clock that the test moves.
-type told struct {
+// shownHealth is the health that a publisher shows, on a clock that the test moves.
+type shownHealth struct {
 	mu      sync.Mutex
 	now     time.Time
 	problem string
 	status  discovery.Status
 }
 
-func (h *told) options(o *Options) {
+func (h *shownHealth) options(o *Options) {
 	o.Now = func() time.Time {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -35,13 +35,13 @@ func (h *told) options(o *Options) {
 	}
 }
 
-func (h *told) health() (discovery.Status, string) {
+func (h *shownHealth) health() (discovery.Status, string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.status, h.problem
 }
 
-func (h *told) pass(d time.Duration) {
+func (h *shownHealth) pass(d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.now = h.now.Add(d)
@@ -66,7 +66,7 @@ func TestDeliveryIsVerified(t *testing.T) {
 			allow(tt.acl)
 			m := brokertest.StartMosquittoWith(t, false, "acl_file "+acl+"\n"+tt.conf)
 			b := server{config: broker.Config{URL: m.URL(), Username: brokertest.Username, Password: brokertest.Password}}
-			h := &told{now: noon}
+			h := &shownHealth{now: noon}
 			a := startAgent(t, b, Memory{}, func(o *Options) {
 				h.options(o)
 				o.ReadWithin = 3 * time.Second // of which two must pass within a minute
@@ -109,7 +109,7 @@ func TestDeliveryIsVerified(t *testing.T) {
 // TestMassDeletionIsNotTheOwners is about threat T10 of the catalogue.
 func TestMassDeletionIsNotTheOwners(t *testing.T) {
 	brokers(t, func(t *testing.T, b server) {
-		h := &told{now: noon}
+		h := &shownHealth{now: noon}
 		o := observe(t, b, "observer")
 		a := startAgent(t, b, Memory{}, h.options)
 		s := large(6)

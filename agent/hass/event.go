@@ -98,7 +98,7 @@ func (p *Publisher) sendEvents(ctx context.Context, s *report.Snapshot) error {
 // lastEvent is the last event that is done with.
 func (p *Publisher) lastEvent() uint64 {
 	if p.again {
-		p.event, p.again = min(p.event, p.heard), false
+		p.event, p.again = min(p.event, p.lastSeen), false
 	}
 	return p.event
 }

@@ -59,21 +59,21 @@ func (p *Publisher) waits(topic string) bool {
 	return true
 }
 
-// sayOnline contradicts somebody who said that we are not there.
-func (p *Publisher) sayOnline(ctx context.Context) error {
+// publishOnline contradicts somebody who said that we are not there.
+func (p *Publisher) publishOnline(ctx context.Context) error {
 	topic := StatusTopic(p.n.site)
-	say := p.offline && !p.waits(topic)
-	if say {
+	wanted := p.offline && !p.waits(topic)
+	if wanted {
 		p.offline = false
 	}
-	if !say {
+	if !wanted {
 		return nil
 	}
 	return p.publish(ctx, discovery.Message{Topic: topic, Payload: []byte(Online), Retained: true})
 }
 
-// tellMeddling logs that others write to our topics, at most once a minute.
-func (p *Publisher) tellMeddling() {
+// logMeddling logs that others write to our topics, at most once a minute.
+func (p *Publisher) logMeddling() {
 	now := p.o.Now()
 	var fresh []string
 	for topic, w := range p.foreign {

@@ -49,7 +49,7 @@ type Publisher struct {
 	birth     time.Time
 	event     uint64    // the last one that the broker has acknowledged
 	met       bool      // Home Assistant has said that it is there, and we would have seen it go
-	heard     uint64    // the last event that was sent before it went, or before we came
+	lastSeen  uint64    // the last event that was sent before it went, or before we came
 	again     bool      // those after it are to be sent once more
 	away      time.Time // when Home Assistant said that it ends; zero while it is there
 	deaf      time.Time // until when it does not listen to our events
@@ -204,7 +204,7 @@ func (p *Publisher) Publish(ctx context.Context, s *report.Snapshot) error {
 // take takes up a newer snapshot.
 func (p *Publisher) take(s *report.Snapshot) {
 	p.want = s
-	maps.DeleteFunc(p.deleted, func(_ discovery.ID, told time.Time) bool { return !told.IsZero() && !s.At.Before(told) })
+	maps.DeleteFunc(p.deleted, func(_ discovery.ID, confirmed time.Time) bool { return !confirmed.IsZero() && !s.At.Before(confirmed) })
 }
 
 // repair is a pass that nobody waits for.
@@ -220,7 +220,7 @@ func (p *Publisher) pass(ctx context.Context) error {
 	if p.want == nil || ctx.Err() != nil {
 		return ctx.Err()
 	}
-	err := p.show(ctx)
+	err := p.synchronise(ctx)
 	p.remember()
 	p.checkDelivery(err)
 	if err != nil && !errors.Is(err, errNotConnected) {
@@ -229,7 +229,7 @@ func (p *Publisher) pass(ctx context.Context) error {
 	return err
 }
 
-func (p *Publisher) show(ctx context.Context) error {
+func (p *Publisher) synchronise(ctx context.Context) error {
 	if err := p.readBroker(ctx, p.draw()); err != nil {
 		return err
 	}
@@ -275,7 +275,7 @@ func (p *Publisher) remember() {
 func (p *Publisher) connected(up bool) {
 	p.drain()
 	p.up = up
-	p.met, p.heard = false, p.event
+	p.met, p.lastSeen = false, p.event
 	if up {
 		p.stirred = true
 		return
@@ -310,6 +310,6 @@ func (p *Publisher) born(m discovery.Message) {
 		p.stirred = true
 	case Offline:
 		p.away = now
-		p.met, p.heard = false, p.event
+		p.met, p.lastSeen = false, p.event
 	}
 }

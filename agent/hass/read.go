@@ -8,9 +8,9 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
-// askAtOnce is how many filters are asked for again at once: their messages must
+// filtersAtOnce is how many filters are asked for again at once: their messages must
 // fit into the queue of 1,000 that Mosquitto has for a client.
-const askAtOnce = 50
+const filtersAtOnce = 50
 
 // readBroker learns what the broker holds, unless it is known already.
 func (p *Publisher) readBroker(ctx context.Context, want []deviceMessages) error {
@@ -33,7 +33,7 @@ func (p *Publisher) readBroker(ctx context.Context, want []deviceMessages) error
 	p.unread = p.subscribe()
 	err := p.await(func() error { return p.sync(ctx, p.delivery.failed) })
 	if err == nil && p.reading == reading {
-		err = p.askAgain(ctx, p.unseen(want))
+		err = p.subscribeAgain(ctx, p.unseen(want))
 	}
 	if p.reading != reading {
 		return errNotConnected // it was lost meanwhile
@@ -50,7 +50,7 @@ func (p *Publisher) readBroker(ctx context.Context, want []deviceMessages) error
 // sync waits for all that the broker holds. The session begins a new connection when
 // nothing comes for long, which may help once and is tried seldom after that.
 func (p *Publisher) sync(ctx context.Context, failed int) error {
-	if failed%10 != failuresTold {
+	if failed%10 != failuresReported {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, p.o.ReadWithin)
 		defer cancel()
@@ -148,10 +148,10 @@ func (p *Publisher) unseen(want []deviceMessages) (filters []string) {
 	return filters
 }
 
-// askAgain reads some topics once more, since a broker drops messages when it
+// subscribeAgain reads some topics once more, since a broker drops messages when it
 // has many to send at once.
-func (p *Publisher) askAgain(ctx context.Context, filters []string) error {
-	for some := range slices.Chunk(filters, askAtOnce) {
+func (p *Publisher) subscribeAgain(ctx context.Context, filters []string) error {
+	for some := range slices.Chunk(filters, filtersAtOnce) {
 		var cancels []func()
 		for _, f := range some {
 			cancels = append(cancels, p.session.Subscribe(f, 1, p.current(p.received)))

@@ -15,7 +15,7 @@ const batchSize = 500
 // reconcile sends what is missing or differs, and clears what nobody wants: the
 // hub first, for each device its configuration before its states.
 func (p *Publisher) reconcile(ctx context.Context, want []deviceMessages) error {
-	if err := p.sayOnline(ctx); err != nil {
+	if err := p.publishOnline(ctx); err != nil {
 		return err
 	}
 	wanted := map[string]bool{}
@@ -30,7 +30,7 @@ func (p *Publisher) reconcile(ctx context.Context, want []deviceMessages) error 
 	out = append(out, p.clearing(wanted)...)
 	maps.DeleteFunc(p.published, func(id discovery.ID, _ bool) bool { return !wanted[p.n.config(id)] })
 	maps.DeleteFunc(p.configured, func(id discovery.ID, _ time.Time) bool { return !wanted[p.n.config(id)] })
-	p.tellMeddling()
+	p.logMeddling()
 	for i := 0; i < len(out); i += batchSize {
 		if i > 0 { // what we sent comes back, and the broker's queue for it is short
 			if err := p.await(func() error { return p.session.Sync(ctx) }); err != nil {

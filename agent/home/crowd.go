@@ -57,7 +57,7 @@ func (c *Home) hasList(by string) bool {
 // noteList notes when a source with a list reported anything for the first time.
 // Without a learning period every device is news.
 func (c *Home) noteList(by string, now time.Time) {
-	if _, heard := c.listsFrom[by]; heard || !c.hasList(by) {
+	if _, known := c.listsFrom[by]; known || !c.hasList(by) {
 		return
 	}
 	if c.listsFrom[by] = now; c.o.Learning == 0 || c.learns(now) {
@@ -81,7 +81,7 @@ func (c *Home) crowd(id discovery.ID, now time.Time) {
 			c.summary.due = next
 		}
 	}
-	c.tellCrowd()
+	c.reportCrowd()
 }
 
 func (c *Home) sendSummary(now time.Time) {
@@ -115,34 +115,34 @@ func (c *Home) thinCrowd(now time.Time) {
 			}
 		}
 	}
-	c.tellCrowd()
+	c.reportCrowd()
 	if now.Sub(c.full) >= time.Hour {
-		c.tell("device limit", "")
+		c.setProblem("device limit", "")
 	}
 }
 
-func (c *Home) tellCrowd() {
+func (c *Home) reportCrowd() {
 	problem := ""
 	if n := len(c.overflow); n > 0 {
 		problem = fmt.Sprintf(
 			"Unknown devices that are judged and counted here, and not shown one by one yet: %d. At most %d an hour are shown.", n, newPerHour)
 	}
-	c.tell("new devices", problem)
+	c.setProblem("new devices", problem)
 }
 
 // noteFull shows in health that there are too many devices.
 func (c *Home) noteFull(now time.Time) {
 	c.full = now
-	c.tell("device limit", fmt.Sprintf(
+	c.setProblem("device limit", fmt.Sprintf(
 		"More than %d devices are reported. Some that were only reported and never answered are left out, and not checked.", inventory.MaxDevices))
 }
 
-// tell shows a problem in health, or that it is over.
-func (c *Home) tell(name, problem string) {
-	switch _, told := c.health[name]; {
+// setProblem shows a problem in health, or that it is over.
+func (c *Home) setProblem(name, problem string) {
+	switch _, known := c.health[name]; {
 	case problem != "":
 		c.setHealth(name, discovery.Degraded, problem)
-	case told:
+	case known:
 		c.setHealth(name, discovery.OK, "")
 	}
 }

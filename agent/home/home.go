@@ -302,8 +302,8 @@ func (c *Home) cleanUp(now time.Time) {
 		d, _ := c.inv.Device(id)
 		random, _ := fact.DeviceMACRandom.Get(c.evidence[id])
 		// One that another program still reports would come back as a new one.
-		told := slices.ContainsFunc(d.Sources, func(by string) bool { return c.traits.Has(by, discovery.Hearsay) })
-		if random && now.Sub(d.LastSeen) > randomForgotten && !c.dec.decided(id) && !told {
+		reported := slices.ContainsFunc(d.Sources, func(by string) bool { return c.traits.Has(by, discovery.Hearsay) })
+		if random && now.Sub(d.LastSeen) > randomForgotten && !c.dec.decided(id) && !reported {
 			c.inv.Forget(id)
 			c.removed(id, now)
 			delete(c.dec.Devices, id)
@@ -315,7 +315,7 @@ func (c *Home) cleanUp(now time.Time) {
 			o := discovery.Observation{By: "agent", At: now, About: d.IDs[:1], Facts: fact.New("agent", now), Quiet: true}
 			fact.DeviceOnline.Set(o.Facts, false, "")
 			// Beyond a router nobody sees when it was there last: who tells of it counts.
-			o.Gone = c.toldReachable(id)
+			o.Gone = c.knownReachable(id)
 			c.take(c.inv.Observe(o), now)
 		}
 	}
@@ -329,9 +329,9 @@ func (c *Home) cleanUp(now time.Time) {
 	c.events = slices.DeleteFunc(c.events, func(e report.Event) bool { return now.Sub(e.At) > eventsFor })
 }
 
-// toldReachable reports whether somebody tells, in this run, that a device has an
+// knownReachable reports whether somebody tells, in this run, that a device has an
 // address by which it is reached.
-func (c *Home) toldReachable(id discovery.ID) bool {
+func (c *Home) knownReachable(id discovery.ID) bool {
 	n, _ := c.evidence[id].Entry(fact.DeviceReachable.Name())
 	reachable, _ := n.Value.(bool)
 	return reachable && n.Why != fact.Restored

@@ -54,7 +54,7 @@ func newHome(t testing.TB, learning time.Duration) *testHome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lan := discovery.Networks{Looked: []discovery.Network{{Interface: "eth0", Prefix: netip.MustParsePrefix("10.0.0.0/24")}}}
+	lan := discovery.Networks{Watched: []discovery.Network{{Interface: "eth0", Prefix: netip.MustParsePrefix("10.0.0.0/24")}}}
 	o := Options{
 		Site: "home", Policies: set, Cards: known, Watch: true, Learning: learning, Decisions: NewDecisions(noon),
 		Sources: []discovery.SourceKind{

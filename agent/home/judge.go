@@ -56,19 +56,19 @@ func (c *Home) judgeDevice(id discovery.ID, now time.Time) {
 		c.out.Judged = append(c.out.Judged, Judged{d, ev})
 	}
 
-	online, told := fact.DeviceOnline.Get(ev)
-	away := told && !online
+	online, known := fact.DeviceOnline.Get(ev)
+	away := known && !online
 	// That it was there or away before the restart is shown, and is no news.
-	said, _ := ev.Entry(fact.DeviceOnline.Name())
-	told = told && said.Why != fact.Restored
-	there := told && online || !told && c.heardSince(d)
+	entry, _ := ev.Entry(fact.DeviceOnline.Name())
+	known = known && entry.Why != fact.Restored
+	there := known && online || !known && c.heardSince(d)
 	c.revive(id, now)
 	verdicts, again := c.set.Evaluate(ev, now)
 	changes, again2 := c.ledger.Update(string(id), verdicts, away, now)
 	for _, ch := range changes {
 		c.findingEvent(ch, id, now)
 	}
-	gone := c.follow(d, told && away, there, now)
+	gone := c.follow(d, known && away, there, now)
 	if next := earliest(again, again2, gone, c.identify(d, ev, now), c.randomDue(d, ev, now)); !next.IsZero() {
 		c.again[id] = next
 	} else {
@@ -255,7 +255,7 @@ func (c *Home) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.V
 		case v.Result == policy.Unknown:
 			out.NotChecked = append(out.NotChecked, report.NotChecked{Policy: v.Policy, Missing: v.Missing})
 		}
-		c.tellPolicy(v, d.ID)
+		c.reportPolicy(v, d.ID)
 	}
 	return out
 }
@@ -269,9 +269,9 @@ func settling(v policy.Verdict) report.NotChecked {
 	return n
 }
 
-// tellPolicy shows in health that a policy fails to be evaluated on some device, or
+// reportPolicy shows in health that a policy fails to be evaluated on some device, or
 // that it is well again.
-func (c *Home) tellPolicy(v policy.Verdict, id discovery.ID) {
+func (c *Home) reportPolicy(v policy.Verdict, id discovery.ID) {
 	name, bad := "policy "+v.Policy.ID, c.failing[v.Policy.ID]
 	switch {
 	case v.Err != "":

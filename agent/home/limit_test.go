@@ -45,7 +45,7 @@ func (h *testHome) list(by string, first, last int, gone bool) {
 // TestReportedDevicesAreLimited is about threats T11 and T14 of the catalogue: who
 // writes a bridge's messages makes as many devices as they like.
 func TestReportedDevicesAreLimited(t *testing.T) {
-	type told struct {
+	type outcome struct {
 		Appeared, Gone, Returned, Findings int
 		Summaries                          []int
 		Shown, Judged                      int
@@ -54,47 +54,47 @@ func TestReportedDevicesAreLimited(t *testing.T) {
 		name     string
 		learning time.Duration
 		do       func(h *testHome)
-		want     told
+		want     outcome
 	}{
 		{"a list that is learned is no news", 24 * time.Hour, func(h *testHome) {
 			h.list("bridge", 1, 50, false)
 			h.wait(2 * time.Minute)
-		}, told{Shown: 50}},
+		}, outcome{Shown: 50}},
 		{"first list after learning", time.Hour, func(h *testHome) {
 			h.wait(2 * time.Hour)
 			h.list("bridge", 1, 50, false)
 			h.wait(2 * time.Minute)
-		}, told{Summaries: []int{50}, Shown: newPerHour, Judged: 50}},
+		}, outcome{Summaries: []int{50}, Shown: newPerHour, Judged: 50}},
 		{"short first list after learning", time.Hour, func(h *testHome) {
 			h.wait(2 * time.Hour)
 			h.list("bridge", 1, 5, false)
 			h.wait(2 * time.Minute)
-		}, told{Summaries: []int{5}, Shown: 5, Judged: 5}},
+		}, outcome{Summaries: []int{5}, Shown: 5, Judged: 5}},
 		{"first list of another program", time.Hour, func(h *testHome) {
 			h.wait(2 * time.Hour)
 			h.list("homeassistant", 1, 5, false)
 			h.wait(2 * time.Minute)
-		}, told{Summaries: []int{5}, Shown: 5, Judged: 5}},
+		}, outcome{Summaries: []int{5}, Shown: 5, Judged: 5}},
 		{"what joins after the first list is news", time.Hour, func(h *testHome) {
 			h.wait(2 * time.Hour)
 			h.list("bridge", 1, 5, false)
 			h.wait(2 * time.Minute)
 			h.list("bridge", 6, 7, false)
 			h.wait(2 * time.Minute)
-		}, told{Appeared: 2, Findings: 2, Summaries: []int{5}, Shown: 7, Judged: 7}},
+		}, outcome{Appeared: 2, Findings: 2, Summaries: []int{5}, Shown: 7, Judged: 7}},
 		{"a restart makes no first list", time.Hour, func(h *testHome) {
 			h.list("bridge", 1, 5, false)
 			h.wait(2 * time.Hour)
 			h.restart()
 			h.list("bridge", 1, 7, false)
 			h.wait(2 * time.Minute)
-		}, told{Appeared: 2, Findings: 2, Shown: 7, Judged: 2}},
+		}, outcome{Appeared: 2, Findings: 2, Shown: 7, Judged: 2}},
 		{"forged list of a known bridge", time.Hour, func(h *testHome) {
 			h.list("bridge", 1, 5, false)
 			h.wait(2 * time.Hour)
 			h.list("bridge", 1001, 1300, false)
 			h.wait(2 * time.Minute)
-		}, told{Appeared: newPerHour, Findings: newPerHour, Summaries: []int{300 - newPerHour}, Shown: 5 + newPerHour, Judged: 300}},
+		}, outcome{Appeared: newPerHour, Findings: newPerHour, Summaries: []int{300 - newPerHour}, Shown: 5 + newPerHour, Judged: 300}},
 		{"two forged lists in turns", time.Hour, func(h *testHome) {
 			h.list("bridge", 1, 5, false)
 			h.wait(2 * time.Hour)
@@ -107,13 +107,13 @@ func TestReportedDevicesAreLimited(t *testing.T) {
 			}
 			h.list("bridge", 2001, 2100, false)
 			h.wait(2 * time.Minute)
-		}, told{Appeared: newPerHour, Gone: newPerHour, Findings: newPerHour, Summaries: []int{100}, Shown: 5, Judged: 100}},
+		}, outcome{Appeared: newPerHour, Gone: newPerHour, Findings: newPerHour, Summaries: []int{100}, Shown: 5, Judged: 100}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHome(t, tt.learning)
 			tt.do(h)
-			got := told{Shown: h.shownDevices()}
+			got := outcome{Shown: h.shownDevices()}
 			for _, e := range h.events {
 				switch e.Type {
 				case report.DeviceAppeared:

@@ -28,7 +28,7 @@ examples:
   - {facts: {}, want: unknown}
 `
 
-func TestPolicyThatFailsIsToldUntilItIsWell(t *testing.T) {
+func TestPolicyThatFailsIsReportedUntilItIsWell(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "first-service.yaml"), []byte(fragilePolicy), 0o600); err != nil {
 		t.Fatal(err)

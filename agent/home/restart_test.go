@@ -35,46 +35,46 @@ func TestRestartIsNoNewsOfDevicesThatAreAway(t *testing.T) {
 	}
 }
 
-// TestDeviceOfWhichHomeAssistantTellsIsNotAwayAfterARestart: in a network beyond a
+// TestDeviceThatHomeAssistantReportsIsNotAwayAfterARestart: in a network beyond a
 // router nobody sees when a device was there last, and who counts as away is not asked.
-func TestDeviceOfWhichHomeAssistantTellsIsNotAwayAfterARestart(t *testing.T) {
+func TestDeviceThatHomeAssistantReportsIsNotAwayAfterARestart(t *testing.T) {
 	h := newHome(t, 24*time.Hour)
 	mac, _ := discovery.MAC("000c43000001")
-	tell := func() {
+	observe := func() {
 		e := fact.New("homeassistant", h.now)
 		fact.DeviceKind.Set(e, "lan", "")
 		fact.DeviceReachable.Set(e, true, "10.0.1.9, reported by Home Assistant")
 		h.observe(discovery.Observation{By: "homeassistant", At: h.now, About: []discovery.Identifier{mac, discovery.IP(netip.MustParseAddr("10.0.1.9"))}, Facts: e, Quiet: true}, h.now)
 		h.tick(h.now)
 	}
-	tell()
+	observe()
 	h.wait(time.Minute)
 	h.restart()
 	h.wait(unseenAfter + time.Minute)
 	if h.shown[cameraID].Online {
 		t.Error("nobody tells of it, and it is not shown as away")
 	}
-	tell()
+	observe()
 	h.wait(2 * time.Hour)
 	if !h.shown[cameraID].Online {
 		t.Error("it is shown as away")
 	}
 }
 
-func TestWhomHomeAssistantTellsOfIsNotForgottenAndNewAgain(t *testing.T) {
+func TestDeviceThatHomeAssistantReportsIsNotForgottenAndNewAgain(t *testing.T) {
 	h := newHome(t, 0)
 	mac, _ := discovery.MAC("020000000001")
-	tell := func() {
+	observe := func() {
 		e := fact.New("homeassistant", h.now)
 		fact.DeviceKind.Set(e, "lan", "")
 		fact.DeviceMACRandom.Set(e, true, "")
 		h.observe(discovery.Observation{By: "homeassistant", At: h.now, About: []discovery.Identifier{mac}, Facts: e, Quiet: true}, h.now)
 		h.tick(h.now)
 	}
-	tell()
+	observe()
 	h.wait(randomForgotten + 2*time.Hour)
 	h.events = nil
-	tell()
+	observe()
 	if got := h.eventTypes(); slices.Contains(got, report.DeviceAppeared) {
 		t.Errorf("events %v", got)
 	}
@@ -183,9 +183,9 @@ func TestLiveWordsOfAnEarlierRunAreNoNews(t *testing.T) {
 	}
 }
 
-func TestMemberThatLeftWhileNobodyListenedGoes(t *testing.T) {
+func TestMemberThatLeftWhileNothingListenedGoes(t *testing.T) {
 	h := newHome(t, 24*time.Hour)
-	tell := func(id, via string) {
+	observe := func(id, via string) {
 		about, _ := discovery.ParseID(id)
 		o := discovery.Observation{By: "zwavejs", At: h.now, About: []discovery.Identifier{about}, Facts: fact.New("zwavejs", h.now)}
 		fact.DeviceKind.Set(o.Facts, "zwave", "")
@@ -196,14 +196,14 @@ func TestMemberThatLeftWhileNobodyListenedGoes(t *testing.T) {
 		h.observe(o, h.now)
 		h.tick(h.now)
 	}
-	tell("zwave_c0ffee00_1", "")
-	tell("zwave_c0ffee00_2", "zwave_c0ffee00_1")
-	tell("zwave_c0ffee00_3", "zwave_c0ffee00_1")
-	tell("zwave_0badcafe_1", "")
-	tell("zwave_0badcafe_2", "zwave_0badcafe_1") // another network, whose server stays away
+	observe("zwave_c0ffee00_1", "")
+	observe("zwave_c0ffee00_2", "zwave_c0ffee00_1")
+	observe("zwave_c0ffee00_3", "zwave_c0ffee00_1")
+	observe("zwave_0badcafe_1", "")
+	observe("zwave_0badcafe_2", "zwave_0badcafe_1") // another network, whose server stays away
 	h.restart()
-	tell("zwave_c0ffee00_1", "")
-	tell("zwave_c0ffee00_2", "zwave_c0ffee00_1")
+	observe("zwave_c0ffee00_1", "")
+	observe("zwave_c0ffee00_2", "zwave_c0ffee00_1")
 	h.wait(unseenAfter + time.Hour)
 	var got []discovery.ID
 	for _, id := range h.inv.IDs() {
@@ -229,7 +229,7 @@ func TestHeardAgainAfterItWasTakenForAway(t *testing.T) {
 	}
 }
 
-func TestLosingSightOfTheNetworkBringsNobodyBack(t *testing.T) {
+func TestLosingSightOfTheNetworkBringsNoDeviceBack(t *testing.T) {
 	h := newHome(t, 24*time.Hour)
 	h.see(1, nil)
 	h.wait(time.Hour)
@@ -243,7 +243,7 @@ func TestLosingSightOfTheNetworkBringsNobodyBack(t *testing.T) {
 	}
 }
 
-func TestWhatTheOwnerWroteBringsNobodyBack(t *testing.T) {
+func TestWhatTheOwnerWroteBringsNoDeviceBack(t *testing.T) {
 	h := newHome(t, 24*time.Hour)
 	lock, _ := discovery.Zigbee("0x00124b00aabb0002")
 	by := func(source string, gone bool) {
@@ -268,7 +268,7 @@ func TestWhatTheOwnerWroteBringsNobodyBack(t *testing.T) {
 func TestUninvitedStaysSoAfterARestart(t *testing.T) {
 	h := newHome(t, 24*time.Hour)
 	lamp, _ := discovery.Zigbee("0x00124b00aabb0003")
-	tell := func(how func(*fact.Evidence)) {
+	observe := func(how func(*fact.Evidence)) {
 		e := fact.New("zigbee2mqtt", h.now)
 		fact.DeviceKind.Set(e, "zigbee", "")
 		fact.ZigbeeRole.Set(e, "router", "")
@@ -280,9 +280,9 @@ func TestUninvitedStaysSoAfterARestart(t *testing.T) {
 		h.tick(h.now)
 	}
 	id := discovery.ID("zigbee_00124b00aabb0003")
-	tell(func(e *fact.Evidence) { fact.ZigbeeUninvited.Set(e, true, "device_joined while closed") })
+	observe(func(e *fact.Evidence) { fact.ZigbeeUninvited.Set(e, true, "device_joined while closed") })
 	h.restart()
-	tell(func(e *fact.Evidence) { fact.ZigbeeUninvited.Unknown(e, fact.NotTold) }) // the source begins anew
+	observe(func(e *fact.Evidence) { fact.ZigbeeUninvited.Unknown(e, fact.NotReported) }) // the source begins anew
 	h.wait(24 * time.Hour)
 	if got := h.status(id, "zigbee-unknown-device"); got != policy.Open {
 		t.Errorf("the finding is %q: who joined uninvited stays so", got)

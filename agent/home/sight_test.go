@@ -40,13 +40,13 @@ func TestBlind(t *testing.T) {
 // what others report, as long as they report anything.
 func TestBlindWithoutAWayIn(t *testing.T) {
 	sight := Sight{NoDevice: "no device"}
-	tell := func(h *testHome) {
+	report := func(h *testHome) {
 		mac, _ := discovery.MAC("000c43000001")
 		e := fact.New("homeassistant", h.now)
 		fact.DeviceKind.Set(e, "lan", "")
 		h.observe(discovery.Observation{By: "homeassistant", At: h.now, About: []discovery.Identifier{mac}, Facts: e, Quiet: true}, h.now)
 	}
-	restarted := func(h *testHome) { tell(h); h.wait(time.Hour); h.restart() }
+	restarted := func(h *testHome) { report(h); h.wait(time.Hour); h.restart() }
 	for _, tt := range []struct {
 		name  string
 		sight Sight
@@ -60,8 +60,8 @@ func TestBlindWithoutAWayIn(t *testing.T) {
 		{"no network after all", Sight{NoNetwork: "no network", Remote: true}, func(*testHome) {}, false, "no network"},
 		{"no device at the start", sight, func(*testHome) {}, true, ""},
 		{"no device", sight, func(*testHome) {}, false, "no device"},
-		{"a device is reported", sight, tell, false, ""},
-		{"and again after a restart", sight, func(h *testHome) { restarted(h); tell(h) }, false, ""},
+		{"a device is reported", sight, report, false, ""},
+		{"and again after a restart", sight, func(h *testHome) { restarted(h); report(h) }, false, ""},
 		{"it was reported, and who did is lost", sight, func(h *testHome) {
 			restarted(h)
 			h.setHealth("homeassistant", discovery.Down, "It cannot be reached.")

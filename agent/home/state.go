@@ -54,8 +54,8 @@ func (st *State) NotAfter(now time.Time) {
 	for i := range st.Devices {
 		d := &st.Devices[i]
 		d.First, d.Last = notAfter(d.First, now), notAfter(d.Last, now)
-		for _, said := range d.Said {
-			factsNotAfter(said.Facts, now)
+		for _, saved := range d.Reports {
+			factsNotAfter(saved.Facts, now)
 		}
 	}
 	for _, records := range st.Ledger {
@@ -81,7 +81,7 @@ func (c *Home) restore(st *State) {
 	c.events = slices.Clone(st.Events)
 	c.forgotten = slices.Clone(st.Forgotten)
 	for _, d := range st.Devices {
-		for by := range d.Said {
+		for by := range d.Reports {
 			c.listsFrom[by] = time.Time{}
 		}
 	}
@@ -90,5 +90,5 @@ func (c *Home) restore(st *State) {
 			c.overflow[id] = true
 		}
 	}
-	c.tellCrowd()
+	c.reportCrowd()
 }

@@ -28,7 +28,7 @@ func Titles(devices []Device) {
 	}
 	for _, group := range same {
 		if len(group) > 1 {
-			tellApart(group)
+			distinguish(group)
 		}
 	}
 }
@@ -135,9 +135,9 @@ func ending(hex string, n int) string {
 	return strings.Join(append(parts, hex), ":")
 }
 
-// tellApart gives devices of one title something of their own: the first of room,
+// distinguish gives devices of one title something of their own: the first of room,
 // model and end of the address that no two of them share.
-func tellApart(group []*Device) {
+func distinguish(group []*Device) {
 	owned := 0
 	for _, d := range group {
 		if d.Owned {

@@ -67,7 +67,7 @@ func TestTitle(t *testing.T) {
 	}
 }
 
-func TestTitlesAreToldApart(t *testing.T) {
+func TestTitlesAreUnique(t *testing.T) {
 	type words = map[fact.Fact[string]]string
 	named := func(mac, name, room, model string) Device {
 		w := words{}

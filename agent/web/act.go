@@ -55,7 +55,7 @@ func (p *Page) decide(w http.ResponseWriter, r *http.Request, v visitor) {
 		return
 	}
 	if !v.changes {
-		p.askPassword(w, r, v, http.StatusUnauthorized, "Log in to change something.")
+		p.passwordForm(w, r, v, http.StatusUnauthorized, "Log in to change something.")
 		return
 	}
 	if !p.sessions.valid(v, r.PostForm.Get("token")) {

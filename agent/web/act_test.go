@@ -49,11 +49,11 @@ func TestDecide(t *testing.T) {
 			f := newFixture(t, snapshot())
 			cookie, token := f.logIn(t)
 			tt.form.Set("token", token)
-			resp := f.ask("POST", "/do", cookie, formOf(tt.form))
+			resp := f.request("POST", "/do", cookie, formOf(tt.form))
 			if resp.StatusCode != tt.status {
 				t.Fatalf("status %d, want %d: %s", resp.StatusCode, tt.status, body(t, resp))
 			}
-			if diff := cmp.Diff(tt.want, f.told); diff != "" {
+			if diff := cmp.Diff(tt.want, f.commands); diff != "" {
 				t.Errorf("commands (-want +got):\n%s", diff)
 			}
 			if tt.status == 303 {
@@ -71,10 +71,10 @@ func TestDecide(t *testing.T) {
 func TestForgedForms(t *testing.T) {
 	f := newFixture(t, snapshot())
 	cookie, token := f.logIn(t)
-	reader := tokenOf(t, body(t, f.ask("GET", "/login")))
+	reader := tokenOf(t, body(t, f.request("GET", "/login")))
 	other, _ := f.logIn(t)
-	ingress := tokenOf(t, body(t, f.askIngress("GET", "/todo")))
-	f.told = nil
+	ingress := tokenOf(t, body(t, f.requestIngress("GET", "/todo")))
+	f.commands = nil
 	trust := func(token string) edit {
 		return formOf(url.Values{"action": {"trust"}, "device": {"mac_ecfabc001122"}, "token": {token}})
 	}
@@ -94,13 +94,13 @@ func TestForgedForms(t *testing.T) {
 		{"as it should be", []edit{cookie, trust(token)}, 303},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f.told = nil
-			if resp := f.ask("POST", "/do", tt.change...); resp.StatusCode != tt.want || (len(f.told) > 0) != (tt.want == 303) {
-				t.Errorf("status %d, want %d; commands %v", resp.StatusCode, tt.want, f.told)
+			f.commands = nil
+			if resp := f.request("POST", "/do", tt.change...); resp.StatusCode != tt.want || (len(f.commands) > 0) != (tt.want == 303) {
+				t.Errorf("status %d, want %d; commands %v", resp.StatusCode, tt.want, f.commands)
 			}
 		})
 	}
-	if resp := f.askIngress("POST", "/do", trust(ingress)); resp.StatusCode != 303 {
+	if resp := f.requestIngress("POST", "/do", trust(ingress)); resp.StatusCode != 303 {
 		t.Errorf("in Home Assistant: status %d", resp.StatusCode)
 	}
 	if a, b := f.page.sessions.token(visitor{}), f.page.sessions.token(visitor{}); a == b {

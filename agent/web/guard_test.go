@@ -72,7 +72,7 @@ func TestWhoIsAnswered(t *testing.T) {
 		{"twice the root", "GET", "//evil.example/", nil, 404},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			resp := newFixture(t, snapshot()).ask(tt.method, tt.path, tt.change...)
+			resp := newFixture(t, snapshot()).request(tt.method, tt.path, tt.change...)
 			if resp.StatusCode != tt.want {
 				t.Errorf("status %d, want %d: %.200s", resp.StatusCode, tt.want, body(t, resp))
 			}
@@ -121,7 +121,7 @@ func TestIngress(t *testing.T) {
 		{"this machine reads", "GET", "/", []edit{from("127.0.0.1:9", "127.0.0.1:8099"), func(r *http.Request) { r.Header = http.Header{} }}, 200},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if resp := newFixture(t, snapshot()).askIngress(tt.method, tt.path, tt.change...); resp.StatusCode != tt.want {
+			if resp := newFixture(t, snapshot()).requestIngress(tt.method, tt.path, tt.change...); resp.StatusCode != tt.want {
 				t.Errorf("status %d, want %d: %.200s", resp.StatusCode, tt.want, body(t, resp))
 			}
 		})
@@ -143,14 +143,14 @@ func TestProxy(t *testing.T) {
 		{"another origin", []edit{from("127.0.0.1:9", "things.example.org"), header("Origin", "https://evil.example")}, 403},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if resp := newFixture(t, snapshot(), hosts).ask("GET", "/", tt.change...); resp.StatusCode != tt.want {
+			if resp := newFixture(t, snapshot(), hosts).request("GET", "/", tt.change...); resp.StatusCode != tt.want {
 				t.Errorf("status %d, want %d", resp.StatusCode, tt.want)
 			}
 		})
 	}
 	f := newFixture(t, snapshot(), hosts)
 	cookie, _ := f.logIn(t)
-	if resp := f.ask("GET", "/", cookie, from("127.0.0.1:9", "things.example.org"), header("X-Forwarded-For", "203.0.113.9")); resp.StatusCode != 200 {
+	if resp := f.request("GET", "/", cookie, from("127.0.0.1:9", "things.example.org"), header("X-Forwarded-For", "203.0.113.9")); resp.StatusCode != 200 {
 		t.Errorf("with a log-in: status %d", resp.StatusCode)
 	}
 }

@@ -13,8 +13,8 @@ import (
 
 const (
 	maxStreams = 16
-	// lookEvery is how often a stream looks for a newer snapshot.
-	lookEvery = 3 * time.Second
+	// refreshEvery is how often a stream looks for a newer snapshot.
+	refreshEvery = 3 * time.Second
 	// heartbeat keeps proxies from ending a stream that has nothing to say.
 	heartbeat = 25 * time.Second
 )
@@ -99,8 +99,8 @@ func (p *Page) stream(w http.ResponseWriter, r *http.Request, v visitor) {
 	if !send("retry: 5000\nevent: hello\ndata: %016x\n\n", shown) {
 		return
 	}
-	look, beat := time.NewTicker(lookEvery), time.NewTicker(heartbeat)
-	defer look.Stop()
+	refresh, beat := time.NewTicker(refreshEvery), time.NewTicker(heartbeat)
+	defer refresh.Stop()
 	defer beat.Stop()
 	for {
 		ok := true
@@ -109,7 +109,7 @@ func (p *Page) stream(w http.ResponseWriter, r *http.Request, v visitor) {
 			return
 		case <-beat.C:
 			ok = p.visitor(r, v.ingress).reads && send(": \n\n")
-		case <-look.C:
+		case <-refresh.C:
 			if mark := p.live.newest(); mark != shown {
 				shown = mark
 				ok = send("event: change\ndata: %016x\n\n", mark)

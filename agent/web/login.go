@@ -25,11 +25,11 @@ func backTo(r *http.Request) string {
 }
 
 func (p *Page) showLogin(w http.ResponseWriter, r *http.Request, v visitor) {
-	p.askPassword(w, r, v, http.StatusOK, "")
+	p.passwordForm(w, r, v, http.StatusOK, "")
 }
 
-// askPassword shows the form for the log-in in place of what was asked for.
-func (p *Page) askPassword(w http.ResponseWriter, r *http.Request, v visitor, status int, problem string) {
+// passwordForm shows the form for the log-in in place of what was asked for.
+func (p *Page) passwordForm(w http.ResponseWriter, r *http.Request, v visitor, status int, problem string) {
 	f := bareFrame(r, "Log in")
 	f.Token = p.sessions.token(v)
 	f.Back = backTo(r)
@@ -45,23 +45,23 @@ func (p *Page) askPassword(w http.ResponseWriter, r *http.Request, v visitor, st
 func (p *Page) logIn(w http.ResponseWriter, r *http.Request, v visitor) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	if !p.sessions.valid(v, r.PostFormValue("token")) {
-		p.askPassword(w, r, v, http.StatusForbidden, "The form was too old. Please try again.")
+		p.passwordForm(w, r, v, http.StatusForbidden, "The form was too old. Please try again.")
 		return
 	}
 	if wait := p.attempts.allow(peerOf(r), p.now()); wait > 0 {
 		seconds := int(math.Ceil(wait.Seconds()))
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
-		p.askPassword(w, r, v, http.StatusTooManyRequests, fmt.Sprintf("Too many attempts. Wait %s, then try again.", count(seconds, "second")))
+		p.passwordForm(w, r, v, http.StatusTooManyRequests, fmt.Sprintf("Too many attempts. Wait %s, then try again.", count(seconds, "second")))
 		return
 	}
 	generation, ok, err := p.password.check(r.PostFormValue("password"))
 	switch {
 	case err != nil:
 		p.opt.Log.Warn("nobody can log in to the page", "err", err)
-		p.askPassword(w, r, v, http.StatusInternalServerError, "The password file cannot be used. The log says why.")
+		p.passwordForm(w, r, v, http.StatusInternalServerError, "The password file cannot be used. The log says why.")
 	case !ok:
 		p.opt.Log.Info("wrong password for the page", "from", peerOf(r))
-		p.askPassword(w, r, v, http.StatusUnauthorized, "Wrong password.")
+		p.passwordForm(w, r, v, http.StatusUnauthorized, "Wrong password.")
 	default:
 		p.attempts.right(peerOf(r))
 		setCookie(w, r, sessionCookie, p.sessions.begin(generation, p.now()), sessionAge)

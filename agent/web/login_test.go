@@ -98,20 +98,20 @@ func TestPasswordFile(t *testing.T) {
 func TestLogIn(t *testing.T) {
 	f := newFixture(t, snapshot())
 	away := from("192.0.2.9:9", "127.0.0.1:8686")
-	if resp := f.ask("GET", "/todo", away); resp.StatusCode != 401 || !strings.Contains(body(t, resp), `value="todo"`) {
+	if resp := f.request("GET", "/todo", away); resp.StatusCode != 401 || !strings.Contains(body(t, resp), `value="todo"`) {
 		t.Errorf("without a log-in: status %d, or the way back is missing", resp.StatusCode)
 	}
 	cookie, token := f.logIn(t)
-	if resp := f.ask("GET", "/todo", away, cookie); resp.StatusCode != 200 {
+	if resp := f.request("GET", "/todo", away, cookie); resp.StatusCode != 200 {
 		t.Errorf("with a log-in: status %d", resp.StatusCode)
 	}
-	if resp := f.ask("POST", "/logout", away, cookie, formOf(url.Values{})); resp.StatusCode != 403 {
+	if resp := f.request("POST", "/logout", away, cookie, formOf(url.Values{})); resp.StatusCode != 403 {
 		t.Errorf("log-out without a token: status %d", resp.StatusCode)
 	}
-	if resp := f.ask("POST", "/logout", away, cookie, formOf(url.Values{"token": {token}})); resp.StatusCode != 303 {
+	if resp := f.request("POST", "/logout", away, cookie, formOf(url.Values{"token": {token}})); resp.StatusCode != 303 {
 		t.Errorf("log-out: status %d", resp.StatusCode)
 	}
-	if resp := f.ask("GET", "/todo", away, cookie); resp.StatusCode != 401 {
+	if resp := f.request("GET", "/todo", away, cookie); resp.StatusCode != 401 {
 		t.Errorf("after the log-out: status %d", resp.StatusCode)
 	}
 }
@@ -146,7 +146,7 @@ func TestSessionsEnd(t *testing.T) {
 			f := newFixture(t, snapshot())
 			cookie, _ := f.logIn(t)
 			tt.then(t, f)
-			if resp := f.ask("GET", "/", away, cookie); resp.StatusCode != tt.want {
+			if resp := f.request("GET", "/", away, cookie); resp.StatusCode != tt.want {
 				t.Errorf("status %d, want %d", resp.StatusCode, tt.want)
 			}
 		})
@@ -155,9 +155,9 @@ func TestSessionsEnd(t *testing.T) {
 	cookie, _ := f.logIn(t)
 	for range 6 {
 		f.later(6 * 24 * time.Hour)
-		f.ask("GET", "/", away, cookie)
+		f.request("GET", "/", away, cookie)
 	}
-	if resp := f.ask("GET", "/", away, cookie); resp.StatusCode != 401 {
+	if resp := f.request("GET", "/", away, cookie); resp.StatusCode != 401 {
 		t.Errorf("a session that is used lasts for ever: status %d", resp.StatusCode)
 	}
 }
@@ -194,22 +194,22 @@ func TestGuessing(t *testing.T) {
 		})
 	}
 	f := newFixture(t, snapshot())
-	token := tokenOf(t, body(t, f.ask("GET", "/login")))
+	token := tokenOf(t, body(t, f.request("GET", "/login")))
 	got := map[int]int{}
 	for range 30 {
-		got[f.ask("POST", "/login", formOf(url.Values{"token": {token}, "password": {"guess"}})).StatusCode]++
+		got[f.request("POST", "/login", formOf(url.Values{"token": {token}, "password": {"guess"}})).StatusCode]++
 	}
 	if got[http.StatusUnauthorized] != freeAttempts || got[http.StatusTooManyRequests] != 30-freeAttempts {
 		t.Errorf("statuses %v", got)
 	}
-	if resp := f.ask("POST", "/login", formOf(url.Values{"token": {token}, "password": {goodPassword}})); resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" {
+	if resp := f.request("POST", "/login", formOf(url.Values{"token": {token}, "password": {goodPassword}})); resp.StatusCode != 429 || resp.Header.Get("Retry-After") == "" {
 		t.Errorf("the right password among guesses: status %d", resp.StatusCode)
 	}
-	if resp := f.ask("GET", "/"); resp.StatusCode != 200 {
+	if resp := f.request("GET", "/"); resp.StatusCode != 200 {
 		t.Errorf("the page is not served: status %d", resp.StatusCode)
 	}
 	f.later(2 * time.Minute)
-	if resp := f.ask("POST", "/login", formOf(url.Values{"token": {token}, "password": {goodPassword}})); resp.StatusCode != 303 {
+	if resp := f.request("POST", "/login", formOf(url.Values{"token": {token}, "password": {goodPassword}})); resp.StatusCode != 303 {
 		t.Errorf("the right password later: status %d", resp.StatusCode)
 	}
 }

@@ -59,7 +59,7 @@ func snapshot() *report.Snapshot {
 			{
 				Device: discovery.Device{ID: discovery.Hub, IDs: []discovery.Identifier{ip("192.0.2.2")}, Name: "hub", FirstSeen: noon},
 				Kind:   "hub", Online: true, Checked: 2, Findings: []policy.Finding{found(joinOpen, policy.Open, policy.Medium, "permit_join: true")},
-				NotChecked: []report.NotChecked{{Policy: defaultKey, Missing: []policy.Missing{{Word: "home.zigbee_default_key", Why: fact.NotTold}}}},
+				NotChecked: []report.NotChecked{{Policy: defaultKey, Missing: []policy.Missing{{Word: "home.zigbee_default_key", Why: fact.NotReported}}}},
 			},
 			{
 				Device: discovery.Device{

@@ -70,7 +70,7 @@ func (c *unchecked) add(why fact.Why, d deviceRef) {
 // hint says what would make a check possible; empty if nothing would.
 func hint(why fact.Why) string {
 	switch why {
-	case fact.NotAsked:
+	case fact.NotProbed:
 		return "It will be checked by itself, at most half a day from now; “Check now” does it at once."
 	case fact.TouchLevel:
 		return "Allow more for this device with “touch” in the configuration."

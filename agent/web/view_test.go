@@ -65,7 +65,7 @@ func TestAccepted(t *testing.T) {
 	camera.Findings, camera.NotChecked = camera.Findings[:1], nil
 	f := newFixture(t, s)
 	for _, path := range []string{"/", "/todo", "/device/mac_ecfabc001122"} {
-		page := body(t, f.ask("GET", path))
+		page := body(t, f.request("GET", path))
 		if !strings.Contains(page, "accepted by you until 23 December 2026: guest network &lt;only&gt;") {
 			t.Errorf("%s does not list what was accepted", path)
 		}
@@ -73,7 +73,7 @@ func TestAccepted(t *testing.T) {
 			t.Errorf("%s calls the device well", path)
 		}
 	}
-	if page := body(t, f.ask("GET", "/devices?q=porch")); !strings.Contains(page, "1 accepted") || strings.Contains(page, "score good") {
+	if page := body(t, f.request("GET", "/devices?q=porch")); !strings.Contains(page, "1 accepted") || strings.Contains(page, "score good") {
 		t.Error("the list calls the device well")
 	}
 }
@@ -117,7 +117,7 @@ func TestChanges(t *testing.T) {
 // TestLastVisit: the time of the last visit stays the same throughout the present one.
 func TestLastVisit(t *testing.T) {
 	var cookie *http.Cookie
-	look := func(at time.Time) time.Time {
+	refresh := func(at time.Time) time.Time {
 		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
 		if cookie != nil {
 			r.AddCookie(cookie)
@@ -136,12 +136,12 @@ func TestLastVisit(t *testing.T) {
 		{"still the second", noon.Add(150 * time.Minute), noon.Add(20 * time.Minute)},
 		{"third", noon.Add(24 * time.Hour), noon.Add(150 * time.Minute)},
 	} {
-		if got := look(tt.at); !got.Equal(tt.want) {
+		if got := refresh(tt.at); !got.Equal(tt.want) {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
 	}
 	cookie = &http.Cookie{Name: visitCookie, Value: "99999999999999999999-x"}
-	if got := look(noon); !got.IsZero() {
+	if got := refresh(noon); !got.IsZero() {
 		t.Errorf("of a broken cookie: %v", got)
 	}
 }
@@ -164,7 +164,7 @@ func TestDevices(t *testing.T) {
 		{"?sort=%00&class=<b>", nil},
 	} {
 		t.Run(tt.query, func(t *testing.T) {
-			page := body(t, f.ask("GET", "/devices"+tt.query))
+			page := body(t, f.request("GET", "/devices"+tt.query))
 			_, list, _ := strings.Cut(page, `id="list"`)
 			var got []string
 			for _, part := range strings.Split(list, `device/`)[1:] {
@@ -180,7 +180,7 @@ func TestDevices(t *testing.T) {
 
 // TestUnchecked: a check that was not made can't be read as a finding.
 func TestUnchecked(t *testing.T) {
-	page := body(t, newFixture(t, snapshot()).ask("GET", "/unchecked"))
+	page := body(t, newFixture(t, snapshot()).request("GET", "/unchecked"))
 	for _, want := range []string{"Could not check for: <b>Zigbee network uses a published key</b>", "None of them is a finding"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is missing", want)

@@ -86,7 +86,7 @@ func (p *Page) Handler(ingress bool) http.Handler {
 	read := func(show func(http.ResponseWriter, *http.Request, visitor)) http.HandlerFunc {
 		return p.visit(ingress, func(w http.ResponseWriter, r *http.Request, v visitor) {
 			if !v.reads {
-				p.askPassword(w, r, v, http.StatusUnauthorized, "")
+				p.passwordForm(w, r, v, http.StatusUnauthorized, "")
 				return
 			}
 			show(w, r, v)

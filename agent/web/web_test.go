@@ -40,8 +40,8 @@ type fixture struct {
 	opt  Options
 	file string
 
-	mu   sync.Mutex
-	told []report.Command
+	mu       sync.Mutex
+	commands []report.Command
 }
 
 func newFixture(t *testing.T, s *report.Snapshot, change ...func(*Options)) *fixture {
@@ -62,7 +62,7 @@ func newFixture(t *testing.T, s *report.Snapshot, change ...func(*Options)) *fix
 			if s.Device(c.Device) == nil {
 				return fmt.Errorf("there is no device %q", c.Device)
 			}
-			f.told = append(f.told, c)
+			f.commands = append(f.commands, c)
 			return nil
 		},
 		Log: slog.New(slog.DiscardHandler),
@@ -91,13 +91,13 @@ func formOf(values url.Values) edit {
 	}
 }
 
-// ask is a request from this machine.
-func (f *fixture) ask(method, path string, edits ...edit) *http.Response {
+// request is a request from this machine.
+func (f *fixture) request(method, path string, edits ...edit) *http.Response {
 	return f.send(false, method, path, append([]edit{from("127.0.0.1:40000", "127.0.0.1:8686")}, edits...))
 }
 
-// askIngress is what the Supervisor asks when an owner opens the page.
-func (f *fixture) askIngress(method, path string, edits ...edit) *http.Response {
+// requestIngress is what the Supervisor asks when an owner opens the page.
+func (f *fixture) requestIngress(method, path string, edits ...edit) *http.Response {
 	return f.send(true, method, path, append([]edit{
 		from("172.30.32.2:40000", "homeassistant.local:8123"), header("X-Ingress-Path", "/api/hassio_ingress/token"),
 	}, edits...))
@@ -136,7 +136,7 @@ func tokenOf(t *testing.T, page string) string {
 // logIn returns the session's cookie and a token of its forms.
 func (f *fixture) logIn(t *testing.T) (cookie edit, token string) {
 	t.Helper()
-	resp := f.ask("POST", "/login", formOf(url.Values{"token": {tokenOf(t, body(t, f.ask("GET", "/login")))}, "password": {goodPassword}}))
+	resp := f.request("POST", "/login", formOf(url.Values{"token": {tokenOf(t, body(t, f.request("GET", "/login")))}, "password": {goodPassword}}))
 	if resp.StatusCode != http.StatusSeeOther {
 		t.Fatalf("log-in: status %d: %s", resp.StatusCode, body(t, resp))
 	}
@@ -145,7 +145,7 @@ func (f *fixture) logIn(t *testing.T) (cookie edit, token string) {
 		t.Errorf("cookie %+v", c)
 	}
 	cookie = func(r *http.Request) { r.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value}) }
-	return cookie, tokenOf(t, body(t, f.ask("GET", "/todo", cookie)))
+	return cookie, tokenOf(t, body(t, f.request("GET", "/todo", cookie)))
 }
 
 var allPages = []string{"/", "/todo", "/todo?by=device", "/devices", "/devices?q=x&sort=address", "/unchecked", "/health", "/device/hub", "/device/mac_ecfabc001122", "/device/mac_020000000001", "/login"}
@@ -160,7 +160,7 @@ func TestPages(t *testing.T) {
 			}
 			t.Run(name+path, func(t *testing.T) {
 				f := newFixture(t, s)
-				for who, resp := range map[string]*http.Response{"reader": f.ask("GET", path), "owner": f.askIngress("GET", path)} {
+				for who, resp := range map[string]*http.Response{"reader": f.request("GET", path), "owner": f.requestIngress("GET", path)} {
 					if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 						t.Fatalf("%s: status %d, %q", who, resp.StatusCode, resp.Header.Get("Content-Type"))
 					}
@@ -221,7 +221,7 @@ func TestHeaders(t *testing.T) {
 	f := newFixture(t, snapshot())
 	for _, path := range append([]string{"/style.css", "/page.js", "/icon.svg", "/nothing", "/api/snapshot", "/../etc"}, allPages...) {
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT"} {
-			h := f.ask(method, path).Header
+			h := f.request(method, path).Header
 			for name, want := range map[string]string{
 				"Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 					"base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
@@ -251,7 +251,7 @@ func TestSnapshotForPrograms(t *testing.T) {
 		{"with no token", []edit{away, header("Authorization", "Bearer ")}, 401},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			resp := f.ask("GET", "/api/snapshot", tt.change...)
+			resp := f.request("GET", "/api/snapshot", tt.change...)
 			if resp.StatusCode != tt.want {
 				t.Fatalf("status %d, want %d", resp.StatusCode, tt.want)
 			}
@@ -261,7 +261,7 @@ func TestSnapshotForPrograms(t *testing.T) {
 			}
 		})
 	}
-	if resp := newFixture(t, snapshot()).ask("GET", "/api/snapshot", away, header("Authorization", "Bearer ")); resp.StatusCode != 401 {
+	if resp := newFixture(t, snapshot()).request("GET", "/api/snapshot", away, header("Authorization", "Bearer ")); resp.StatusCode != 401 {
 		t.Errorf("without a configured token an empty one is let in: %d", resp.StatusCode)
 	}
 }
@@ -271,7 +271,7 @@ func TestSize(t *testing.T) {
 	s := large(250)
 	f := newFixture(t, s)
 	for _, path := range allPages[:7] {
-		resp := f.askIngress("GET", path, header("Accept-Encoding", "br, gzip"))
+		resp := f.requestIngress("GET", path, header("Accept-Encoding", "br, gzip"))
 		b := []byte(body(t, resp))
 		z, err := gzip.NewReader(bytes.NewReader(b))
 		if err != nil {

@@ -67,22 +67,22 @@ func TestProductProbesApply(t *testing.T) {
 }
 
 // The front page of one device is fetched once, whichever probes look at it.
-func TestFrontPageIsAskedOnce(t *testing.T) {
+func TestFrontPageIsFetchedOnce(t *testing.T) {
 	wanted := slices.DeleteFunc(slices.Clone(Probes), func(p *prober.Probe) bool { return p.Signs == nil && p.Name != "http" })
 	r := probertest.Read(t, "../protocol/http/testdata/product-page.txtar")
 	r.Open(probertest.Read(t, "../product/esphome/plain.txtar"))
-	asked := map[uint16]int{}
+	fetched := map[uint16]int{}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		finished := make(chan string, 10)
 		p := prober.New(prober.Options{
 			Probes: wanted, Touch: prober.Read, PerDevice: 16, PerHouse: 128, Now: time.Now,
 			Dial: func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-				asked[to.Port()]++ // of one device, so one at a time
+				fetched[to.Port()]++ // of one device, so one at a time
 				return r.Dial(ctx, to)
 			},
 			Networks: func() discovery.Networks {
-				return discovery.Networks{Looked: []discovery.Network{{Interface: "lan0", Prefix: netip.MustParsePrefix("192.0.2.0/24")}}}
+				return discovery.Networks{Watched: []discovery.Network{{Interface: "lan0", Prefix: netip.MustParsePrefix("192.0.2.0/24")}}}
 			},
 			Report: func(o discovery.Observation) {
 				for _, by := range o.Facts.FinishedBy() {
@@ -108,8 +108,8 @@ func TestFrontPageIsAskedOnce(t *testing.T) {
 	})
 	// Of port 80: the front page, /shelly, and Tasmota's command; the page says Tasmota.
 	for port, want := range map[uint16]int{80: 3, 443: 1, 6053: 1} {
-		if asked[port] != want {
-			t.Errorf("tcp/%d: %d connections, want %d", port, asked[port], want)
+		if fetched[port] != want {
+			t.Errorf("tcp/%d: %d connections, want %d", port, fetched[port], want)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func (e *Evidence) store(n Entry) {
 
 // MarkUnknown records why the word of that name is unknown, unless it is known.
 // A name outside the vocabulary is ignored. There is always a reason: without one
-// the word becomes unknown as NotTold, and tests panic.
+// the word becomes unknown as NotReported, and tests panic.
 func (e *Evidence) MarkUnknown(name string, why Why) {
 	w := Lookup(name)
 	if w == nil {
@@ -81,7 +81,7 @@ func (e *Evidence) MarkUnknown(name string, why Why) {
 	}
 	if why == "" {
 		misuse("%s is unknown without a reason", w.Name)
-		why = NotTold
+		why = NotReported
 	}
 	e.put(Entry{Name: w.Name, Why: why})
 }

@@ -84,17 +84,17 @@ type Why string
 
 // The reasons for which a word can be unknown.
 const (
-	NotAsked   Why = "not-asked"    // nobody has looked yet
-	TouchLevel Why = "touch-level"  // looking would need a higher touch than the owner allows
-	Refused    Why = "refused"      // the device answered that it will not tell
-	NoAnswer   Why = "no-answer"    // the device did not answer
-	Unreadable Why = "unreadable"   // the answer could not be understood
-	Conflict   Why = "conflict"     // two signs prove different things
-	SourceDown Why = "source-down"  // the source that knows is not reachable
-	Stale      Why = "stale"        // what was known is too old to rely on
-	NotTold    Why = "not-told"     // the source is there and does not say
-	PolicyErr  Why = "policy-error" // the policy's expression failed
-	NotSettled Why = "not-settled"  // it is known, and must last before it counts
+	NotProbed   Why = "not-asked"    // nobody has looked yet
+	TouchLevel  Why = "touch-level"  // looking would need a higher touch than the owner allows
+	Refused     Why = "refused"      // the device answered that it will not tell
+	NoAnswer    Why = "no-answer"    // the device did not answer
+	Unreadable  Why = "unreadable"   // the answer could not be understood
+	Conflict    Why = "conflict"     // two signs prove different things
+	SourceDown  Why = "source-down"  // the source that knows is not reachable
+	Stale       Why = "stale"        // what was known is too old to rely on
+	NotReported Why = "not-told"     // the source is there and does not say
+	PolicyErr   Why = "policy-error" // the policy's expression failed
+	NotSettled  Why = "not-settled"  // it is known, and must last before it counts
 	// Restored stands beside a value: it was told before the last restart, and
 	// nobody has confirmed it since. It is no news, and nothing to act on.
 	Restored Why = "restored"
@@ -103,7 +103,7 @@ const (
 // Plain says the reason in words for the owner, to stand after "not checked:".
 func (w Why) Plain() string {
 	switch w {
-	case NotAsked:
+	case NotProbed:
 		return "not checked yet"
 	case TouchLevel:
 		return "your touch setting does not allow it"
@@ -119,7 +119,7 @@ func (w Why) Plain() string {
 		return "the source that would know is not available"
 	case Stale:
 		return "what was known is too old"
-	case NotTold:
+	case NotReported:
 		return "not reported by the device or its hub"
 	case PolicyErr:
 		return "the check itself failed"

@@ -209,7 +209,7 @@ func TestVocabulary(t *testing.T) {
 }
 
 func TestWhyIsSaidInWords(t *testing.T) {
-	for _, w := range []Why{NotAsked, TouchLevel, Refused, NoAnswer, Unreadable, SourceDown, Stale, NotTold, PolicyErr, Conflict} {
+	for _, w := range []Why{NotProbed, TouchLevel, Refused, NoAnswer, Unreadable, SourceDown, Stale, NotReported, PolicyErr, Conflict} {
 		if got := w.Plain(); got == string(w) || !strings.Contains(got, " ") {
 			t.Errorf("%s is said as %q", w, got)
 		}

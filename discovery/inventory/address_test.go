@@ -35,7 +35,7 @@ func TestClaimDoesNotTakeOverADeviceKnownByItsAddress(t *testing.T) { // threat 
 
 func TestHubIsNoDeviceOfItsOwn(t *testing.T) {
 	networks := lan
-	networks.Looked = append(networks.Looked[:2:2], discovery.Network{
+	networks.Watched = append(networks.Watched[:2:2], discovery.Network{
 		Interface: "wlan0", Index: 3, Prefix: netip.MustParsePrefix("fe80::/64"), Own: netip.MustParseAddr("fe80::3")})
 	inv := New(func() discovery.Networks { return networks }, testSources, func(discovery.ID) bool { return false }, noon)
 	// What the hub announces on one interface is heard on another of the same network.
@@ -59,19 +59,19 @@ func TestOwnersWordsOnAnAddressMakeNoDevice(t *testing.T) {
 
 func TestAddressesThatADeviceHasNoMoreGo(t *testing.T) {
 	inv := newTestInventory()
-	tell := func(at time.Time, about ...discovery.Identifier) {
+	report := func(at time.Time, about ...discovery.Identifier) {
 		inv.Observe(discovery.Observation{By: "neighbours", At: at, About: append([]discovery.Identifier{mac(t, macA)}, about...)})
 	}
-	tell(noon, ip("10.0.0.9"), ip("fe80::9%eth0"))
-	tell(noon.Add(time.Minute), ip("10.0.0.20"), ip("fe80::9%eth0")) // another lease
+	report(noon, ip("10.0.0.9"), ip("fe80::9%eth0"))
+	report(noon.Add(time.Minute), ip("10.0.0.20"), ip("fe80::9%eth0")) // another lease
 	again := newTestInventory()
 	again.Restore(inv.Save())
 	inv = again
-	tell(noon.Add(2 * addrKept)) // away: its addresses are not told
+	report(noon.Add(2 * addrKept)) // away: its addresses are not told
 	if d, _ := inv.Device("mac_02000000000a"); len(d.IDs) != 4 {
 		t.Errorf("identifiers %v of a device that is away, want all that it had", d.IDs)
 	}
-	tell(noon.Add(3*addrKept), ip("10.0.0.20"), ip("fe80::9%eth0"))
+	report(noon.Add(3*addrKept), ip("10.0.0.20"), ip("fe80::9%eth0"))
 	want := map[discovery.ID][]discovery.Identifier{"mac_02000000000a": {ip("10.0.0.20"), ip("fe80::9%eth0"), mac(t, macA)}}
 	if d := cmp.Diff(want, inv.identifiers()); d != "" {
 		t.Errorf("devices (-want +got):\n%s", d)

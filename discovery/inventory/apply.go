@@ -39,7 +39,7 @@ func (inv *Inventory) apply(r *record, o discovery.Observation, out *Outcome) {
 	changed = changed || r.by[o.By] == nil
 	c := r.contribution(o.By, o.At)
 	c.restored = false
-	c.heardFrom(o.About)
+	c.noteSender(o.About)
 	if name := fact.Clean(o.Name, discovery.MaxName); name != "" && name != c.name {
 		c.name, changed = name, true
 	}
@@ -60,9 +60,9 @@ func (inv *Inventory) apply(r *record, o discovery.Observation, out *Outcome) {
 	}
 }
 
-// heardFrom notes by which address an observation knows its device, unless it knows
+// noteSender notes by which address an observation knows its device, unless it knows
 // more of it.
-func (c *contribution) heardFrom(about []discovery.Identifier) {
+func (c *contribution) noteSender(about []discovery.Identifier) {
 	if len(about) != 1 || about[0].Strong() {
 		return
 	}
@@ -81,9 +81,9 @@ func (r *record) isBack() bool {
 	if c == nil || r.id == discovery.Hub {
 		return false
 	}
-	_, said := c.facts.Entry(fact.DeviceOnline.Name())
+	_, had := c.facts.Entry(fact.DeviceOnline.Name())
 	c.facts.Remove(fact.DeviceOnline.Name())
-	return said
+	return had
 }
 
 func mergeFacts(into *fact.Evidence, o discovery.Observation) (changed bool) {

@@ -76,7 +76,7 @@ func follow[T, U fact.Value](d *derivation, id discovery.ID, e *fact.Evidence, f
 	}
 	n, had := e.Entry(from.Name())
 	if had || isDerived(e, to.Name()) {
-		to.Unknown(d.of(id), cmp.Or(n.Why, fact.NotTold))
+		to.Unknown(d.of(id), cmp.Or(n.Why, fact.NotReported))
 	}
 	return v, false
 }
@@ -106,14 +106,14 @@ func anyOf(home *fact.Evidence, of, word fact.Fact[bool], evidence map[discovery
 	for _, id := range slices.Sorted(maps.Keys(evidence)) {
 		e := evidence[id]
 		n, had := e.Entry(word.Name())
-		online, told := fact.DeviceOnline.Get(e)
+		online, reported := fact.DeviceOnline.Get(e)
 		switch open, known := word.Get(e); {
 		case open:
 			of.Set(home, true, n.Proof)
 			return
 		case known:
 			seen = true
-		case had && (online || !told) && missing == "":
+		case had && (online || !reported) && missing == "":
 			missing = n.Why
 		}
 	}
@@ -123,12 +123,12 @@ func anyOf(home *fact.Evidence, of, word fact.Fact[bool], evidence map[discovery
 	case seen:
 		of.Set(home, false, "")
 	default:
-		of.Unknown(home, fact.NotTold)
+		of.Unknown(home, fact.NotReported)
 	}
 }
 
-// said returns the data behind a word about a device, of all who say that word.
-func said[T any](inv *Inventory, id discovery.ID, word string, of func(*contribution) []T) (all []T) {
+// reports returns the data behind a word about a device, of all sources and probes that report it.
+func reports[T any](inv *Inventory, id discovery.ID, word string, of func(*contribution) []T) (all []T) {
 	r := inv.records[id]
 	if r == nil {
 		return nil

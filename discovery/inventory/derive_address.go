@@ -45,7 +45,7 @@ func (r *record) addAddressWords(networks discovery.Networks, traits Traits, e *
 		fact.IPv6Global.Set(e, true, global[0].String())
 	case len(global) > 1:
 		fact.IPv6Global.Set(e, true, fmt.Sprintf("%s and %d more", global[0], len(global)-1))
-	case reachable && slices.ContainsFunc(networks.Looked, func(w discovery.Network) bool { return wideInternet.Contains(w.Prefix.Addr()) }):
+	case reachable && slices.ContainsFunc(networks.Watched, func(w discovery.Network) bool { return wideInternet.Contains(w.Prefix.Addr()) }):
 		fact.IPv6Global.Set(e, false, "")
 	}
 }

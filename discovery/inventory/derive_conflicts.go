@@ -27,14 +27,14 @@ func (inv *Inventory) deriveConflicts(evidence map[discovery.ID]*fact.Evidence, 
 		}
 		var conflicts, proof []string
 		for _, x := range disputed {
-			whose := ""
+			owner := ""
 			if slices.Contains(inv.networks().Gateways, x.Addr) {
-				whose = ", the router's,"
+				owner = ", the router's,"
 			} else if inv.mayShare(id, x.Owner) {
 				continue
 			}
 			conflicts = append(conflicts, x.Addr.String())
-			proof = append(proof, x.Addr.String()+whose+" is claimed by "+discovery.FormatMAC(x.Owner.Value)+" too")
+			proof = append(proof, x.Addr.String()+owner+" is claimed by "+discovery.FormatMAC(x.Owner.Value)+" too")
 		}
 		fact.AddressConflicts.Set(d.of(id), conflicts, strings.Join(proof, "; "))
 	}
@@ -115,5 +115,5 @@ func (r *record) allDisputed(from map[string]bool) bool {
 
 // disputed returns the addresses that a device claims by turns with others.
 func (inv *Inventory) disputed(id discovery.ID) []discovery.AddressDispute {
-	return said(inv, id, fact.AddressDisputed.Name(), func(c *contribution) []discovery.AddressDispute { return c.disputed })
+	return reports(inv, id, fact.AddressDisputed.Name(), func(c *contribution) []discovery.AddressDispute { return c.disputed })
 }

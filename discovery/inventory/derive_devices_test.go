@@ -18,11 +18,11 @@ const (
 )
 
 func (h *routedHome) keys(name string, keys ...string) {
-	h.say(name, "http", func(e *fact.Evidence) { fact.TLSKeys.Set(e, keys, "tcp/443: TLS 1.2") })
+	h.report(name, "http", func(e *fact.Evidence) { fact.TLSKeys.Set(e, keys, "tcp/443: TLS 1.2") })
 }
 
 func (h *routedHome) hostname(name, by, hostname string) {
-	h.say(name, by, func(e *fact.Evidence) { fact.DeviceHostname.Set(e, hostname, "") })
+	h.report(name, by, func(e *fact.Evidence) { fact.DeviceHostname.Set(e, hostname, "") })
 }
 
 func TestSharedKeys(t *testing.T) {
@@ -73,7 +73,7 @@ func TestOneMachineAfterAnotherSharesNoKey(t *testing.T) {
 	h.inv.Observe(discovery.Observation{By: "http", At: h.now, About: []discovery.Identifier{cable}, Facts: e})
 	h.want("camera", map[string]any{"tls.key_shared_with": []string{}})
 
-	h.say("camera", "neighbours", nil) // it is there again, beside the other
+	h.report("camera", "neighbours", nil) // it is there again, beside the other
 	h.want("camera", map[string]any{"tls.key_shared_with": []string{"00:00:5e:00:53:21"}})
 }
 
@@ -97,9 +97,9 @@ func TestConflicts(t *testing.T) {
 	h.hostname("camera", "mdns", "nas.local") // two interfaces of one machine
 	h.hostname("rogue", "mdns", "nas.local")
 	h.want("rogue", map[string]any{"address.conflicts": []string{"192.0.2.1"}})
-	h.say("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressDisputed.Unknown(e, fact.SourceDown) })
+	h.report("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressDisputed.Unknown(e, fact.SourceDown) })
 	h.want("rogue", map[string]any{"address.conflicts": fact.SourceDown})
-	h.say("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressDisputed.Set(e, []string{cameras, routers, "?"}, "arp") })
+	h.report("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressDisputed.Set(e, []string{cameras, routers, "?"}, "arp") })
 	h.want("rogue", map[string]any{"address.conflicts": fact.Unreadable}) // the word says more than its data
 }
 
@@ -158,9 +158,9 @@ func TestConflictsThatMayBe(t *testing.T) {
 func TestWhoTookTheRoutersAddressSaysNothingOfOthers(t *testing.T) {
 	h := newRoutedHome(t)
 	h.mappings("router", cameraMapping)
-	h.say("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressTaken.Set(e, []string{"192.0.2.1"}, "arp") })
+	h.report("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressTaken.Set(e, []string{"192.0.2.1"}, "arp") })
 	h.want("camera", map[string]any{})
-	h.say("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressTaken.Set(e, nil, "arp") })
+	h.report("rogue", "neighbours", func(e *fact.Evidence) { fact.AddressTaken.Set(e, nil, "arp") })
 	h.want("camera", map[string]any{"wan.open_ports": []string{"tcp/8443>443"}, "wan.open_tcp": []string{"443", "8443"}})
 }
 
@@ -174,7 +174,7 @@ func TestWhoDisputesTheRoutersAddressSaysNothingOfOthers(t *testing.T) {
 	h.want("camera", open) // it has the router's address, for all we know
 
 	h.disputes("rogue", "192.0.2.1 00:00:5e:00:53:01")
-	h.want("camera", map[string]any{"wan.open_ports": fact.NotTold, "wan.open_tcp": fact.NotTold})
+	h.want("camera", map[string]any{"wan.open_ports": fact.NotReported, "wan.open_tcp": fact.NotReported})
 }
 
 func TestCounts(t *testing.T) {

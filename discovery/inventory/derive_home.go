@@ -7,9 +7,9 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-// things are the classes of simple things, of which there is one for Zigbee or
+// gadgets are the classes of simple things, of which there is one for Zigbee or
 // Z-Wave too: what needs a screen, a picture or much data is not among them.
-var things = []string{"cover", "light", "plug", "remote", "sensor", "siren", "switch", "thermostat", "valve"}
+var gadgets = []string{"cover", "light", "plug", "remote", "sensor", "siren", "switch", "thermostat", "valve"}
 
 // countDevices sets how many devices the home has. A device that is away counts:
 // it is the owner's all the same.
@@ -30,7 +30,7 @@ func countDevices(home *fact.Evidence, evidence map[discovery.ID]*fact.Evidence)
 			radio++
 		case "lan":
 			ip++
-			if slices.Contains(things, class) {
+			if slices.Contains(gadgets, class) {
 				simple++
 			}
 		}

@@ -33,8 +33,8 @@ func (inv *Inventory) deriveKeys(evidence map[discovery.ID]*fact.Evidence, now t
 		for _, k := range keys {
 			others := slices.DeleteFunc(slices.Clone(holders[k]), func(o discovery.ID) bool { return inv.oneMachine(id, o) || inv.neverMet(id, o) })
 			if len(others) > 0 {
-				with = append(with, inv.tell(others)...)
-				proof = append(proof, fmt.Sprintf("public key SHA-256 %s also at %s", k, strings.Join(inv.tell(others), ", ")))
+				with = append(with, inv.stableNames(others)...)
+				proof = append(proof, fmt.Sprintf("public key SHA-256 %s also at %s", k, strings.Join(inv.stableNames(others), ", ")))
 			}
 		}
 		slices.Sort(with)
@@ -43,8 +43,8 @@ func (inv *Inventory) deriveKeys(evidence map[discovery.ID]*fact.Evidence, now t
 	return d.changes()
 }
 
-// tell names devices by what does not change and what nobody but us has written.
-func (inv *Inventory) tell(ids []discovery.ID) (out []string) {
+// stableNames names devices by what does not change and what nobody but us has written.
+func (inv *Inventory) stableNames(ids []discovery.ID) (out []string) {
 	for _, id := range ids {
 		d, _ := inv.Device(id)
 		if macs := d.MACs(); len(macs) > 0 {

@@ -25,7 +25,7 @@ const staleAfter = 7 * 24 * time.Hour
 // What it returns differs from the evidence given; nothing, when all holds, and
 // nothing while no network is looked at, when nobody can tell who the router is.
 func (inv *Inventory) deriveRouter(evidence map[discovery.ID]*fact.Evidence, now time.Time) []discovery.Observation {
-	if len(inv.networks().Looked) == 0 {
+	if len(inv.networks().Watched) == 0 {
 		return nil
 	}
 	var routers []discovery.ID
@@ -62,14 +62,14 @@ type router struct{ *derivation }
 // are stale.
 func (r *router) mappings(routers []discovery.ID) (map[discovery.ID][]discovery.PortMapping, fact.Why) {
 	byClient := map[discovery.ID][]discovery.PortMapping{}
-	why := fact.NotTold
+	why := fact.NotReported
 	if len(routers) > 0 {
 		why = ""
 	}
 	for _, id := range routers {
 		e := r.evidence[id]
 		list, ok := fact.WANPortMappings.Get(e)
-		mappings := said(r.inv, id, fact.WANPortMappings.Name(), func(c *contribution) []discovery.PortMapping { return c.portMappings })
+		mappings := reports(r.inv, id, fact.WANPortMappings.Name(), func(c *contribution) []discovery.PortMapping { return c.portMappings })
 		missing := whyIncomplete(e)
 		if missing == "" && len(mappings) < len(list) {
 			missing = fact.Unreadable // the word says more than its data
@@ -105,7 +105,7 @@ func (r *router) mappings(routers []discovery.ID) (map[discovery.ID][]discovery.
 func whyIncomplete(e *fact.Evidence) fact.Why {
 	for _, word := range []string{fact.WANPortMappings.Name(), fact.WANMappingsComplete.Name()} {
 		if n, _ := e.Entry(word); !n.Known() {
-			return cmp.Or(n.Why, fact.NotTold)
+			return cmp.Or(n.Why, fact.NotReported)
 		}
 	}
 	return ""
@@ -221,7 +221,7 @@ func (r *router) setIPv6(routers []discovery.ID) {
 		case global && known:
 			fact.IPv6Unguarded.Set(r.of(id), !guarded, proof)
 		case had:
-			fact.IPv6Unguarded.Unknown(r.of(id), fact.NotTold)
+			fact.IPv6Unguarded.Unknown(r.of(id), fact.NotReported)
 		}
 	}
 }

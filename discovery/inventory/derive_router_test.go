@@ -26,7 +26,7 @@ var routedAddrs = map[string]string{"router": "192.0.2.1", "camera": "192.0.2.20
 
 func newRoutedHome(t *testing.T) *routedHome {
 	h := &routedHome{t: t, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), networks: discovery.Networks{
-		Looked: []discovery.Network{
+		Watched: []discovery.Network{
 			{Interface: "lan0", Prefix: netip.MustParsePrefix("192.0.2.0/24"), Own: netip.MustParseAddr("192.0.2.2")},
 			{Interface: "lan0", Prefix: netip.MustParsePrefix("2001:db8::/64"), Own: netip.MustParseAddr("2001:db8::2")},
 		},
@@ -34,7 +34,7 @@ func newRoutedHome(t *testing.T) *routedHome {
 	}}
 	h.inv = New(func() discovery.Networks { return h.networks }, testSources, func(discovery.ID) bool { return false }, h.now)
 	for name := range routedAddrs {
-		h.say(name, "neighbours", nil)
+		h.report(name, "neighbours", nil)
 	}
 	return h
 }
@@ -47,7 +47,7 @@ func (h *routedHome) mac(name string) discovery.Identifier {
 	return id
 }
 
-func (h *routedHome) say(name, by string, set func(*fact.Evidence)) {
+func (h *routedHome) report(name, by string, set func(*fact.Evidence)) {
 	o := discovery.Observation{By: by, At: h.now, About: []discovery.Identifier{h.mac(name)}, Facts: fact.New(by, h.now)}
 	if by == "neighbours" {
 		o.About = append(o.About, discovery.IP(netip.MustParseAddr(routedAddrs[name])))
@@ -121,13 +121,13 @@ func (h *routedHome) want(name string, want map[string]any) {
 }
 
 const (
-	cameraMapping  = "192.0.2.20 tcp/8443>443"
-	nobodysMapping = "192.0.2.77 udp/9>9"
+	cameraMapping = "192.0.2.20 tcp/8443>443"
+	unusedMapping = "192.0.2.77 udp/9>9"
 )
 
 func TestPortMappingsStandOnTheDeviceTheyLeadTo(t *testing.T) {
 	h := newRoutedHome(t)
-	h.mappings("router", cameraMapping, "192.0.2.20 udp/50>60", nobodysMapping, "192.0.2.2 tcp/8123>8123")
+	h.mappings("router", cameraMapping, "192.0.2.20 udp/50>60", unusedMapping, "192.0.2.2 tcp/8123>8123")
 	h.want("camera", map[string]any{
 		"wan.open_ports": []string{"tcp/8443>443", "udp/50>60"},
 		"wan.open_tcp":   []string{"443", "8443"},
@@ -138,11 +138,11 @@ func TestPortMappingsStandOnTheDeviceTheyLeadTo(t *testing.T) {
 		t.Errorf("%d devices: a port mapping to no device made one", n)
 	}
 
-	h.mappings("router", nobodysMapping) // the one to the camera was removed
+	h.mappings("router", unusedMapping) // the one to the camera was removed
 	h.want("camera", map[string]any{"wan.open_ports": []string{}, "wan.open_tcp": []string{}})
 
 	h.mappings("router", cameraMapping)
-	h.say("router", "igd", nil)
+	h.report("router", "igd", nil)
 	h.now = h.now.Add(25 * time.Hour)
 	h.inv.Expire(h.now)
 	h.want("camera", map[string]any{"wan.open_ports": fact.Stale, "wan.open_tcp": fact.Stale})
@@ -162,7 +162,7 @@ func TestPortMappingsFollowTheAddress(t *testing.T) {
 func TestFalseRouterSaysNothingOfOthers(t *testing.T) {
 	h := newRoutedHome(t)
 	h.mappings("rogue", "192.0.2.20 tcp/23>23")
-	h.say("rogue", "igd", func(e *fact.Evidence) { fact.IPv6FirewallOn.Set(e, false, "igd") })
+	h.report("rogue", "igd", func(e *fact.Evidence) { fact.IPv6FirewallOn.Set(e, false, "igd") })
 	h.want("camera", map[string]any{})
 	h.want("router", map[string]any{})
 	h.want("rogue", map[string]any{})
@@ -193,8 +193,8 @@ func TestListThatIsNotWhole(t *testing.T) {
 	h.want("camera", map[string]any{"wan.open_ports": []string{}, "wan.open_tcp": []string{}})
 	h.want("router", map[string]any{"wan.port_mappings_stale": []string{}})
 
-	h.say("router", "igd", func(e *fact.Evidence) { fact.IGDOn.Set(e, false, "refused") })
-	h.say("router", "igd", func(e *fact.Evidence) { fact.WANMappingsComplete.Unknown(e, fact.NoAnswer) })
+	h.report("router", "igd", func(e *fact.Evidence) { fact.IGDOn.Set(e, false, "refused") })
+	h.report("router", "igd", func(e *fact.Evidence) { fact.WANMappingsComplete.Unknown(e, fact.NoAnswer) })
 	h.want("rogue", map[string]any{"wan.open_ports": []string{}, "wan.open_tcp": []string{}})
 }
 
@@ -202,7 +202,7 @@ func TestListThatIsNotWhole(t *testing.T) {
 func TestPortMappingsWithoutData(t *testing.T) {
 	h := newRoutedHome(t)
 	h.mappings("router", cameraMapping)
-	h.say("router", "igd", func(e *fact.Evidence) { fact.WANPortMappings.Set(e, []string{cameraMapping, nobodysMapping}, "igd") })
+	h.report("router", "igd", func(e *fact.Evidence) { fact.WANPortMappings.Set(e, []string{cameraMapping, unusedMapping}, "igd") })
 	h.want("camera", map[string]any{"wan.open_ports": []string{"tcp/8443>443"}, "wan.open_tcp": []string{"443", "8443"}})
 	h.want("router", map[string]any{"wan.port_mappings_stale": fact.Unreadable})
 }
@@ -212,35 +212,35 @@ func TestTheOwnerSaysWhichIsTheRouter(t *testing.T) {
 	h := newRoutedHome(t)
 	h.networks.Gateways = nil
 	isRouter := func(e *fact.Evidence) { fact.DeviceClass.Set(e, "router", "") }
-	h.say("rogue", "upnp", isRouter)
+	h.report("rogue", "upnp", isRouter)
 	h.mappings("rogue", "192.0.2.20 tcp/23>23")
 	h.mappings("router", cameraMapping)
 	h.want("camera", map[string]any{})
-	h.say("router", "static", isRouter)
+	h.report("router", "static", isRouter)
 	open := map[string]any{"wan.open_ports": []string{"tcp/8443>443"}, "wan.open_tcp": []string{"443", "8443"}}
 	h.want("camera", open)
 
-	h.say("rogue", "static", isRouter) // a second box of the owner's, that is not the way out
+	h.report("rogue", "static", isRouter) // a second box of the owner's, that is not the way out
 	h.networks.Gateways = []netip.Addr{netip.MustParseAddr("192.0.2.1")}
 	h.want("camera", open)
 }
 
 func TestPortMappingsToNoDevice(t *testing.T) {
 	h := newRoutedHome(t)
-	h.mappings("router", cameraMapping, nobodysMapping, "198.51.100.7 tcp/1>1")
+	h.mappings("router", cameraMapping, unusedMapping, "198.51.100.7 tcp/1>1")
 	h.want("router", map[string]any{"wan.port_mappings_stale": []string{}}) // the home has just become known
 
 	h.now = h.now.Add(staleAfter)
-	h.say("camera", "neighbours", nil)
-	h.mappings("router", cameraMapping, nobodysMapping, "198.51.100.7 tcp/1>1")
-	h.want("router", map[string]any{"wan.port_mappings_stale": []string{nobodysMapping}})
+	h.report("camera", "neighbours", nil)
+	h.mappings("router", cameraMapping, unusedMapping, "198.51.100.7 tcp/1>1")
+	h.want("router", map[string]any{"wan.port_mappings_stale": []string{unusedMapping}})
 
 	h.now = h.now.Add(staleAfter) // nobody has seen the camera since
-	h.mappings("router", cameraMapping, nobodysMapping)
-	h.want("router", map[string]any{"wan.port_mappings_stale": []string{cameraMapping, nobodysMapping}})
+	h.mappings("router", cameraMapping, unusedMapping)
+	h.want("router", map[string]any{"wan.port_mappings_stale": []string{cameraMapping, unusedMapping}})
 
-	h.say("camera", "neighbours", func(e *fact.Evidence) { fact.DeviceOnline.Set(e, true, "") })
-	h.want("router", map[string]any{"wan.port_mappings_stale": []string{nobodysMapping}})
+	h.report("camera", "neighbours", func(e *fact.Evidence) { fact.DeviceOnline.Set(e, true, "") })
+	h.want("router", map[string]any{"wan.port_mappings_stale": []string{unusedMapping}})
 }
 
 func TestIPv6Unguarded(t *testing.T) {
@@ -248,7 +248,7 @@ func TestIPv6Unguarded(t *testing.T) {
 	h.inv.Observe(discovery.Observation{By: "neighbours", At: h.now, About: []discovery.Identifier{h.mac("camera"), discovery.IP(netip.MustParseAddr("2001:db8::20"))}})
 	h.want("camera", map[string]any{})
 	firewall := func(on bool) {
-		h.say("router", "igd", func(e *fact.Evidence) { fact.IPv6FirewallOn.Set(e, on, "FirewallEnabled") })
+		h.report("router", "igd", func(e *fact.Evidence) { fact.IPv6FirewallOn.Set(e, on, "FirewallEnabled") })
 	}
 	firewall(false)
 	h.want("camera", map[string]any{"ipv6.unguarded": true})
@@ -257,7 +257,7 @@ func TestIPv6Unguarded(t *testing.T) {
 	h.want("camera", map[string]any{"ipv6.unguarded": false})
 	h.now = h.now.Add(8 * 24 * time.Hour)
 	h.inv.Expire(h.now)
-	h.want("camera", map[string]any{"ipv6.unguarded": fact.NotTold})
+	h.want("camera", map[string]any{"ipv6.unguarded": fact.NotReported})
 }
 
 func TestAddressWords(t *testing.T) {
@@ -279,7 +279,7 @@ func TestAddressWords(t *testing.T) {
 			t.Errorf("%s of %s = %v, want %v", tt.word, tt.name, got, tt.want)
 		}
 	}
-	h.networks.Looked = h.networks.Looked[:1]
+	h.networks.Watched = h.networks.Watched[:1]
 	if got := get("router", "ipv6.global"); got != nil {
 		t.Errorf("ipv6.global = %v in a home without IPv6", got)
 	}

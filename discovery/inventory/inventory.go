@@ -148,7 +148,7 @@ func (inv *Inventory) Observe(o discovery.Observation) Outcome {
 	if !all || inv.traits.Has(o.By, discovery.Resolves) {
 		inv.apply(r, o, &out)
 	}
-	inv.tellParts(parts, o, &out)
+	inv.reportParts(parts, o, &out)
 	inv.separate(r, o, &out)
 	return out
 }

@@ -17,7 +17,7 @@ import (
 
 var (
 	noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
-	lan  = discovery.Networks{Looked: []discovery.Network{
+	lan  = discovery.Networks{Watched: []discovery.Network{
 		{Interface: "eth0", Index: 2, Prefix: netip.MustParsePrefix("10.0.0.0/24"), Own: netip.MustParseAddr("10.0.0.2")},
 		{Interface: "eth0", Index: 2, Prefix: netip.MustParsePrefix("fe80::/64"), Own: netip.MustParseAddr("fe80::2")},
 	}}
@@ -195,7 +195,7 @@ func TestRenamedWhenPromoted(t *testing.T) {
 func TestPrecedence(t *testing.T) {
 	inv, now := newTestInventory(), noon
 	about := []discovery.Identifier{mac(t, macA)}
-	say := func(by, name, model string, why fact.Why) {
+	report := func(by, name, model string, why fact.Why) {
 		e := fact.New(by, now)
 		if model != "" {
 			fact.DeviceModel.Set(e, model, by)
@@ -212,13 +212,13 @@ func TestPrecedence(t *testing.T) {
 			t.Errorf("name %q, model %q; want %q, %q", d.Name, model, wantName, wantModel)
 		}
 	}
-	say("neighbours", "host-7", "", fact.NotTold)
+	report("neighbours", "host-7", "", fact.NotReported)
 	check("host-7", "")
-	say("mdns", "Camera", "C1", "")
+	report("mdns", "Camera", "C1", "")
 	check("Camera", "C1")
-	say("http", "", "C1 v2", "")
+	report("http", "", "C1 v2", "")
 	check("Camera", "C1 v2")
-	say("static", "Porch", "", fact.NotTold)
+	report("static", "Porch", "", fact.NotReported)
 	check("Porch", "C1 v2")
 	inv.Observe(discovery.Observation{By: "http", At: now, About: about, Gone: true})
 	check("Porch", "C1")
@@ -236,9 +236,9 @@ func TestSureBeforeLikelyThenRank(t *testing.T) {
 	likely := func(by string) word { return word{by: by, model: by + "'s", likely: true} }
 	restored := func(w word) word { w.restored = true; return w }
 	for _, tt := range []struct {
-		name string
-		say  []word
-		want string
+		name   string
+		report []word
+		want   string
 	}{
 		{"both sure: rank", []word{sure("mdns"), sure("http")}, "http's"},
 		{"both likely: rank", []word{likely("mdns"), likely("http")}, "http's"},
@@ -253,11 +253,11 @@ func TestSureBeforeLikelyThenRank(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inv := newTestInventory()
-			for _, w := range tt.say {
+			for _, w := range tt.report {
 				e := fact.New(w.by, noon)
 				n := fact.Entry{Name: fact.DeviceModel.Name(), By: w.by, At: noon, Likely: w.likely}
 				if w.model == "" {
-					n.Why = fact.NotTold
+					n.Why = fact.NotReported
 				} else if n.Value = w.model; w.restored {
 					n.Why = fact.Restored
 				}
@@ -285,7 +285,7 @@ func TestLiveWordsAndAgeingWords(t *testing.T) {
 	})
 	observe(noon.Add(time.Hour), func(e *fact.Evidence) {
 		fact.TelnetOpen.Unknown(e, fact.NoAnswer)
-		fact.HomeKitPaired.Unknown(e, fact.NotTold)
+		fact.HomeKitPaired.Unknown(e, fact.NotReported)
 	})
 	ev := inv.Evidence("mac_02000000000a", noon.Add(time.Hour))
 	if _, ok := fact.TelnetOpen.Get(ev); !ok {
@@ -400,7 +400,7 @@ func TestSaveRestore(t *testing.T) {
 func TestDerive(t *testing.T) {
 	open, closed, silent, down, away := fact.New("x", noon), fact.New("x", noon), fact.New("x", noon), fact.New("x", noon), fact.New("x", noon)
 	fact.ZigbeeJoinOpen.Unknown(down, fact.SourceDown)
-	fact.ZigbeeJoinOpen.Unknown(away, fact.NotTold)
+	fact.ZigbeeJoinOpen.Unknown(away, fact.NotReported)
 	fact.DeviceOnline.Set(away, false, "")
 	fact.ZigbeeJoinOpen.Set(open, true, "permit_join=true")
 	fact.ZigbeeJoinOpen.Set(closed, false, "")
@@ -420,7 +420,7 @@ func TestDerive(t *testing.T) {
 		{"one is away", map[discovery.ID]*fact.Evidence{"a": closed, "b": away},
 			fact.Entry{Name: "home.zigbee_join_open", Value: false, By: "derive", At: noon}},
 		{"nobody says", map[discovery.ID]*fact.Evidence{"b": silent},
-			fact.Entry{Name: "home.zigbee_join_open", Why: fact.NotTold, By: "derive", At: noon}},
+			fact.Entry{Name: "home.zigbee_join_open", Why: fact.NotReported, By: "derive", At: noon}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, _ := Derive(tt.in, noon).Facts.Entry("home.zigbee_join_open")

@@ -30,9 +30,9 @@ func (inv *Inventory) separate(r *record, o discovery.Observation, out *Outcome)
 			if len(inv.parts(mac)) >= maxParts {
 				continue
 			}
-			heard := o
-			heard.Quiet = false // it answered
-			if part = inv.admit(x.ID.ID(), heard, out); part == nil {
+			claims := o
+			claims.Quiet = false // it answered
+			if part = inv.admit(x.ID.ID(), claims, out); part == nil {
 				continue
 			}
 			if inv.records[r.id] != r {
@@ -54,7 +54,7 @@ func (inv *Inventory) move(from, to *record, key discovery.Identifier, claimed b
 	from.unbind(key)
 	inv.owner[key] = to.id
 	to.ids[key], to.named[key] = claimed, now
-	from.forgetHeard(key.Value)
+	from.forgetClaims(key.Value)
 	out.Changed = append(out.Changed, from.id, to.id)
 	for i := range to.ids {
 		if mac, ok := i.Shares(); ok {
@@ -89,8 +89,8 @@ func (r *record) isPartOf(mac discovery.Identifier) bool {
 	return false
 }
 
-// forgetHeard takes back what was heard from an address.
-func (r *record) forgetHeard(addr string) {
+// forgetClaims takes back what was heard from an address.
+func (r *record) forgetClaims(addr string) {
 	for by, c := range r.by {
 		if c.from[addr] {
 			delete(r.by, by)
@@ -156,10 +156,10 @@ func (inv *Inventory) partsOf(r *record, weak []discovery.Identifier, now time.T
 // presence are the words about a hardware address that hold for all who share it.
 var presence = []string{fact.DeviceKind.Name(), fact.DeviceOnline.Name(), fact.DeviceReachable.Name()}
 
-// tellParts passes on to the devices that share a hardware address what is said of
+// reportParts passes on to the devices that share a hardware address what is said of
 // it: by the source that resolves addresses whether it is there, by others all, if
 // it is about one of them alone.
-func (inv *Inventory) tellParts(parts []*record, o discovery.Observation, out *Outcome) {
+func (inv *Inventory) reportParts(parts []*record, o discovery.Observation, out *Outcome) {
 	o.Apart = nil
 	if !inv.traits.Has(o.By, discovery.Resolves) {
 		if len(parts) == 1 {

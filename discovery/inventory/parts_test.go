@@ -25,7 +25,7 @@ func TestParts(t *testing.T) {
 		}
 		h.inv.Observe(o)
 	}
-	say := func(addr, host string) {
+	report := func(addr, host string) {
 		e := fact.New("mdns", h.now)
 		fact.DeviceHostname.Set(e, host, "")
 		h.inv.Observe(discovery.Observation{By: "mdns", At: h.now, About: []discovery.Identifier{at(addr)}, Facts: e})
@@ -53,7 +53,7 @@ func TestParts(t *testing.T) {
 	}
 	base := mac.ID()
 	kernel(true, "192.0.2.20", "192.0.2.31", "192.0.2.32")
-	say("192.0.2.31", "cam")
+	report("192.0.2.31", "cam")
 	part := apart("554", "192.0.2.31")
 	want("apart", base, "192.0.2.20", "192.0.2.32")
 	want("apart", part, "192.0.2.31")
@@ -62,7 +62,7 @@ func TestParts(t *testing.T) {
 	}
 	kernel(true, "192.0.2.20", "192.0.2.31", "192.0.2.32")
 	want("the kernel's word changes nothing", part, "192.0.2.31")
-	say("192.0.2.31", "cam")
+	report("192.0.2.31", "cam")
 	e := h.inv.Evidence(part, h.now)
 	host, _ := fact.DeviceHostname.Get(e)
 	if online, _ := fact.DeviceOnline.Get(e); host != "cam" || !online {

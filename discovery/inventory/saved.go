@@ -10,12 +10,12 @@ import (
 
 // SavedDevice is a device as it stands in the state file.
 type SavedDevice struct {
-	ID    discovery.ID           `json:"id"`
-	IDs   []discovery.Identifier `json:"identifiers"`
-	Via   discovery.Identifier   `json:"via,omitzero"`
-	First time.Time              `json:"first_seen"`
-	Last  time.Time              `json:"last_seen"`
-	Said  map[string]*Saved      `json:"said"` // by source or probe
+	ID      discovery.ID           `json:"id"`
+	IDs     []discovery.Identifier `json:"identifiers"`
+	Via     discovery.Identifier   `json:"via,omitzero"`
+	First   time.Time              `json:"first_seen"`
+	Last    time.Time              `json:"last_seen"`
+	Reports map[string]*Saved      `json:"said"` // by source or probe
 }
 
 // Saved is what one source or probe said of a device.
@@ -37,9 +37,9 @@ func (inv *Inventory) Save() []SavedDevice {
 		}
 		r := inv.records[id]
 		d, _ := inv.Device(id)
-		s := SavedDevice{ID: id, IDs: d.IDs, Via: r.via, First: r.first, Last: r.last, Said: map[string]*Saved{}}
+		s := SavedDevice{ID: id, IDs: d.IDs, Via: r.via, First: r.first, Last: r.last, Reports: map[string]*Saved{}}
 		for by, c := range r.by {
-			s.Said[by] = &Saved{Name: c.name, Services: c.services, Facts: c.facts.Entries(), Finished: c.facts.FinishedBy(), PortMappings: c.portMappings, Disputed: c.disputed}
+			s.Reports[by] = &Saved{Name: c.name, Services: c.services, Facts: c.facts.Entries(), Finished: c.facts.FinishedBy(), PortMappings: c.portMappings, Disputed: c.disputed}
 		}
 		out = append(out, s)
 	}
@@ -74,21 +74,21 @@ func (inv *Inventory) Restore(saved []SavedDevice) {
 			delete(inv.records, s.ID) // nobody could ever speak of it
 			continue
 		}
-		for by, said := range s.Said {
-			if said == nil || inv.traits.Rank(by) == discovery.RankOwner {
+		for by, saved := range s.Reports {
+			if saved == nil || inv.traits.Rank(by) == discovery.RankOwner {
 				continue // the owner may have changed it; what holds is told again
 			}
 			c := r.contribution(by, s.Last)
-			c.name, c.services, c.restored = said.Name, slices.Clone(said.Services), true
-			c.restore(said)
+			c.name, c.services, c.restored = saved.Name, slices.Clone(saved.Services), true
+			c.restore(saved)
 		}
 	}
 }
 
 // restore takes in what was saved.
-func (c *contribution) restore(said *Saved) {
-	c.portMappings, c.disputed = slices.Clone(said.PortMappings), slices.Clone(said.Disputed)
-	for _, n := range said.Facts {
+func (c *contribution) restore(saved *Saved) {
+	c.portMappings, c.disputed = slices.Clone(saved.PortMappings), slices.Clone(saved.Disputed)
+	for _, n := range saved.Facts {
 		w := fact.Lookup(n.Name)
 		if w == nil {
 			continue
@@ -97,9 +97,9 @@ func (c *contribution) restore(said *Saved) {
 		if n.Known() && w.MaxAge == 0 && !identityWords[n.Name] {
 			n.Why = fact.Restored
 		}
-		c.facts.Put(c.renew(n, said))
+		c.facts.Put(c.renew(n, saved))
 	}
-	for _, done := range said.Finished {
+	for _, done := range saved.Finished {
 		c.facts.Finish(done)
 	}
 }
@@ -121,9 +121,9 @@ func (inv *Inventory) EndRestored() (changed []discovery.ID) {
 }
 
 func (c *contribution) endRestored() (had bool) {
-	why := fact.NotTold
+	why := fact.NotReported
 	if c.restored {
-		why = fact.NotAsked
+		why = fact.NotProbed
 	}
 	for _, n := range c.facts.Entries() {
 		if n.Why != fact.Restored {
@@ -148,16 +148,16 @@ func (inv *Inventory) Left() (out Outcome) {
 		via discovery.Identifier
 		by  string
 	}
-	told := map[network]bool{}
+	reporting := map[network]bool{}
 	for _, r := range inv.records {
 		for by, c := range r.by {
-			told[network{r.via, by}] = told[network{r.via, by}] || !c.restored
+			reporting[network{r.via, by}] = reporting[network{r.via, by}] || !c.restored
 		}
 	}
 	for _, id := range inv.IDs() {
 		r := inv.records[id]
 		for by, c := range r.by {
-			if c.restored && r.via != (discovery.Identifier{}) && told[network{r.via, by}] {
+			if c.restored && r.via != (discovery.Identifier{}) && reporting[network{r.via, by}] {
 				inv.withdraw(r, by, &out)
 			}
 		}

@@ -72,7 +72,7 @@ func wordsOf(inv *Inventory) map[string]string {
 	return out
 }
 
-func TestRestoredWordIsHeldUntilSomebodyKnows(t *testing.T) {
+func TestRestoredWordIsKeptUntilItIsReportedAgain(t *testing.T) {
 	for _, tt := range []struct {
 		name, by string
 		set      func(*fact.Evidence)
@@ -81,22 +81,22 @@ func TestRestoredWordIsHeldUntilSomebodyKnows(t *testing.T) {
 	}{
 		{"confirmed", "x", func(e *fact.Evidence) { fact.HomeKitPaired.Set(e, true, "sf=0") }, true, "true"},
 		{"changed", "x", func(e *fact.Evidence) { fact.HomeKitPaired.Set(e, false, "sf=1") }, true, "false"},
-		{"not told yet", "x", func(e *fact.Evidence) { fact.HomeKitPaired.Unknown(e, fact.NotTold) }, false, "true restored"},
+		{"not told yet", "x", func(e *fact.Evidence) { fact.HomeKitPaired.Unknown(e, fact.NotReported) }, false, "true restored"},
 		{"who knew it is lost", "x", func(e *fact.Evidence) { fact.HomeKitPaired.Unknown(e, fact.SourceDown) }, true, " source-down"},
 		{"another knows it now", "y", func(e *fact.Evidence) { fact.HomeKitPaired.Set(e, false, "sf=1") }, true, "false"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			say := func(inv *Inventory, by string, at time.Time, set func(*fact.Evidence)) Outcome {
+			report := func(inv *Inventory, by string, at time.Time, set func(*fact.Evidence)) Outcome {
 				e := fact.New(by, at)
 				set(e)
 				return inv.Observe(discovery.Observation{By: by, At: at, About: []discovery.Identifier{mac(t, macA)}, Facts: e})
 			}
 			old := New(func() discovery.Networks { return discovery.Networks{} }, []discovery.SourceKind{{Name: "x", Rank: discovery.RankBridge}, {Name: "y", Rank: discovery.RankAddress}}, func(discovery.ID) bool { return false }, noon)
-			say(old, "x", noon, func(e *fact.Evidence) { fact.HomeKitPaired.Set(e, true, "sf=0") })
-			say(old, "y", noon, func(*fact.Evidence) {})
+			report(old, "x", noon, func(e *fact.Evidence) { fact.HomeKitPaired.Set(e, true, "sf=0") })
+			report(old, "y", noon, func(*fact.Evidence) {})
 			inv := New(func() discovery.Networks { return discovery.Networks{} }, []discovery.SourceKind{{Name: "x", Rank: discovery.RankBridge}, {Name: "y", Rank: discovery.RankAddress}}, func(discovery.ID) bool { return false }, noon)
 			inv.Restore(old.Save())
-			out := say(inv, tt.by, noon.Add(time.Hour), tt.set)
+			out := report(inv, tt.by, noon.Add(time.Hour), tt.set)
 			if got := len(out.Changed) > 0; got != tt.changed {
 				t.Errorf("changed: %v, want %v", got, tt.changed)
 			}

@@ -42,7 +42,7 @@ func parseSentence010(s string) (m discovery.PortMapping, ok bool) {
 
 // renew brings a saved entry into the form of today, and fills in the data that
 // version 0.1.0 kept in its text only.
-func (c *contribution) renew(n fact.Entry, said *Saved) fact.Entry {
+func (c *contribution) renew(n fact.Entry, saved *Saved) fact.Entry {
 	list, ok := n.Value.([]string)
 	if !ok {
 		return n
@@ -60,7 +60,7 @@ func (c *contribution) renew(n fact.Entry, said *Saved) fact.Entry {
 				}
 			}
 		case fact.AddressDisputed.Name():
-			if d, ok := parseDisputed010(item); ok && said.Disputed == nil {
+			if d, ok := parseDisputed010(item); ok && saved.Disputed == nil {
 				c.disputed = append(c.disputed, d)
 			}
 		}

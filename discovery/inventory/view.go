@@ -114,7 +114,7 @@ func weight(n fact.Entry) int {
 		return 3
 	case n.Known():
 		return 2
-	case n.Why != fact.NotAsked:
+	case n.Why != fact.NotProbed:
 		return 1
 	}
 	return 0

@@ -24,13 +24,13 @@ func TestDump(t *testing.T) {
 		{"refused", []error{refused}, []int{1}, refused},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			asked := 0
+			queries := 0
 			got, err := dump(func() ([]int, error) {
-				asked++
-				if asked <= len(tt.errs) {
-					return []int{asked}, tt.errs[asked-1]
+				queries++
+				if queries <= len(tt.errs) {
+					return []int{queries}, tt.errs[queries-1]
 				}
-				return []int{asked}, nil
+				return []int{queries}, nil
 			})
 			if diff := cmp.Diff(tt.want, got); diff != "" || !errors.Is(err, tt.wants) {
 				t.Errorf("err %v, want %v (-want +got):\n%s", err, tt.wants, diff)

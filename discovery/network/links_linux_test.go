@@ -53,11 +53,11 @@ func TestLookOnRealLinks(t *testing.T) {
 	if w, ok := lookOnHub(t, l, lan).OnLink(netip.MustParseAddr("10.99.0.7")); !ok || w.Interface != "lan0" || w.Own != hub.IP() {
 		t.Errorf("named veth: OnLink = %+v, %v", w, ok)
 	}
-	if n := lookOnHub(t, l, lan); len(n.Looked) != 3 { // IPv4, unique local, link-local
-		t.Errorf("named veth: looked at %v", n.Looked)
+	if n := lookOnHub(t, l, lan); len(n.Watched) != 3 { // IPv4, unique local, link-local
+		t.Errorf("named veth: looked at %v", n.Watched)
 	}
 	hub.LinkDown()
-	lab.WaitFor(t, 2e9, "a link without carrier is skipped", func() bool { return len(lookOnHub(t, l, lan).Looked) == 0 })
+	lab.WaitFor(t, 2e9, "a link without carrier is skipped", func() bool { return len(lookOnHub(t, l, lan).Watched) == 0 })
 	hub.LinkUp()
-	lab.WaitFor(t, 2e9, "a link with carrier is looked at", func() bool { return len(lookOnHub(t, l, lan).Looked) > 0 })
+	lab.WaitFor(t, 2e9, "a link with carrier is looked at", func() bool { return len(lookOnHub(t, l, lan).Watched) > 0 })
 }

@@ -133,14 +133,14 @@ func choose(links []link, named []netip.Prefix) discovery.Networks {
 	}
 	for _, p := range named {
 		switch {
-		case slices.ContainsFunc(n.Looked, func(w discovery.Network) bool { return within(w.Prefix, p) }):
+		case slices.ContainsFunc(n.Watched, func(w discovery.Network) bool { return within(w.Prefix, p) }):
 		case routable(p):
 			n.Routed = append(n.Routed, p)
 		default:
 			n.Skipped = append(n.Skipped, discovery.Skipped{Prefix: p, Reason: "named in the configuration, but the hub has no address in it, so it is not directly connected"})
 		}
 	}
-	slices.SortStableFunc(n.Looked, func(a, b discovery.Network) int {
+	slices.SortStableFunc(n.Watched, func(a, b discovery.Network) int {
 		return cmp.Or(cmp.Compare(a.Index, b.Index), a.Prefix.Addr().Compare(b.Prefix.Addr()))
 	})
 	return n
@@ -154,11 +154,11 @@ func routable(p netip.Prefix) bool { return p.Addr().Is4() && p.Addr().IsPrivate
 // of the home is on link and the owner named none: those of private IPv4 addresses,
 // /22 or longer, in which no interface of the hub is, as the others would be looked
 // at if the hub were in them (threat T22).
-func AddRouted(n discovery.Networks, told []netip.Prefix) discovery.Networks {
-	if len(n.Looked) > 0 || len(n.Routed) > 0 {
+func AddRouted(n discovery.Networks, routed []netip.Prefix) discovery.Networks {
+	if len(n.Watched) > 0 || len(n.Routed) > 0 {
 		return n
 	}
-	for _, p := range told {
+	for _, p := range routed {
 		near := slices.ContainsFunc(n.Near, p.Overlaps)
 		if p.IsValid() && p == p.Masked() && routable(p) && p.Bits() >= widestIPv4 && !near && !slices.Contains(n.Routed, p) {
 			n.Routed = append(n.Routed, p)
@@ -212,7 +212,7 @@ func chooseOn(n *discovery.Networks, l link, named []netip.Prefix) {
 	for _, a := range l.addrs {
 		if w, ok := networkOn(n, l, a.Addr()); ok && a.IsSingleIP() {
 			w.Own = a.Addr()
-			n.Looked = append(n.Looked, w)
+			n.Watched = append(n.Watched, w)
 		}
 	}
 }
@@ -237,7 +237,7 @@ func add(n *discovery.Networks, l link, own netip.Prefix, named []netip.Prefix) 
 		skip(n, l, own, reason)
 		return false
 	}
-	n.Looked = append(n.Looked, discovery.Network{Interface: l.name, Index: l.index, Prefix: prefix, Own: own.Addr()})
+	n.Watched = append(n.Watched, discovery.Network{Interface: l.name, Index: l.index, Prefix: prefix, Own: own.Addr()})
 	return true
 }
 
@@ -253,8 +253,8 @@ func addNamed(n *discovery.Networks, l link, own netip.Prefix, named []netip.Pre
 			continue
 		}
 		w := discovery.Network{Interface: l.name, Index: l.index, Prefix: part, Own: own.Addr()}
-		if !slices.Contains(n.Looked, w) {
-			n.Looked = append(n.Looked, w)
+		if !slices.Contains(n.Watched, w) {
+			n.Watched = append(n.Watched, w)
 		}
 		added = true
 	}
@@ -271,11 +271,11 @@ func skip(n *discovery.Networks, l link, own netip.Prefix, reason string) {
 
 // networkOn returns a network of the interface in which the address lies.
 func networkOn(n *discovery.Networks, l link, a netip.Addr) (discovery.Network, bool) {
-	i := slices.IndexFunc(n.Looked, func(w discovery.Network) bool { return w.Index == l.index && w.Prefix.Contains(a) })
+	i := slices.IndexFunc(n.Watched, func(w discovery.Network) bool { return w.Index == l.index && w.Prefix.Contains(a) })
 	if i < 0 {
 		return discovery.Network{}, false
 	}
-	return n.Looked[i], true
+	return n.Watched[i], true
 }
 
 func hasPublic6(l link) bool {

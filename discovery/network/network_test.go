@@ -37,7 +37,7 @@ func TestChoose(t *testing.T) {
 		name    string
 		links   []link
 		named   []netip.Prefix
-		looked  string // interface prefix own; …
+		watched string // interface prefix own; …
 		skipped string // interface prefix reason (part of it); …
 	}{
 		{"ethernet with IPv6", []link{described("eth0", 2, "", "192.168.1.2/24", "fd00::2/64", "fe80::2/64", "2001:db8::2/64")}, nil,
@@ -73,17 +73,17 @@ func TestChoose(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := choose(tt.links, tt.named)
-			var looked []string
-			for _, w := range got.Looked {
-				looked = append(looked, w.Interface+" "+w.Prefix.String()+" "+w.Own.String())
+			var watched []string
+			for _, w := range got.Watched {
+				watched = append(watched, w.Interface+" "+w.Prefix.String()+" "+w.Own.String())
 				if own, ok := got.OnLink(w.Own); len(tt.named) == 0 && (!ok || own.Interface != w.Interface || !got.Own(w.Own)) {
 					t.Errorf("OnLink(%v) = %v, %v", w.Own, own, ok)
 				}
 			}
 			for _, p := range got.Routed {
-				looked = append(looked, "routed "+p.String())
+				watched = append(watched, "routed "+p.String())
 			}
-			if diff := cmp.Diff(tt.looked, strings.Join(looked, "; ")); diff != "" {
+			if diff := cmp.Diff(tt.watched, strings.Join(watched, "; ")); diff != "" {
 				t.Errorf("looked at (-want +got):\n%s", diff)
 			}
 			want := strings.Split(tt.skipped, "; ")
@@ -159,11 +159,11 @@ func BenchmarkLook(b *testing.B) {
 func TestAddRouted(t *testing.T) {
 	container := []link{described("eth0", 2, "a container's cable (veth)", "172.30.33.2/23")}
 	tests := []struct {
-		name  string
-		links []link
-		named []netip.Prefix
-		told  []netip.Prefix
-		want  []netip.Prefix
+		name   string
+		links  []link
+		named  []netip.Prefix
+		routed []netip.Prefix
+		want   []netip.Prefix
 	}{
 		{"app on the network of the apps", container, nil, prefixes("192.168.1.0/24"), prefixes("192.168.1.0/24")},
 		{"two networks, one twice", container, nil, prefixes("192.168.1.0/24", "10.0.0.0/22", "10.0.0.0/22"), prefixes("192.168.1.0/24", "10.0.0.0/22")},
@@ -177,7 +177,7 @@ func TestAddRouted(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := AddRouted(choose(tt.links, tt.named), tt.told)
+			got := AddRouted(choose(tt.links, tt.named), tt.routed)
 			if diff := cmp.Diff(tt.want, got.Routed, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 				t.Errorf("routed (-want +got):\n%s", diff)
 			}

@@ -13,15 +13,15 @@ import (
 // Routed are the home's networks as a source knows them that is told by somebody
 // who is in them. It may be used from any goroutine.
 type Routed struct {
-	mu   sync.Mutex
-	told []netip.Prefix
+	mu     sync.Mutex
+	routed []netip.Prefix
 }
 
 // Set replaces what was told.
-func (r *Routed) Set(told []netip.Prefix) {
+func (r *Routed) Set(routed []netip.Prefix) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.told = slices.Clone(told)
+	r.routed = slices.Clone(routed)
 }
 
 // Added returns networks with those that were told, where they count.
@@ -30,7 +30,7 @@ func (r *Routed) Added(networks func() discovery.Networks) func() discovery.Netw
 		n := networks()
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return AddRouted(n, r.told)
+		return AddRouted(n, r.routed)
 	}
 }
 
@@ -38,19 +38,19 @@ func (r *Routed) Added(networks func() discovery.Networks) func() discovery.Netw
 func Describe(n discovery.Networks) string {
 	var b strings.Builder
 	b.WriteString("Looking at: ")
-	if len(n.Looked)+len(n.Routed) == 0 {
+	if len(n.Watched)+len(n.Routed) == 0 {
 		b.WriteString("no network")
 	}
-	var looked []string // one for each prefix: the hub may have several addresses in it
-	for _, w := range n.Looked {
-		if s := fmt.Sprintf("%s on %s", w.Prefix, w.Interface); !slices.Contains(looked, s) {
-			looked = append(looked, s)
+	var watched []string // one for each prefix: the hub may have several addresses in it
+	for _, w := range n.Watched {
+		if s := fmt.Sprintf("%s on %s", w.Prefix, w.Interface); !slices.Contains(watched, s) {
+			watched = append(watched, s)
 		}
 	}
 	for _, p := range n.Routed {
-		looked = append(looked, fmt.Sprintf("%s by way of a router", p))
+		watched = append(watched, fmt.Sprintf("%s by way of a router", p))
 	}
-	b.WriteString(strings.Join(looked, ", ") + ".")
+	b.WriteString(strings.Join(watched, ", ") + ".")
 	for _, s := range n.Skipped {
 		fmt.Fprintf(&b, " Not %s: %s.", Name(s), strings.TrimSuffix(s.Reason, "."))
 	}

@@ -51,7 +51,7 @@ func TestView(t *testing.T) {
 		return n
 	}
 	has := func() bool {
-		return slices.ContainsFunc(networks().Looked, func(w discovery.Network) bool { return w.Own.String() == "192.168.7.2" })
+		return slices.ContainsFunc(networks().Watched, func(w discovery.Network) bool { return w.Own.String() == "192.168.7.2" })
 	}
 	if has() {
 		t.Fatal("a network is there before its address")

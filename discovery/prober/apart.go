@@ -13,8 +13,8 @@ import (
 // held is what a probe learned at several addresses, kept until the pass knows
 // whether these are all of one device.
 type held struct {
-	probe *Probe
-	looks []look
+	probe   *Probe
+	results []result
 }
 
 // holds reports whether the addresses of the device may be of several devices: it
@@ -29,8 +29,8 @@ func (w *pass) holds() bool {
 	return n > 1
 }
 
-// tellHeld reports what was held back, apart for each device.
-func (w *pass) tellHeld(ctx context.Context) {
+// reportHeld reports what was held back, apart for each device.
+func (w *pass) reportHeld(ctx context.Context) {
 	if len(w.held) == 0 || ctx.Err() != nil {
 		return
 	}
@@ -53,11 +53,11 @@ func (w *pass) tellHeld(ctx context.Context) {
 	}
 	for _, h := range w.held {
 		for i, g := range groups {
-			looks := slices.DeleteFunc(slices.Clone(h.looks), func(l look) bool {
+			results := slices.DeleteFunc(slices.Clone(h.results), func(l result) bool {
 				return !slices.ContainsFunc(g, func(t *Target) bool { return t.addr == l.addr })
 			})
-			if len(looks) > 0 {
-				o := w.merged(h.probe, looks)
+			if len(results) > 0 {
+				o := w.merged(h.probe, results)
 				o.About = about[i]
 				w.report(h.probe, o)
 			}
@@ -99,7 +99,7 @@ func (w *pass) groups() [][]*Target {
 	var groups [][]*Target
 	var rest []*Target
 	for _, t := range w.targets {
-		if !t.addr.Is4() || len(t.shown()) == 0 {
+		if !t.addr.Is4() || len(t.openPorts()) == 0 {
 			rest = append(rest, t)
 			continue
 		}
@@ -123,8 +123,8 @@ func (w *pass) groups() [][]*Target {
 // shows the same on a port. A machine with several addresses serves all of them,
 // as a rule.
 func sameMachine(a, b *Target) bool {
-	other := b.shown()
-	for port, what := range a.shown() {
+	other := b.openPorts()
+	for port, what := range a.openPorts() {
 		if s, open := other[port]; open && s == what {
 			return true
 		}
@@ -134,8 +134,8 @@ func sameMachine(a, b *Target) bool {
 
 var pageTitle = regexp.MustCompile(`(?is)<title[^>]{0,100}>([^<]{0,100})<`)
 
-// shown is what is seen on each open port: of a web page the program and the title.
-func (t *Target) shown() map[uint16]string {
+// openPorts is what is seen on each open port: of a web page the program and the title.
+func (t *Target) openPorts() map[uint16]string {
 	out := map[uint16]string{}
 	for port, err := range t.ports {
 		if err == nil {
@@ -158,7 +158,7 @@ func (t *Target) shown() map[uint16]string {
 // programs behind them without their versions.
 func signature(t *Target) string {
 	var out []string
-	for port, what := range t.shown() {
+	for port, what := range t.openPorts() {
 		name, _, _ := strings.Cut(strings.TrimSpace(what), "/")
 		out = append(out, fmt.Sprintf("%d %s", port, strings.ToLower(name)))
 	}

@@ -23,13 +23,13 @@ var (
 	// ErrUnreadable means that something answered in a way that could not be
 	// understood.
 	ErrUnreadable = errors.New("answer not understood")
-	// ErrTouch means that the question needs a higher touch than is allowed.
+	// ErrTouch means that the probe needs a higher touch than is allowed.
 	ErrTouch = errors.New("not allowed by the touch level")
-	// ErrForbidden means an address or port that is never asked.
-	ErrForbidden = errors.New("never asked")
-	// ErrNotAsked means that the question was not put: too many ports in this
+	// ErrForbidden means an address or port that is never probed.
+	ErrForbidden = errors.New("never probed")
+	// ErrNotProbed means that nothing was sent: too many ports in this
 	// pass, or the hub itself could not open a connection.
-	ErrNotAsked = errors.New("not asked")
+	ErrNotProbed = errors.New("not probed")
 )
 
 // WhyOf says why a word is unknown when the question for it ended with err.
@@ -41,8 +41,8 @@ func WhyOf(err error) fact.Why {
 		return fact.TouchLevel
 	case errors.Is(err, ErrClosed):
 		return fact.Refused
-	case errors.Is(err, ErrForbidden), errors.Is(err, ErrNotAsked), errors.Is(err, context.Canceled):
-		return fact.NotAsked
+	case errors.Is(err, ErrForbidden), errors.Is(err, ErrNotProbed), errors.Is(err, context.Canceled):
+		return fact.NotProbed
 	case errors.Is(err, ErrNoAnswer), isSilence(err):
 		return fact.NoAnswer
 	default:

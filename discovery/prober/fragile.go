@@ -27,7 +27,7 @@ var sleeping = []string{
 func (p *Prober) noteOnline(s *subject, away bool) {
 	fell := away && !s.away
 	s.away = away
-	if !fell || s.struck || s.asked.IsZero() || p.opt.Now().Sub(s.asked) > fragileWithin {
+	if !fell || s.struck || s.probed.IsZero() || p.opt.Now().Sub(s.probed) > fragileWithin {
 		return
 	}
 	if class, _ := fact.DeviceClass.Get(s.evidence); slices.Contains(sleeping, class) {
@@ -40,12 +40,12 @@ func (p *Prober) noteOnline(s *subject, away bool) {
 	}
 }
 
-// noteAsked notes that a device was sent something just now.
-func (p *Prober) noteAsked(id discovery.ID) {
+// noteProbed notes that a device was sent something just now.
+func (p *Prober) noteProbed(id discovery.ID) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if s := p.subjects[id]; s != nil {
-		s.asked = p.opt.Now()
+		s.probed = p.opt.Now()
 	}
 }
 

@@ -25,7 +25,7 @@ func TestFragileDevicesAreLeftAlone(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHouse(asks("a", 23))
+				h := newHouse(probeOn("a", 23))
 				defer h.run(t)()
 				d := device(10)
 				online := func(on bool) {
@@ -66,12 +66,12 @@ func TestFragileDevicesAreLeftAlone(t *testing.T) {
 				h.take()
 				h.Recheck(d.ID)
 				time.Sleep(3 * time.Hour)
-				if asked, _ := h.take(); asked != nil {
-					t.Errorf("asked while left alone: %v", asked)
+				if probed, _ := h.take(); probed != nil {
+					t.Errorf("asked while left alone: %v", probed)
 				}
 				h.Clear(d.ID)
-				if asked, _ := h.take(); len(asked) != 1 || h.Fragile() != nil {
-					t.Errorf("after the owner's word asked %v, left alone %v", asked, h.Fragile())
+				if probed, _ := h.take(); len(probed) != 1 || h.Fragile() != nil {
+					t.Errorf("after the owner's word asked %v, left alone %v", probed, h.Fragile())
 				}
 			})
 		})

@@ -63,9 +63,9 @@ func broadcast(p netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(b)
 }
 
-// Askable returns the address at which the device is asked first, and whether
+// FirstAddress returns the address at which the device is asked first, and whether
 // there is one.
-func Askable(d discovery.Device, networks discovery.Networks) (netip.Addr, bool) {
+func FirstAddress(d discovery.Device, networks discovery.Networks) (netip.Addr, bool) {
 	list := Addresses(d, networks)
 	if len(list) == 0 {
 		return netip.Addr{}, false
@@ -95,8 +95,8 @@ func netDial(ctx context.Context, network string, to netip.AddrPort) (net.Conn, 
 
 // isSelf reports whether a connection that should lead to a device leads to the
 // hub itself: its address is then the same on both ends.
-func isSelf(c net.Conn, asked netip.Addr) bool {
-	return addrOf(c.RemoteAddr()) == asked && addrOf(c.LocalAddr()) == asked
+func isSelf(c net.Conn, addr netip.Addr) bool {
+	return addrOf(c.RemoteAddr()) == addr && addrOf(c.LocalAddr()) == addr
 }
 
 func addrOf(a net.Addr) netip.Addr {

@@ -11,8 +11,8 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-// look is what a probe learned of a device at one of its addresses.
-type look struct {
+// result is what a probe learned of a device at one of its addresses.
+type result struct {
 	addr     netip.Addr
 	facts    *fact.Evidence
 	services []discovery.Service
@@ -31,13 +31,13 @@ var reassuring = map[string]bool{
 // merge puts into out what a probe learned at several addresses of a device: bad
 // news of one address counts for the device, good news only if all that have ever
 // answered agree. Those that never did are named in the proof.
-func merge(looks []look, out *fact.Evidence) {
-	heard := slices.DeleteFunc(slices.Clone(looks), func(l look) bool { return !l.answered })
-	if len(heard) == 0 {
-		heard = looks[:1]
+func merge(results []result, out *fact.Evidence) {
+	answered := slices.DeleteFunc(slices.Clone(results), func(l result) bool { return !l.answered })
+	if len(answered) == 0 {
+		answered = results[:1]
 	}
 	note := ""
-	if silent := slices.DeleteFunc(slices.Clone(looks), func(l look) bool { return l.answered }); len(silent) > 0 && len(silent) < len(looks) {
+	if silent := slices.DeleteFunc(slices.Clone(results), func(l result) bool { return l.answered }); len(silent) > 0 && len(silent) < len(results) {
 		var list []string
 		for _, l := range silent {
 			list = append(list, l.addr.WithZone("").String())
@@ -45,21 +45,21 @@ func merge(looks []look, out *fact.Evidence) {
 		note = "; no answer at " + strings.Join(list, ", ")
 	}
 	seen := map[string]bool{}
-	for _, l := range heard {
+	for _, l := range answered {
 		for _, n := range l.facts.Entries() {
 			if !seen[n.Name] {
 				seen[n.Name] = true
-				out.Put(mergeWord(n.Name, heard, note))
+				out.Put(mergeWord(n.Name, answered, note))
 			}
 		}
 	}
 }
 
-func mergeWord(name string, looks []look, note string) fact.Entry {
+func mergeWord(name string, results []result, note string) fact.Entry {
 	var known []fact.Entry
 	var unknown fact.Entry
 	ignorant := false
-	for _, l := range looks {
+	for _, l := range results {
 		n, had := l.facts.Entry(name)
 		switch {
 		case had && n.Known():
@@ -97,7 +97,7 @@ func mergeWord(name string, looks []look, note string) fact.Entry {
 // isIgnorance reports whether a word is unknown at an address because that could
 // not be looked at; a service that is not there tells all there is to tell.
 func isIgnorance(why fact.Why) bool {
-	return why == fact.NoAnswer || why == fact.Unreadable || why == fact.NotAsked
+	return why == fact.NoAnswer || why == fact.Unreadable || why == fact.NotProbed
 }
 
 // badNews is 1 for a value of which one address is enough, 0 for one on which all
@@ -128,10 +128,10 @@ func joinProofs(list []fact.Entry) string {
 
 // mergeServices returns the services at all addresses; nil, which leaves what was
 // said before, if none were found and not all addresses tell.
-func mergeServices(looks []look) []discovery.Service {
+func mergeServices(results []result) []discovery.Service {
 	var out []discovery.Service
 	missing := false
-	for _, l := range looks {
+	for _, l := range results {
 		missing = missing || l.services == nil && l.answered
 		out = append(out, l.services...)
 	}
@@ -139,7 +139,7 @@ func mergeServices(looks []look) []discovery.Service {
 	if out = slices.Compact(out); len(out) > 0 || missing {
 		return out
 	}
-	if slices.ContainsFunc(looks, func(l look) bool { return l.services != nil }) {
+	if slices.ContainsFunc(results, func(l result) bool { return l.services != nil }) {
 		return []discovery.Service{}
 	}
 	return nil

@@ -19,11 +19,11 @@ func TestMerge(t *testing.T) {
 	unknown := func(why fact.Why) say { return func(e *fact.Evidence) { fact.TelnetOpen.Unknown(e, why) } }
 	keys := func(k ...string) say { return func(e *fact.Evidence) { fact.TLSKeys.Set(e, k, "p") } }
 	for _, tt := range []struct {
-		name   string
-		looks  []say
-		silent int // of the looks, the last ones never answered
-		word   string
-		want   any // the value, or why it is unknown
+		name    string
+		results []say
+		silent  int // of the looks, the last ones never answered
+		word    string
+		want    any // the value, or why it is unknown
 	}{
 		{"open at one", []say{telnet(false), telnet(true)}, 0, "telnet.open", true},
 		{"closed at both", []say{telnet(false), telnet(false)}, 0, "telnet.open", false},
@@ -38,14 +38,14 @@ func TestMerge(t *testing.T) {
 		{"an empty list and one unread", []say{keys(), func(e *fact.Evidence) { fact.TLSKeys.Unknown(e, fact.Unreadable) }}, 0, "tls.keys", fact.Unreadable},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var looks []look
-			for i, say := range tt.looks {
+			var results []result
+			for i, say := range tt.results {
 				e := fact.New("test", time.Time{})
 				say(e)
-				looks = append(looks, look{addr: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), facts: e, answered: i < len(tt.looks)-tt.silent})
+				results = append(results, result{addr: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), facts: e, answered: i < len(tt.results)-tt.silent})
 			}
 			out := fact.New("test", time.Time{})
-			merge(looks, out)
+			merge(results, out)
 			n, _ := out.Entry(tt.word)
 			got := n.Value
 			if !n.Known() {
@@ -59,11 +59,11 @@ func TestMerge(t *testing.T) {
 }
 
 func TestSilentAddressesAreNamed(t *testing.T) {
-	looks := []look{{addr: netip.MustParseAddr("192.0.2.1"), facts: fact.New("t", time.Time{}), answered: true}, {addr: netip.MustParseAddr("fe80::1%lan0"), facts: fact.New("t", time.Time{})}}
-	fact.TelnetOpen.Set(looks[0].facts, false, "tcp/23 refused")
-	fact.TelnetOpen.Unknown(looks[1].facts, fact.NoAnswer)
+	results := []result{{addr: netip.MustParseAddr("192.0.2.1"), facts: fact.New("t", time.Time{}), answered: true}, {addr: netip.MustParseAddr("fe80::1%lan0"), facts: fact.New("t", time.Time{})}}
+	fact.TelnetOpen.Set(results[0].facts, false, "tcp/23 refused")
+	fact.TelnetOpen.Unknown(results[1].facts, fact.NoAnswer)
 	out := fact.New("t", time.Time{})
-	merge(looks, out)
+	merge(results, out)
 	if n, _ := out.Entry("telnet.open"); n.Proof != "tcp/23 refused; no answer at fe80::1" {
 		t.Errorf("proof %q", n.Proof)
 	}
@@ -71,7 +71,7 @@ func TestSilentAddressesAreNamed(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	networks := testLAN
-	networks.Looked = append(networks.Looked,
+	networks.Watched = append(networks.Watched,
 		discovery.Network{Interface: "lan0", Prefix: netip.MustParsePrefix("fe80::/64")},
 		discovery.Network{Interface: "lan0", Prefix: netip.MustParsePrefix("2001:db8::/64")})
 	for _, tt := range []struct {

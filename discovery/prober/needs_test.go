@@ -20,7 +20,7 @@ func TestChangedNeedMakesAProbeDue(t *testing.T) {
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		router := asks("router", 80)
+		router := probeOn("router", 80)
 		router.Needs = []string{fact.IGDLocation.Name()}
 		router.Applies = func(_ discovery.Device, ev *fact.Evidence) bool {
 			_, ok := fact.IGDLocation.Get(ev)
@@ -54,11 +54,11 @@ func TestChangedNeedMakesAProbeDue(t *testing.T) {
 	})
 }
 
-func TestRestoredWordIsAskedAgain(t *testing.T) {
+func TestRestoredWordIsProbedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		update := asks("update", 80) // gives a word that does not age
+		update := probeOn("update", 80) // gives a word that does not age
 		update.Gives = []string{fact.DeviceUpdate.Name()}
-		h := newHouse(update, asks("telnet", 23))
+		h := newHouse(update, probeOn("telnet", 23))
 		defer h.run(t)()
 		before := evidence(func(e *fact.Evidence) {
 			e.Put(fact.Entry{Name: fact.TelnetOpen.Name(), Value: false, By: "telnet", At: h.start})

@@ -16,7 +16,7 @@ import (
 // After five silent ports a pass stops; the next one comes to the others.
 func TestSilentPortsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(asks("a", 1, 80, 2, 3, 4, 5, 6, 7))
+		h := newHouse(probeOn("a", 1, 80, 2, 3, 4, 5, 6, 7))
 		refuses := h.opt.Dial
 		h.opt.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 			_, err := refuses(ctx, to)
@@ -29,13 +29,13 @@ func TestSilentPortsTakeTurns(t *testing.T) {
 		defer h.run(t)()
 		h.Update(device(10), evidence(nil))
 		time.Sleep(time.Minute)
-		if asked, _ := h.take(); len(asked) != 6 {
-			t.Errorf("first pass asked %v", asked)
+		if probed, _ := h.take(); len(probed) != 6 {
+			t.Errorf("first pass asked %v", probed)
 		}
 		time.Sleep(resume)
-		asked, _ := h.take()
+		probed, _ := h.take()
 		var ports []string
-		for _, a := range asked {
+		for _, a := range probed {
 			ports = append(ports, a[strings.LastIndex(a, ":")+1:])
 		}
 		if diff := cmp.Diff([]string{"80", "6", "7"}, ports); diff != "" {
@@ -47,7 +47,7 @@ func TestSilentPortsTakeTurns(t *testing.T) {
 // The house is never asked faster than allowed, nor one device twice at a time.
 func TestTheHouseHasALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(asks("a", 1, 2, 3, 4, 5, 6))
+		h := newHouse(probeOn("a", 1, 2, 3, 4, 5, 6))
 		h.opt.PerHouse = 10
 		var at []time.Time
 		var mu sync.Mutex

@@ -53,7 +53,7 @@ func (p *Prober) newPass(s *subject) *pass {
 	if !s.struck {
 		s.strikes = 0 // the last pass did it no harm
 	}
-	s.forced, s.struck, s.asked = false, false, time.Time{}
+	s.forced, s.struck, s.probed = false, false, time.Time{}
 	return w
 }
 
@@ -93,7 +93,7 @@ func (w *pass) run(ctx context.Context) {
 	if len(w.targets) == 0 {
 		return
 	}
-	defer w.tellHeld(ctx)
+	defer w.reportHeld(ctx)
 	for again := true; again; {
 		again = false
 		for _, probe := range w.allowed {
@@ -116,19 +116,19 @@ func (w *pass) one(ctx context.Context, probe *Probe) {
 	if probe.Located {
 		targets = targets[:1]
 	}
-	var looks []look
-	problem, asked := "", false
+	var results []result
+	problem, sent := "", false
 	for _, t := range targets {
 		before := w.sent()
-		l, err := w.look(ctx, probe, t)
+		l, err := w.result(ctx, probe, t)
 		if ctx.Err() != nil {
 			return // stopped, not finished
 		}
 		if err != nil && problem == "" {
 			problem = fact.Clean(err.Error(), fact.MaxText)
 		}
-		asked = asked || w.sent() > before
-		looks = append(looks, l)
+		sent = sent || w.sent() > before
+		results = append(results, l)
 	}
 	w.ran = append(w.ran, probe.Name)
 	w.problems[probe.Name] = problem
@@ -138,26 +138,26 @@ func (w *pass) one(ctx context.Context, probe *Probe) {
 		}
 		t.cut = false
 	}
-	if asked {
-		w.prober.noteAsked(w.device.ID)
+	if sent {
+		w.prober.noteProbed(w.device.ID)
 	}
-	o := w.merged(probe, looks)
+	o := w.merged(probe, results)
 	if !w.holds() {
 		w.report(probe, o)
 		return
 	}
 	w.learn(o.Facts)
-	w.held = append(w.held, held{probe, looks})
+	w.held = append(w.held, held{probe, results})
 }
 
 // merged is what a probe learned at some addresses, as one.
-func (w *pass) merged(probe *Probe, looks []look) discovery.Observation {
-	o := discovery.Observation{About: w.targets[0].About(), Facts: looks[0].facts, Services: looks[0].services, PortMappings: looks[0].mappings, Name: looks[0].name}
-	if len(looks) > 1 {
+func (w *pass) merged(probe *Probe, results []result) discovery.Observation {
+	o := discovery.Observation{About: w.targets[0].About(), Facts: results[0].facts, Services: results[0].services, PortMappings: results[0].mappings, Name: results[0].name}
+	if len(results) > 1 {
 		o.Facts = w.targets[0].Evidence()
-		merge(looks, o.Facts)
-		o.Services = mergeServices(looks)
-		for _, l := range looks {
+		merge(results, o.Facts)
+		o.Services = mergeServices(results)
+		for _, l := range results {
 			o.Name = cmp.Or(o.Name, l.name)
 			if o.PortMappings == nil {
 				o.PortMappings = l.mappings
@@ -176,14 +176,14 @@ func (w *pass) sent() (n int) {
 	return n + w.targets[0].datagrams
 }
 
-// look runs a probe at one address.
-func (w *pass) look(ctx context.Context, probe *Probe, t *Target) (look, error) {
+// result runs a probe at one address.
+func (w *pass) result(ctx context.Context, probe *Probe, t *Target) (result, error) {
 	limited, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	for _, o := range w.targets {
 		o.begin(probe)
 	}
-	l := look{addr: t.addr, facts: t.Evidence()}
+	l := result{addr: t.addr, facts: t.Evidence()}
 	err := w.safely(probe, func() error {
 		return probe.Run(limited, t, func(o discovery.Observation) {
 			if !w.isOurs(o) {

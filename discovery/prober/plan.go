@@ -25,19 +25,19 @@ func (p *Prober) Pending(d discovery.Device, ev *fact.Evidence) *fact.Evidence {
 
 // Applicable returns the words of the probes that apply to a device and have
 // not finished with it, each unknown: TouchLevel if its probe needs more than is
-// allowed, else NotAsked.
+// allowed, else NotProbed.
 func Applicable(probes []*Probe, d discovery.Device, ev *fact.Evidence, allowed Touch) *fact.Evidence {
 	out := fact.New("prober", time.Time{})
 	for _, probe := range probes {
 		if ev.Finished(probe.Name) || !applies(probe, d, ev) {
 			continue
 		}
-		why := fact.NotAsked
+		why := fact.NotProbed
 		if probe.Touch > allowed {
 			why = fact.TouchLevel
 		}
 		for _, word := range probe.Gives {
-			if _, had := out.Entry(word); !had || why == fact.NotAsked {
+			if _, had := out.Entry(word); !had || why == fact.NotProbed {
 				out.Put(fact.Entry{Name: word, By: probe.Name, Why: why})
 			}
 		}
@@ -56,7 +56,7 @@ func (p *Prober) replan() {
 // plan finds out when the device is to be asked next.
 func (p *Prober) plan(s *subject) {
 	s.next = time.Time{}
-	if !p.mayAsk(s) {
+	if !p.mayProbe(s) {
 		return
 	}
 	for _, probe := range p.wanted(s.device, s.evidence) {
@@ -113,12 +113,12 @@ func (p *Prober) needChanged(s *subject, probe *Probe) bool {
 	return true
 }
 
-// mayAsk reports whether the device may be asked anything at all, as it is now.
-func (p *Prober) mayAsk(s *subject) bool {
+// mayProbe reports whether the device may be asked anything at all, as it is now.
+func (p *Prober) mayProbe(s *subject) bool {
 	if p.fragile[s.device.ID] || p.never(s.device, s.evidence) || s.away && !s.forced {
 		return false
 	}
-	_, ok := Askable(s.device, p.opt.Networks())
+	_, ok := FirstAddress(s.device, p.opt.Networks())
 	return ok
 }
 

@@ -104,7 +104,7 @@ type subject struct {
 	silent   []uint16 // ports, when the last pass had to stop because of them
 
 	away    bool      // DeviceOnline is false
-	asked   time.Time // when it was last sent something
+	probed  time.Time // when it was last sent something
 	struck  bool      // fell silent after the last pass
 	strikes int       // passes in a row after which it fell silent
 }
@@ -145,7 +145,7 @@ func (p *Prober) Run(ctx context.Context) error {
 	var passes sync.WaitGroup
 	defer passes.Wait()
 	for {
-		p.tellHealth()
+		p.reportHealth()
 		timer := time.NewTimer(p.start(ctx, &passes))
 		select {
 		case <-ctx.Done():
@@ -316,9 +316,9 @@ func (p *Prober) setHealth(probe string, id discovery.ID, problem string) {
 	bad[id] = problem
 }
 
-// tellHealth tells what setHealth noted, without the lock: the listener may wait
+// reportHealth tells what setHealth noted, without the lock: the listener may wait
 // for one who waits for us.
-func (p *Prober) tellHealth() {
+func (p *Prober) reportHealth() {
 	p.mu.Lock()
 	problems := map[string]string{}
 	for probe := range p.unwell {

@@ -25,7 +25,7 @@ type house struct {
 	start time.Time
 
 	mu       sync.Mutex
-	asked    []string // "<seconds> <address>:<port>"
+	probed   []string // "<seconds> <address>:<port>"
 	finished []string // "<probe> <last byte of the address>"
 	facts    map[discovery.ID]*fact.Evidence
 	alive    int // observations that count as a sign of life
@@ -40,7 +40,7 @@ func newHouse(probes ...*Probe) *house {
 		Dial: func(_ context.Context, to netip.AddrPort) (net.Conn, error) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			h.asked = append(h.asked, fmt.Sprintf("%v %v", time.Since(h.start).Truncate(time.Second), to))
+			h.probed = append(h.probed, fmt.Sprintf("%v %v", time.Since(h.start).Truncate(time.Second), to))
 			return nil, refuse()
 		},
 		Report: func(o discovery.Observation) {
@@ -82,17 +82,17 @@ func (h *house) run(t *testing.T) (stop func()) {
 	return func() { cancel(); running.Wait() }
 }
 
-func (h *house) take() (asked, finished []string) {
+func (h *house) take() (probed, finished []string) {
 	synctest.Wait()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	asked, finished = h.asked, h.finished
-	h.asked, h.finished = nil, nil
-	return asked, finished
+	probed, finished = h.probed, h.finished
+	h.probed, h.finished = nil, nil
+	return probed, finished
 }
 
-// asks is a probe that asks ports.
-func asks(name string, ports ...uint16) *Probe {
+// probeOn is a probe that asks ports.
+func probeOn(name string, ports ...uint16) *Probe {
 	return &Probe{
 		Name: name, Touch: Connect, Gives: []string{fact.TelnetOpen.Name()}, Every: time.Hour,
 		Applies: func(discovery.Device, *fact.Evidence) bool { return true },
@@ -126,18 +126,18 @@ func evidence(set func(*fact.Evidence)) *fact.Evidence {
 	return e
 }
 
-func TestNewDeviceIsAskedAtOnceThenAtItsInterval(t *testing.T) {
+func TestNewDeviceIsProbedAtOnceThenAtItsInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(asks("a", 23), asks("b", 23, 80))
+		h := newHouse(probeOn("a", 23), probeOn("b", 23, 80))
 		defer h.run(t)()
 		if done, total := h.Progress(); done != 0 || total != 0 {
 			t.Errorf("progress of an empty house %d of %d", done, total)
 		}
 		d := device(10)
 		h.Update(d, evidence(nil))
-		asked, finished := h.take()
+		probed, finished := h.take()
 		// Port 23 is shared by both probes of the pass.
-		if diff := cmp.Diff([]string{"0s 192.0.2.10:23", "0s 192.0.2.10:80"}, asked); diff != "" {
+		if diff := cmp.Diff([]string{"0s 192.0.2.10:23", "0s 192.0.2.10:80"}, probed); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		if diff := cmp.Diff([]string{"a " + string(d.ID), "b " + string(d.ID)}, finished); diff != "" {
@@ -151,12 +151,12 @@ func TestNewDeviceIsAskedAtOnceThenAtItsInterval(t *testing.T) {
 		}
 		h.Update(d, evidence(nil)) // changes nothing
 		time.Sleep(time.Hour - time.Second)
-		if asked, _ := h.take(); asked != nil {
-			t.Errorf("asked before the interval: %v", asked)
+		if probed, _ := h.take(); probed != nil {
+			t.Errorf("asked before the interval: %v", probed)
 		}
 		time.Sleep(time.Hour / 8)
-		if asked, _ := h.take(); len(asked) != 2 {
-			t.Errorf("asked after the interval: %v", asked)
+		if probed, _ := h.take(); len(probed) != 2 {
+			t.Errorf("asked after the interval: %v", probed)
 		}
 	})
 }
@@ -175,7 +175,7 @@ func TestIntervalsAreSpreadAndSteady(t *testing.T) {
 	}
 }
 
-func TestWhoIsNotAsked(t *testing.T) {
+func TestDevicesThatAreNotProbed(t *testing.T) {
 	class := func(c string) func(*fact.Evidence) {
 		return func(e *fact.Evidence) { fact.DeviceClass.Set(e, c, "") }
 	}
@@ -186,15 +186,15 @@ func TestWhoIsNotAsked(t *testing.T) {
 		device discovery.Device
 		set    func(*fact.Evidence)
 		opt    func(*Options)
-		asked  bool
+		probed bool
 		why    fact.Why // of the word that the probe gives
 	}{
-		{"anyone", device(10), nil, nil, true, fact.NotAsked},
-		{"medical", device(10), class("medical"), nil, false, fact.NotAsked},
-		{"alarm", device(10), class("alarm"), nil, false, fact.NotAsked},
+		{"anyone", device(10), nil, nil, true, fact.NotProbed},
+		{"medical", device(10), class("medical"), nil, false, fact.NotProbed},
+		{"alarm", device(10), class("alarm"), nil, false, fact.NotProbed},
 		{"named by the owner", device(10), nil, func(o *Options) {
 			o.NeverProbe = func(d discovery.Device, _ *fact.Evidence) bool { return d.ID == device(10).ID }
-		}, false, fact.NotAsked},
+		}, false, fact.NotProbed},
 		{"listen only", device(10), nil, func(o *Options) { o.Touch = Listen }, false, fact.TouchLevel},
 		{"no connections", device(10), nil, func(o *Options) { o.PerHouse = 0 }, false, fact.TouchLevel},
 		{"no connections to a device", device(10), nil, func(o *Options) { o.PerDevice = 0 }, false, fact.TouchLevel},
@@ -203,14 +203,14 @@ func TestWhoIsNotAsked(t *testing.T) {
 		}, false, fact.TouchLevel},
 		{"owner allows more", device(10), nil, func(o *Options) {
 			o.Touch, o.DeviceTouch = Listen, func(discovery.Device) (Touch, bool) { return Read, true }
-		}, true, fact.NotAsked},
-		{"away", device(10), func(e *fact.Evidence) { fact.DeviceOnline.Set(e, false, "") }, nil, false, fact.NotAsked},
-		{"outside the networks", routed, nil, nil, false, fact.NotAsked},
-		{"left alone by an earlier run", device(11), nil, nil, false, fact.NotAsked},
+		}, true, fact.NotProbed},
+		{"away", device(10), func(e *fact.Evidence) { fact.DeviceOnline.Set(e, false, "") }, nil, false, fact.NotProbed},
+		{"outside the networks", routed, nil, nil, false, fact.NotProbed},
+		{"left alone by an earlier run", device(11), nil, nil, false, fact.NotProbed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHouse(asks("a", 23))
+				h := newHouse(probeOn("a", 23))
 				if tt.opt != nil {
 					tt.opt(&h.opt)
 				}
@@ -221,8 +221,8 @@ func TestWhoIsNotAsked(t *testing.T) {
 					t.Errorf("pending: %+v, want %v", n, tt.why)
 				}
 				h.Update(tt.device, e)
-				if asked, _ := h.take(); (len(asked) > 0) != tt.asked {
-					t.Errorf("asked %v", asked)
+				if probed, _ := h.take(); (len(probed) > 0) != tt.probed {
+					t.Errorf("asked %v", probed)
 				}
 				if done, total := h.Progress(); done != total {
 					t.Errorf("progress %d of %d", done, total)
@@ -233,19 +233,19 @@ func TestWhoIsNotAsked(t *testing.T) {
 }
 
 func TestApplicable(t *testing.T) {
-	read := asks("read", 80)
+	read := probeOn("read", 80)
 	read.Touch, read.Gives = Read, []string{fact.HTTPOpen.Name(), fact.TelnetOpen.Name()}
-	never := asks("never", 1)
+	never := probeOn("never", 1)
 	never.Applies = func(discovery.Device, *fact.Evidence) bool { return false }
-	panics := asks("panics", 1)
+	panics := probeOn("panics", 1)
 	panics.Applies = func(discovery.Device, *fact.Evidence) bool { panic("x") }
-	done := asks("done", 1)
+	done := probeOn("done", 1)
 	done.Gives = []string{fact.TelnetPort.Name()}
 	e := evidence(func(e *fact.Evidence) { e.Finish("done") })
-	got := Applicable([]*Probe{read, asks("telnet", 23), never, panics, done}, device(10), e, Connect).Entries()
+	got := Applicable([]*Probe{read, probeOn("telnet", 23), never, panics, done}, device(10), e, Connect).Entries()
 	want := []fact.Entry{
 		{Name: fact.HTTPOpen.Name(), By: "read", Why: fact.TouchLevel},
-		{Name: fact.TelnetOpen.Name(), By: "telnet", Why: fact.NotAsked},
+		{Name: fact.TelnetOpen.Name(), By: "telnet", Why: fact.NotProbed},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -254,31 +254,31 @@ func TestApplicable(t *testing.T) {
 
 func TestRecheckClearAndRemove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(asks("a", 23))
+		h := newHouse(probeOn("a", 23))
 		defer h.run(t)()
 		d := device(10)
 		h.Update(d, evidence(nil))
 		h.take()
 		time.Sleep(time.Second)
 		h.Recheck(d.ID)
-		if asked, _ := h.take(); len(asked) != 1 {
-			t.Errorf("after recheck asked %v", asked)
+		if probed, _ := h.take(); len(probed) != 1 {
+			t.Errorf("after recheck asked %v", probed)
 		}
 		h.Update(d, evidence(func(e *fact.Evidence) { fact.DeviceOnline.Set(e, false, "") }))
 		time.Sleep(2 * time.Hour)
-		if asked, _ := h.take(); len(asked) != 0 {
-			t.Errorf("while away asked %v", asked)
+		if probed, _ := h.take(); len(probed) != 0 {
+			t.Errorf("while away asked %v", probed)
 		}
 		h.Recheck(d.ID)
-		if asked, _ := h.take(); len(asked) != 1 {
-			t.Errorf("after recheck while away asked %v", asked)
+		if probed, _ := h.take(); len(probed) != 1 {
+			t.Errorf("after recheck while away asked %v", probed)
 		}
 		h.Update(d, evidence(func(e *fact.Evidence) { fact.DeviceOnline.Set(e, true, "") }))
 		h.Remove(d.ID)
 		h.Recheck(d.ID)
 		time.Sleep(2 * time.Hour)
-		if asked, _ := h.take(); len(asked) != 0 {
-			t.Errorf("after its removal asked %v", asked)
+		if probed, _ := h.take(); len(probed) != 0 {
+			t.Errorf("after its removal asked %v", probed)
 		}
 	})
 }
@@ -286,7 +286,7 @@ func TestRecheckClearAndRemove(t *testing.T) {
 // A refusal is a sign of life, silence is none.
 func TestSilenceIsNoSignOfLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(asks("a", 23))
+		h := newHouse(probeOn("a", 23))
 		refuses := h.opt.Dial
 		h.opt.Dial = func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 			if to.Addr() == testAddr {
@@ -313,7 +313,7 @@ func TestStopInThePass(t *testing.T) {
 	for _, how := range []string{"remove", "end"} {
 		t.Run(how, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHouse(asks("a", 23))
+				h := newHouse(probeOn("a", 23))
 				h.opt.Dial = func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
 					<-ctx.Done()
 					return nil, ctx.Err()
@@ -335,20 +335,20 @@ func TestStopInThePass(t *testing.T) {
 	}
 }
 
-func TestRestoredEvidenceIsNotAskedForAgain(t *testing.T) {
+func TestRestoredEvidenceIsNotProbedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(asks("a", 23))
+		h := newHouse(probeOn("a", 23))
 		defer h.run(t)()
 		e := fact.New("a", time.Now().Add(-30*time.Minute))
 		fact.TelnetOpen.Set(e, false, "")
 		e.Finish("a")
 		h.Update(device(10), e)
-		if asked, _ := h.take(); len(asked) != 0 {
-			t.Errorf("asked %v", asked)
+		if probed, _ := h.take(); len(probed) != 0 {
+			t.Errorf("asked %v", probed)
 		}
 		time.Sleep(30*time.Minute + time.Hour/8)
-		if asked, _ := h.take(); len(asked) != 1 {
-			t.Errorf("asked %v", asked)
+		if probed, _ := h.take(); len(probed) != 1 {
+			t.Errorf("asked %v", probed)
 		}
 	})
 }
@@ -357,7 +357,7 @@ func TestRestoredEvidenceIsNotAskedForAgain(t *testing.T) {
 // for a device that has been away ever since.
 func TestRecheckOfADeviceThatWasAwayFromTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(asks("a", 23))
+		h := newHouse(probeOn("a", 23))
 		defer h.run(t)()
 		e := fact.New("a", time.Now().Add(-30*time.Minute))
 		fact.TelnetOpen.Set(e, false, "")
@@ -366,8 +366,8 @@ func TestRecheckOfADeviceThatWasAwayFromTheStart(t *testing.T) {
 		h.Update(device(10), e)
 		h.take()
 		h.Recheck(device(10).ID)
-		if asked, _ := h.take(); len(asked) != 1 {
-			t.Errorf("asked %v", asked)
+		if probed, _ := h.take(); len(probed) != 1 {
+			t.Errorf("asked %v", probed)
 		}
 	})
 }
@@ -375,21 +375,21 @@ func TestRecheckOfADeviceThatWasAwayFromTheStart(t *testing.T) {
 // A probe that applies by what another one learned runs in the same pass.
 func TestProbesOfOnePassSeeEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		first := asks("a", 80)
+		first := probeOn("a", 80)
 		first.Applies = func(_ discovery.Device, e *fact.Evidence) bool { _, ok := fact.TelnetOpen.Get(e); return ok }
-		h := newHouse(first, asks("b", 80))
+		h := newHouse(first, probeOn("b", 80))
 		defer h.run(t)()
 		h.Update(device(10), evidence(nil))
-		asked, finished := h.take()
-		if len(asked) != 1 || len(finished) != 2 || !strings.HasPrefix(finished[1], "a ") {
-			t.Errorf("asked %v, finished %v", asked, finished)
+		probed, finished := h.take()
+		if len(probed) != 1 || len(finished) != 2 || !strings.HasPrefix(finished[1], "a ") {
+			t.Errorf("asked %v, finished %v", probed, finished)
 		}
 	})
 }
 
 func TestADefectiveProbeHarmsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		bad := asks("bad")
+		bad := probeOn("bad")
 		broken := true
 		bad.Run = func(context.Context, *Target, func(discovery.Observation)) error {
 			if broken {
@@ -398,7 +398,7 @@ func TestADefectiveProbeHarmsNoOther(t *testing.T) {
 			return nil
 		}
 		bad.Gives = []string{fact.HTTPOpen.Name()}
-		h := newHouse(bad, asks("good", 23))
+		h := newHouse(bad, probeOn("good", 23))
 		defer h.run(t)()
 		d := device(10)
 		h.Update(d, evidence(nil))

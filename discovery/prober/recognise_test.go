@@ -14,12 +14,12 @@ import (
 // A probe of a product runs in the pass in which another probe shows the product.
 func TestProbesSeeWhatOthersShow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		special := asks("special", 80)
+		special := probeOn("special", 80)
 		special.Applies = func(_ discovery.Device, ev *fact.Evidence) bool {
 			product, _ := fact.DeviceProduct.Get(ev)
 			return product == "acme"
 		}
-		h := newHouse(special, asks("telnet", 23))
+		h := newHouse(special, probeOn("telnet", 23))
 		h.opt.Recognise = func(ev *fact.Evidence) *fact.Evidence {
 			out := fact.New("product", time.Now())
 			if _, known := fact.TelnetOpen.Get(ev); known {

@@ -72,7 +72,7 @@ type Target struct {
 
 // share is what all addresses of a device have together in a pass.
 type share struct {
-	asked     int // ports
+	tried     int // ports
 	datagrams int
 }
 
@@ -102,7 +102,7 @@ func (t *Target) init(silent []uint16) *Target {
 	if t.share == nil {
 		t.share = &share{}
 	}
-	t.asked += len(silent)
+	t.tried += len(silent)
 	t.responses = map[question]answer{}
 	t.banners = map[uint16][]byte{}
 	t.handshakes = map[uint16]handshake{}
@@ -157,7 +157,7 @@ func (t *Target) About() []discovery.Identifier {
 // refuses a second connection while one is open, and asks no port again that was
 // closed or silent in this pass. The connection must be closed; it ends by
 // itself 5 seconds after it was opened, when ctx is done, and after 512 KiB.
-// The error wraps ErrClosed, ErrNoAnswer, ErrTouch, ErrForbidden, ErrNotAsked or
+// The error wraps ErrClosed, ErrNoAnswer, ErrTouch, ErrForbidden, ErrNotProbed or
 // the context's.
 func (t *Target) Dial(ctx context.Context, port uint16) (net.Conn, error) {
 	conn, err := t.connect(ctx, port)
@@ -217,20 +217,20 @@ func (t *Target) mayConnect(port uint16) error {
 		return ErrTouch
 	}
 	if t.open != nil {
-		return fmt.Errorf("probe %q has a connection open already: %w", t.probe, ErrNotAsked)
+		return fmt.Errorf("probe %q has a connection open already: %w", t.probe, ErrNotProbed)
 	}
 	if err := guard(t.device, t.networks(), t.addr, port); err != nil {
 		return err
 	}
-	err, asked := t.ports[port]
+	err, tried := t.ports[port]
 	switch {
 	case err != nil:
 		return err
 	case t.silent >= maxSilent, t.secondary && !t.answered && t.silent >= maxSilentElsewhere:
 		t.cut = !t.secondary || t.answered
 		return fmt.Errorf("after %d silent ports: %w", t.silent, ErrNoAnswer)
-	case !asked && t.asked >= maxPorts:
-		return fmt.Errorf("after %d ports: %w", maxPorts, ErrNotAsked)
+	case !tried && t.tried >= maxPorts:
+		return fmt.Errorf("after %d ports: %w", maxPorts, ErrNotProbed)
 	}
 	return nil
 }
@@ -250,10 +250,10 @@ func (t *Target) note(port uint16, took time.Duration, err error) error {
 		t.silent++
 	case errors.Is(err, ErrForbidden):
 	default:
-		err = fmt.Errorf("%w: %w", ErrNotAsked, err)
+		err = fmt.Errorf("%w: %w", ErrNotProbed, err)
 	}
 	if _, had := t.ports[port]; !had {
-		t.asked++
+		t.tried++
 	}
 	t.ports[port] = err
 	return err

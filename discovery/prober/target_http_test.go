@@ -120,13 +120,13 @@ var bomb = sync.OnceValue(func() string {
 	return b.String()
 })
 
-func TestGetAsksPolitely(t *testing.T) {
+func TestGetIsPolite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked := make(chan string, 1)
+		requests := make(chan string, 1)
 		target := testTarget(serving(func(c net.Conn) {
 			b := make([]byte, 4096)
 			n, _ := c.Read(b)
-			asked <- string(b[:n])
+			requests <- string(b[:n])
 			_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
 		}))
 		if _, err := target.Get(t.Context(), 8080, "/rpc/Shelly.GetDeviceInfo?ident=true"); err != nil {
@@ -134,7 +134,7 @@ func TestGetAsksPolitely(t *testing.T) {
 		}
 		want := "GET /rpc/Shelly.GetDeviceInfo?ident=true HTTP/1.1\r\nHost: 192.0.2.10:8080\r\nUser-Agent: " + userAgent +
 			"\r\nConnection: close\r\nAccept: */*\r\n\r\n"
-		if got := <-asked; got != want {
+		if got := <-requests; got != want {
 			t.Errorf("asked %q, want %q", got, want)
 		}
 		for _, path := range []string{"", "x", "http://127.0.0.1/", "/\r\nX: y"} {

@@ -19,7 +19,7 @@ import (
 )
 
 var (
-	testLAN  = discovery.Networks{Looked: []discovery.Network{{Interface: "lan0", Prefix: netip.MustParsePrefix("192.0.2.0/24"), Own: netip.MustParseAddr("192.0.2.1")}}}
+	testLAN  = discovery.Networks{Watched: []discovery.Network{{Interface: "lan0", Prefix: netip.MustParsePrefix("192.0.2.0/24"), Own: netip.MustParseAddr("192.0.2.1")}}}
 	testAddr = netip.MustParseAddr("192.0.2.10")
 )
 
@@ -67,13 +67,13 @@ func saying(reply string) DialFunc {
 }
 
 func TestGuard(t *testing.T) {
-	networks := discovery.Networks{Looked: []discovery.Network{
+	networks := discovery.Networks{Watched: []discovery.Network{
 		{Interface: "eth0", Prefix: netip.MustParsePrefix("192.168.1.0/24"), Own: netip.MustParseAddr("192.168.1.2")},
 		{Interface: "eth0", Prefix: netip.MustParsePrefix("fe80::/64"), Own: netip.MustParseAddr("fe80::2")},
 		{Interface: "odd0", Prefix: netip.MustParsePrefix("0.0.0.0/0")},
 		{Interface: "odd0", Prefix: netip.MustParsePrefix("::/0")},
 	}}
-	narrow := discovery.Networks{Looked: networks.Looked[:2]}
+	narrow := discovery.Networks{Watched: networks.Watched[:2]}
 	routed := discovery.Networks{Routed: []netip.Prefix{netip.MustParsePrefix("192.168.7.0/24")}}
 	for _, tt := range []struct {
 		name     string
@@ -132,7 +132,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-func TestAskable(t *testing.T) {
+func TestFirstAddress(t *testing.T) {
 	claimed := func(s string) discovery.Identifier { return discovery.Claimed(netip.MustParseAddr(s)) }
 	for _, tt := range []struct {
 		name string
@@ -147,7 +147,7 @@ func TestAskable(t *testing.T) {
 		{"never the hub's", []discovery.Identifier{claimed("192.0.2.1")}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, ok := Askable(discovery.Device{ID: "x", IDs: tt.ids}, testLAN)
+			got, ok := FirstAddress(discovery.Device{ID: "x", IDs: tt.ids}, testLAN)
 			if ok != (tt.want != "") || ok && got.String() != tt.want {
 				t.Errorf("got %v, %v; want %q", got, ok, tt.want)
 			}
@@ -216,7 +216,7 @@ func TestSilence(t *testing.T) {
 			return nil, ctx.Err()
 		})
 		start := time.Now()
-		ask := func(port uint16, want error, took time.Duration) {
+		dial := func(port uint16, want error, took time.Duration) {
 			t.Helper()
 			before := time.Now()
 			if _, err := target.Banner(t.Context(), port); !errors.Is(err, want) {
@@ -226,14 +226,14 @@ func TestSilence(t *testing.T) {
 				t.Errorf("port %d took %v, want %v", port, got, took)
 			}
 		}
-		ask(1, ErrNoAnswer, connectTimeout)
-		ask(1, ErrNoAnswer, 0) // not asked again
-		ask(80, ErrClosed, 50*time.Millisecond)
-		ask(80, ErrClosed, 0)
+		dial(1, ErrNoAnswer, connectTimeout)
+		dial(1, ErrNoAnswer, 0) // not asked again
+		dial(80, ErrClosed, 50*time.Millisecond)
+		dial(80, ErrClosed, 0)
 		for port := range uint16(4) {
-			ask(2+port, ErrNoAnswer, 8*50*time.Millisecond)
+			dial(2+port, ErrNoAnswer, 8*50*time.Millisecond)
 		}
-		ask(6, ErrNoAnswer, 0) // the rest waits
+		dial(6, ErrNoAnswer, 0) // the rest waits
 		if target.connections != 6 || !target.cut {
 			t.Errorf("%d connections, cut %v, in %v", target.connections, target.cut, time.Since(start))
 		}
@@ -250,7 +250,7 @@ func TestPace(t *testing.T) {
 		})
 		for port := range uint16(maxPorts + 5) {
 			_, err := target.Dial(t.Context(), 1000+port)
-			if want := map[bool]error{true: ErrClosed, false: ErrNotAsked}[port < maxPorts]; !errors.Is(err, want) {
+			if want := map[bool]error{true: ErrClosed, false: ErrNotProbed}[port < maxPorts]; !errors.Is(err, want) {
 				t.Errorf("port number %d: %v, want %v", port, err, want)
 			}
 		}
@@ -272,7 +272,7 @@ func TestOneConnectionAtATime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := target.Dial(t.Context(), 80); !errors.Is(err, ErrNotAsked) {
+		if _, err := target.Dial(t.Context(), 80); !errors.Is(err, ErrNotProbed) {
 			t.Errorf("second connection: %v", err)
 		}
 		start := time.Now()
@@ -315,7 +315,7 @@ func TestTouchIsHeld(t *testing.T) {
 		t.Errorf("banner at level listen: %v", err)
 	}
 	target.touch = Read
-	if _, err := target.Dial(t.Context(), 9100); WhyOf(err) != fact.NotAsked || !errors.Is(err, ErrForbidden) {
+	if _, err := target.Dial(t.Context(), 9100); WhyOf(err) != fact.NotProbed || !errors.Is(err, ErrForbidden) {
 		t.Errorf("printer port: %v", err)
 	}
 }

@@ -23,7 +23,7 @@ const (
 //
 // The error wraps ErrClosed when the device says that nothing listens there
 // (ICMP port unreachable), ErrNoAnswer when it says nothing, ErrUnreadable,
-// ErrTouch, ErrForbidden, ErrNotAsked or the context's.
+// ErrTouch, ErrForbidden, ErrNotProbed or the context's.
 func (t *Target) Exchange(ctx context.Context, port uint16, payload []byte) ([]byte, error) {
 	reply, err := t.datagram(ctx, port, payload)
 	if err != nil {
@@ -40,7 +40,7 @@ func (t *Target) datagram(ctx context.Context, port uint16, payload []byte) ([]b
 		return nil, err
 	}
 	if t.datagrams == maxDatagrams {
-		return nil, fmt.Errorf("after %d datagrams: %w", maxDatagrams, ErrNotAsked)
+		return nil, fmt.Errorf("after %d datagrams: %w", maxDatagrams, ErrNotProbed)
 	}
 	if err := t.pace.wait(ctx); err != nil {
 		return nil, err
@@ -95,14 +95,14 @@ func datagramError(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, ErrForbidden), errors.Is(err, ErrNotAsked):
+	case errors.Is(err, ErrForbidden), errors.Is(err, ErrNotProbed):
 		return err
 	case isRefused(err):
 		return ErrClosed
 	case isSilence(err):
 		return ErrNoAnswer
 	default:
-		return fmt.Errorf("%w: %w", ErrNotAsked, err)
+		return fmt.Errorf("%w: %w", ErrNotProbed, err)
 	}
 }
 
@@ -115,5 +115,5 @@ func NetDialUDP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 // noUDP takes the place of NetDialUDP where connections go elsewhere than to the
 // real network, as in the demo: then datagrams must not go there either.
 func noUDP(context.Context, netip.AddrPort) (net.Conn, error) {
-	return nil, fmt.Errorf("no datagrams here: %w", ErrNotAsked)
+	return nil, fmt.Errorf("no datagrams here: %w", ErrNotProbed)
 }

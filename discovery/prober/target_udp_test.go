@@ -41,8 +41,8 @@ func TestExchange(t *testing.T) {
 		{"silence", Read, 5351, answering(nil), "", ErrNoAnswer, connectTimeout, 1},
 		{"too long", Read, 5351, answering(make([]byte, maxDatagram+1)), "", ErrUnreadable, 0, 1},
 		{"nothing listens", Read, 5351, func(context.Context, netip.AddrPort) (net.Conn, error) { return nil, refuse() }, "", ErrClosed, 0, 0},
-		{"no network", Read, 5351, func(context.Context, netip.AddrPort) (net.Conn, error) { return nil, errors.New("no buffer") }, "", ErrNotAsked, 0, 0},
-		{"not in the demo", Read, 5351, noUDP, "", ErrNotAsked, 0, 0},
+		{"no network", Read, 5351, func(context.Context, netip.AddrPort) (net.Conn, error) { return nil, errors.New("no buffer") }, "", ErrNotProbed, 0, 0},
+		{"not in the demo", Read, 5351, noUDP, "", ErrNotProbed, 0, 0},
 		{"touch", Connect, 5351, answering(nil), "", ErrTouch, 0, 0},
 		{"never asked", Read, 9100, answering(nil), "", ErrForbidden, 0, 0},
 	} {
@@ -81,7 +81,7 @@ func TestExchangeBudget(t *testing.T) {
 		if took := time.Since(start); took < 2*time.Second {
 			t.Errorf("%d datagrams within %v, faster than 4 a second", maxDatagrams, took)
 		}
-		if _, err := target.Exchange(t.Context(), 5351, nil); !errors.Is(err, ErrNotAsked) {
+		if _, err := target.Exchange(t.Context(), 5351, nil); !errors.Is(err, ErrNotProbed) {
 			t.Errorf("one more: %v", err)
 		}
 	})

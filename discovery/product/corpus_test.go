@@ -144,7 +144,7 @@ func TestCorpus(t *testing.T) {
 		}
 		m[half].add(o)
 		if o.wrong > 0 && half == 0 {
-			t.Errorf("%s: wrong for %s %s that shows %v: %s", r.Origin, r.Maker, r.Class, r.Shows, proofs(c.matches(shownBy(r.evidence(t)))))
+			t.Errorf("%s: wrong for %s %s that shows %v: %s", r.Origin, r.Maker, r.Class, r.Shows, proofs(c.matches(signsOf(r.evidence(t)))))
 		}
 	}
 	t.Logf("%-22s %20s   %20s", "maker", "cited: right of", "held out: right of")
@@ -173,7 +173,7 @@ func TestCommonSoftware(t *testing.T) {
 	for _, r := range all {
 		got := c.Recognise(r.evidence(t))
 		if product, _ := fact.DeviceProduct.Get(got); product != r.Product {
-			t.Errorf("%s: %v is %q, want %q: %s", r.Origin, r.Shows, product, r.Product, proofs(c.matches(shownBy(r.evidence(t)))))
+			t.Errorf("%s: %v is %q, want %q: %s", r.Origin, r.Shows, product, r.Product, proofs(c.matches(signsOf(r.evidence(t)))))
 		}
 		for _, w := range []fact.Fact[string]{fact.DeviceManufacturer, fact.DeviceClass} {
 			if v, ok := w.Get(got); ok {
@@ -198,7 +198,7 @@ func TestCitations(t *testing.T) {
 				}
 				cited := records[l.Seen]
 				matches := func(r record) bool {
-					_, ok := entry{product: p, line: &l}.match(shownBy(r.evidence(t)))
+					_, ok := entry{product: p, line: &l}.match(signsOf(r.evidence(t)))
 					return ok
 				}
 				if len(cited) > 0 && !slices.ContainsFunc(cited, matches) {

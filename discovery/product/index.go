@@ -40,7 +40,7 @@ func newIndex(cards []*Card) index {
 func (ix index) add(e entry) {
 	best := -1
 	for i := range e.line.Signs {
-		if n := e.line.Signs[i].telling(); n > best {
+		if n := e.line.Signs[i].specificity(); n > best {
 			best, e.lead = n, i
 		}
 	}
@@ -73,8 +73,8 @@ func (e entry) under(m map[string][]entry, texts []string) {
 	}
 }
 
-// telling is the higher, the fewer values fit.
-func (p *pattern) telling() int {
+// specificity is the higher, the fewer values fit.
+func (p *pattern) specificity() int {
 	n := 0
 	if len(p.needs) > 0 {
 		n = shortest(p.needs)

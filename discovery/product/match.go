@@ -33,8 +33,8 @@ func (m Match) tier() int {
 	}
 }
 
-// shown is what a device shows, by word.
-type shown map[string]sight
+// signs is what a device shows, by word.
+type signs map[string]sight
 
 // sight is the values of one word, with what answered. Signs of a line come from
 // one answer.
@@ -46,7 +46,7 @@ type sight struct {
 	at     time.Time
 }
 
-func (s shown) add(word string, x sight) {
+func (s signs) add(word string, x sight) {
 	x.lower = make([]string, len(x.values))
 	for i, v := range x.values {
 		x.lower[i] = asciiLower(v)
@@ -54,9 +54,9 @@ func (s shown) add(word string, x sight) {
 	s[word] = x
 }
 
-// shownBy collects the words of the evidence that cards read.
-func shownBy(ev *fact.Evidence) shown {
-	s := shown{}
+// signsOf collects the words of the evidence that cards read.
+func signsOf(ev *fact.Evidence) signs {
+	s := signs{}
 	for word := range signWords {
 		n, ok := ev.Entry(word)
 		if !ok || !n.Known() {
@@ -86,7 +86,7 @@ func answerOf(n fact.Entry) string {
 
 // matches returns the products of which the device shows a sign, at most one of
 // each card: the first that is proven, else the first that is likely.
-func (c *Cards) matches(s shown) []Match {
+func (c *Cards) matches(s signs) []Match {
 	best := map[*Card]Match{}
 	for word, x := range s {
 		for _, value := range x.lower {
@@ -127,7 +127,7 @@ func better(a, b Match) Match {
 	return a
 }
 
-func (e entry) match(s shown) (Match, bool) {
+func (e entry) match(s signs) (Match, bool) {
 	m := Match{Product: e.product, Likely: e.likely}
 	answer, proof := "", ""
 	for i := range e.line.Signs {

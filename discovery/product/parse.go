@@ -185,9 +185,9 @@ func (p *parser) links(n *yaml.Node, key string, l *Links) {
 
 func (p *parser) product(n *yaml.Node, key string) *Product {
 	x := &Product{}
-	lines := func(to *[]Line, shown bool) func(*yaml.Node, string) {
+	lines := func(to *[]Line, seen bool) func(*yaml.Node, string) {
 		return func(n *yaml.Node, key string) {
-			p.each(n, key, func(n *yaml.Node, key string) { *to = append(*to, p.line(n, key, shown)) })
+			p.each(n, key, func(n *yaml.Node, key string) { *to = append(*to, p.line(n, key, seen)) })
 			if len(*to) > maxLines {
 				p.at(n.Line, key, "has %d lines, at most %d are allowed", len(*to), maxLines)
 			}
@@ -228,17 +228,17 @@ func (p *parser) truth(n *yaml.Node, key string) bool {
 	return n.Value == "true"
 }
 
-func (p *parser) line(n *yaml.Node, key string, shown bool) Line {
+func (p *parser) line(n *yaml.Node, key string, seen bool) Line {
 	p.reading, p.strong = Line{}, false
 	required := []string{}
-	if shown {
+	if seen {
 		required = append(required, "seen")
 	}
 	p.mapping(n, key, required, p.signs())
 	switch {
 	case len(p.reading.Signs) == 0:
 		p.at(n.Line, key, "has no sign")
-	case shown && !p.strong:
+	case seen && !p.strong:
 		p.at(n.Line, key, "names of hosts, makers of network chips and lists of DHCP options prove no product: put the line under likely")
 	}
 	return p.reading
@@ -287,7 +287,7 @@ func (p *parser) example(n *yaml.Node, key string) Example {
 	x := Example{Shows: map[string][]string{}, Want: map[string]string{}, At: fmt.Sprintf("%s:%d", p.file, n.Line)}
 	want := func(n *yaml.Node, k string) { x.Want[k[strings.LastIndexByte(k, '.')+1:]] = p.text(n, k, nil) }
 	read := map[string]func(*yaml.Node, string){
-		"shows": func(n *yaml.Node, key string) { p.shows(n, key, x.Shows) },
+		"shows": func(n *yaml.Node, key string) { p.exampleSigns(n, key, x.Shows) },
 		"is": func(n *yaml.Node, key string) {
 			if n.Tag != "!!null" {
 				x.Is = p.text(n, key, validID)
@@ -303,15 +303,15 @@ func (p *parser) example(n *yaml.Node, key string) Example {
 	return x
 }
 
-func (p *parser) shows(n *yaml.Node, key string, shows map[string][]string) {
+func (p *parser) exampleSigns(n *yaml.Node, key string, exampleSigns map[string][]string) {
 	read := map[string]func(*yaml.Node, string){}
 	for word := range signWords {
 		read[word] = func(n *yaml.Node, key string) {
 			if n.Kind == yaml.SequenceNode {
-				shows[word] = p.texts(n, key, nil)
+				exampleSigns[word] = p.texts(n, key, nil)
 				return
 			}
-			shows[word] = []string{p.text(n, key, nil)}
+			exampleSigns[word] = []string{p.text(n, key, nil)}
 		}
 	}
 	p.mapping(n, key, nil, read)

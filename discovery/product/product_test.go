@@ -46,7 +46,7 @@ func TestCards(t *testing.T) {
 
 func (c *Cards) checkExample(t *testing.T, x Example) {
 	t.Helper()
-	s := shown{}
+	s := signs{}
 	for word, values := range x.Shows {
 		s.add(word, sight{values: values})
 	}

@@ -17,7 +17,7 @@ const By = "product"
 // device that no card knows.
 func (c *Cards) Recognise(ev *fact.Evidence) *fact.Evidence {
 	out := fact.New(By, time.Time{})
-	found := c.matches(shownBy(ev))
+	found := c.matches(signsOf(ev))
 	for _, w := range resolved(found) {
 		if w.conflict {
 			out.MarkUnknown(w.word, fact.Conflict)

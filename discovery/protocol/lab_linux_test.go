@@ -24,14 +24,14 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/protocol/telnet"
 )
 
-// askHost runs a probe on the hub of a lab against a host, and compares what the
+// observeHost runs a probe on the hub of a lab against a host, and compares what the
 // Prober counted with what the host's network saw.
-func askHost(t *testing.T, l *lab.Lab, h *lab.Host, p *prober.Probe) string {
+func observeHost(t *testing.T, l *lab.Lab, h *lab.Host, p *prober.Probe) string {
 	t.Helper()
 	seen := h.Capture(t)
 	mac, _ := discovery.MAC(h.MAC().String())
 	d := discovery.Device{ID: discovery.ID("mac_" + mac.Value), IDs: []discovery.Identifier{mac, discovery.IP(h.IP())}}
-	got := probertest.Ask(probertest.Question{Probe: p, Device: d, LAN: lab.LAN0.IPv4, Touch: prober.Read, Dial: func(ctx context.Context, to netip.AddrPort) (c net.Conn, err error) {
+	got := probertest.Observe(probertest.Question{Probe: p, Device: d, LAN: lab.LAN0.IPv4, Touch: prober.Read, Dial: func(ctx context.Context, to netip.AddrPort) (c net.Conn, err error) {
 		l.Hub().Do(func() { c, err = prober.NetDial(ctx, to) })
 		return c, err
 	}})
@@ -56,7 +56,7 @@ func TestTelnetInTheLab(t *testing.T) {
 		{clean, "telnet.banner ? refused\ntelnet.open = false | tcp/23, tcp/2323 refused\ntelnet.port ? refused\nconnections 2\n"},
 	} {
 		t.Run(tt.host.Name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, askHost(t, l, tt.host, telnet.Probe)); diff != "" {
+			if diff := cmp.Diff(tt.want, observeHost(t, l, tt.host, telnet.Probe)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -91,7 +91,7 @@ auth.require = ("/" => ("method" => "basic", "realm" => "Porch camera", "require
 		}
 		return err == nil
 	})
-	got := askHost(t, l, cam, http.Probe)
+	got := observeHost(t, l, cam, http.Probe)
 	got = regexp.MustCompile(`lighttpd/[\d.]+`).ReplaceAllString(got, "lighttpd")
 	want := `http.basic_clear = true | tcp/80: 401 Basic realm="Porch camera"
 http.generator ? not-told
@@ -128,7 +128,7 @@ func TestMQTTInTheLab(t *testing.T) {
 		{clean, "mqtt.anonymous ? refused\nmqtt.open = false | tcp/1883 refused\nconnections 1\n"},
 	} {
 		t.Run(tt.host.Name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, askHost(t, l, tt.host, mqtt.Probe)); diff != "" {
+			if diff := cmp.Diff(tt.want, observeHost(t, l, tt.host, mqtt.Probe)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

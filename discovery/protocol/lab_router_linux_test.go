@@ -24,9 +24,9 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/protocol/upnp"
 )
 
-// askRouter runs a probe on the hub of a lab against a router, and compares what
+// observeRouter runs a probe on the hub of a lab against a router, and compares what
 // was counted with what its network saw.
-func askRouter(t *testing.T, l *lab.Lab, h *lab.Host, p *prober.Probe, set func(*fact.Evidence)) string {
+func observeRouter(t *testing.T, l *lab.Lab, h *lab.Host, p *prober.Probe, set func(*fact.Evidence)) string {
 	t.Helper()
 	seen := h.Capture(t)
 	mac, _ := discovery.MAC(h.MAC().String())
@@ -39,7 +39,7 @@ func askRouter(t *testing.T, l *lab.Lab, h *lab.Host, p *prober.Probe, set func(
 			return c, err
 		}
 	}
-	got := probertest.Ask(probertest.Question{
+	got := probertest.Observe(probertest.Question{
 		Probe: p, Device: d, Known: known, LAN: lab.LAN0.IPv4, Touch: prober.Read, Dial: dial(prober.NetDial), DialUDP: dial(prober.NetDialUDP),
 	})
 	datagrams := func() int {
@@ -74,12 +74,12 @@ func TestRouterInTheLab(t *testing.T) {
 			l := lab.New(t)
 			router, cam := l.Host("router"), l.Host("cam")
 			daemon := router.Miniupnpd(t, "9.9.9.9/24", tt.lines...)
-			ask := func() string {
-				return askRouter(t, l, router, igd.Probe, func(e *fact.Evidence) { fact.IGDLocation.Set(e, daemon.Location(), "") })
+			observe := func() string {
+				return observeRouter(t, l, router, igd.Probe, func(e *fact.Evidence) { fact.IGDLocation.Set(e, daemon.Location(), "") })
 			}
 			daemon.Map(t, cam, "TCP", 8443, 443, `Camera "web" <b>{{ 1 }}`)
 			daemon.Map(t, cam, "UDP", 51820, 51820, "wg")
-			got := ask()
+			got := observe()
 			want := fmt.Sprintf(`igd.on = true | %s: AddPortMapping
 wan.mappings_complete = true | GetGenericPortMappingEntry: 2
 wan.nested = false | GetExternalIPAddress: a public address
@@ -95,11 +95,11 @@ port mapping %[2]s udp/51820>51820, leased, "wg"
 			}
 			daemon.Unmap(t, cam, "TCP", 8443)
 			daemon.Unmap(t, cam, "UDP", 51820)
-			if got := ask(); !strings.Contains(got, "wan.port_mappings = [] | ") {
+			if got := observe(); !strings.Contains(got, "wan.port_mappings = [] | ") {
 				t.Errorf("after the mappings were removed:\n%s", got)
 			}
 			daemon.Stop()
-			if got := ask(); !strings.Contains(got, "igd.on = false | "+daemon.Location()+" refused\n") {
+			if got := observe(); !strings.Contains(got, "igd.on = false | "+daemon.Location()+" refused\n") {
 				t.Errorf("after UPnP was switched off:\n%s", got)
 			}
 		})
@@ -133,7 +133,7 @@ func TestNATPMPInTheLab(t *testing.T) {
 		{plain, "natpmp.on = false | udp/5351: port unreachable\nwan.nested ? not-told\nconnections 0\ndatagrams 1\n"},
 	} {
 		t.Run(tt.host.Name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, askRouter(t, l, tt.host, natpmp.Probe, gateway)); diff != "" {
+			if diff := cmp.Diff(tt.want, observeRouter(t, l, tt.host, natpmp.Probe, gateway)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -151,7 +151,7 @@ func TestManyPortMappingsInTheLab(t *testing.T) {
 		daemon.Map(t, cam, "TCP", 20_000+i, 80, "x")
 	}
 	began := time.Now()
-	got := askRouter(t, l, router, igd.Probe, func(e *fact.Evidence) { fact.IGDLocation.Set(e, daemon.Location(), "") })
+	got := observeRouter(t, l, router, igd.Probe, func(e *fact.Evidence) { fact.IGDLocation.Set(e, daemon.Location(), "") })
 	if !strings.Contains(got, fmt.Sprintf("GetGenericPortMappingEntry: %d\n", mappings)) {
 		t.Errorf("not all mappings:\n%s", got)
 	}
@@ -162,7 +162,7 @@ func TestUPnPInTheLab(t *testing.T) {
 	l := lab.New(t)
 	nas := l.Host("nas")
 	nas.Minidlna(t, "Cellar NAS")
-	got := askRouter(t, l, nas, upnp.Probe, func(e *fact.Evidence) {
+	got := observeRouter(t, l, nas, upnp.Probe, func(e *fact.Evidence) {
 		fact.UPnPLocations.Set(e, []string{fmt.Sprintf("http://%s:8200/rootDesc.xml", nas.IP())}, "")
 	})
 	want := `name Cellar NAS

@@ -26,10 +26,10 @@ type Ports struct {
 
 // Services probes each port and returns those that use the protocol, by its name; nil if there are none and one did not answer: what was seen before may be
 // there still.
-func (a *Ports) Services(ctx context.Context, name string, list []uint16, speaks func(port uint16) bool) ([]discovery.Service, error) {
+func (a *Ports) Services(ctx context.Context, name string, list []uint16, uses func(port uint16) bool) ([]discovery.Service, error) {
 	found := []discovery.Service{}
 	for _, port := range list {
-		is := speaks(port)
+		is := uses(port)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -45,17 +45,17 @@ func (a *Ports) Services(ctx context.Context, name string, list []uint16, speaks
 
 // Answered takes in a port's answer, or the error of probing it, and reports
 // whether it uses the protocol.
-func (a *Ports) Answered(port uint16, said string, speaks bool, err error) bool {
+func (a *Ports) Answered(port uint16, proof string, uses bool, err error) bool {
 	switch {
 	case errors.Is(err, prober.ErrClosed):
 		a.closed = append(a.closed, port)
 	case err != nil:
 		a.why = prober.WhyOf(err)
-	case speaks:
-		a.Found = append(a.Found, said)
+	case uses:
+		a.Found = append(a.Found, proof)
 		return true
 	default:
-		a.other = append(a.other, said)
+		a.other = append(a.other, proof)
 	}
 	return false
 }
@@ -68,11 +68,11 @@ func (a *Ports) SetOpen(e *fact.Evidence, word fact.Fact[bool]) {
 	case a.why != "":
 		word.Unknown(e, a.why)
 	default:
-		said := a.other
+		proof := a.other
 		if len(a.closed) > 0 {
-			said = append(said, List(a.closed)+" refused")
+			proof = append(proof, List(a.closed)+" refused")
 		}
-		word.Set(e, false, strings.Join(said, "; "))
+		word.Set(e, false, strings.Join(proof, "; "))
 	}
 }
 

@@ -14,14 +14,14 @@ func WhyStatus(status int) fact.Why {
 	if status == 401 || status == 403 {
 		return fact.Refused
 	}
-	return fact.NotTold
+	return fact.NotReported
 }
 
 // SetText sets a word, or marks it as not told by the device if the text has nothing
 // to read in it.
 func SetText(e *fact.Evidence, w fact.Fact[string], v, proof string) {
 	if fact.Clean(v, fact.MaxText) == "" {
-		w.Unknown(e, fact.NotTold)
+		w.Unknown(e, fact.NotReported)
 		return
 	}
 	w.Set(e, v, proof)

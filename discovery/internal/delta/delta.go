@@ -47,7 +47,7 @@ func (t Reported) Same(old Reported) bool {
 func (t Reported) Retract(o *discovery.Observation) (any bool) {
 	for _, n := range t.Facts {
 		if _, still := o.Facts.Entry(n.Name); !still {
-			o.Facts.MarkUnknown(n.Name, fact.NotTold)
+			o.Facts.MarkUnknown(n.Name, fact.NotReported)
 			any = true
 		}
 	}

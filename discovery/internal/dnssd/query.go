@@ -21,7 +21,7 @@ const (
 // answer comes back by unicast, with all records that belong to it (RFC 6762
 // section 6.7, RFC 6763 section 12.1).
 func Query(ctx context.Context, t *prober.Target, typ string) (found []Instance, err error) {
-	err = prober.ErrNotAsked
+	err = prober.ErrNotProbed
 	for _, a := range prober.Addresses(t.Device(), t.Networks()) {
 		at, atErr := t.At(a)
 		if atErr != nil {
@@ -40,7 +40,7 @@ func query(ctx context.Context, t *prober.Target, typ string) ([]Instance, error
 	q.Id, q.RecursionDesired = 0, false // as on multicast: the port distinguishes answers
 	b, err := q.Pack()
 	if err != nil {
-		return nil, prober.ErrNotAsked
+		return nil, prober.ErrNotProbed
 	}
 	reply, err := t.Exchange(ctx, mdnsPort, b)
 	if err != nil {

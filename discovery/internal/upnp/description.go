@@ -34,7 +34,7 @@ type Description struct {
 // Device is the outermost device of a description.
 type Device struct {
 	kind         string // "InternetGatewayDevice"
-	said         [len(Described)]string
+	fields       [len(Described)]string
 	Name         string
 	Manufacturer string
 	model        string
@@ -93,7 +93,7 @@ func ReadDescription(b []byte) (Description, error) {
 		model:        modelOf(device.Value("modelName"), device.Value("modelNumber")),
 	}}
 	for i, w := range Described {
-		d.Root.said[i] = fact.Clean(device.Value(w.Name), fact.MaxText)
+		d.Root.fields[i] = fact.Clean(device.Value(w.Name), fact.MaxText)
 	}
 	device.Each("service", func(s *Element) {
 		if !s.Whole {
@@ -149,8 +149,8 @@ func (d Device) Set(e *fact.Evidence, proof string) {
 	if _, had := fact.UPnPDeviceType.Get(e); !had || d.Class() == "router" {
 		for i, w := range Described {
 			e.Remove(w.Word.Name()) // all are of one description
-			if d.said[i] != "" {
-				w.Word.Set(e, d.said[i], proof)
+			if d.fields[i] != "" {
+				w.Word.Set(e, d.fields[i], proof)
 			}
 		}
 	}

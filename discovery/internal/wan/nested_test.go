@@ -19,10 +19,10 @@ func TestNested(t *testing.T) {
 	} {
 		t.Run(tt.outside, func(t *testing.T) {
 			e := fact.New("test", time.Unix(0, 0))
-			told := SetNested(e, netip.MustParseAddr(tt.outside), "test")
+			known := SetNested(e, netip.MustParseAddr(tt.outside), "test")
 			n, _ := e.Entry(fact.WANNested.Name())
-			if n.Value != tt.want || told != (tt.want != nil) {
-				t.Errorf("tellNested = %v with %v, want %v", told, n.Value, tt.want)
+			if n.Value != tt.want || known != (tt.want != nil) {
+				t.Errorf("tellNested = %v with %v, want %v", known, n.Value, tt.want)
 			}
 		})
 	}

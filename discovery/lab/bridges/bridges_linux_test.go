@@ -101,7 +101,7 @@ func (v *view) words() map[string]string {
 			case e.Name == "device.kind" || e.Name == "zigbee.join_open_since" || e.Name == "zigbee.join_open_day":
 			case e.Known():
 				fmt.Fprintf(&s, " %s=%v", strings.TrimPrefix(e.Name, "device."), e.Value)
-			case e.Why != fact.NotTold:
+			case e.Why != fact.NotReported:
 				fmt.Fprintf(&s, " %s?%s", strings.TrimPrefix(e.Name, "device."), e.Why)
 			}
 		}

@@ -135,15 +135,15 @@ func (z *Zigbee2MQTT) PermitJoin(t testing.TB, d time.Duration) {
 // Join makes a device of the simulated radio join, whether the network is open
 // or not; Leave makes it leave; Report makes it send its state and ask for newer
 // firmware. The address is 0x and 16 hex digits.
-func (z *Zigbee2MQTT) Join(t testing.TB, ieee string) { t.Helper(); z.tell(t, "join", ieee) }
+func (z *Zigbee2MQTT) Join(t testing.TB, ieee string) { t.Helper(); z.publish(t, "join", ieee) }
 
 // Leave makes a device leave.
-func (z *Zigbee2MQTT) Leave(t testing.TB, ieee string) { t.Helper(); z.tell(t, "leave", ieee) }
+func (z *Zigbee2MQTT) Leave(t testing.TB, ieee string) { t.Helper(); z.publish(t, "leave", ieee) }
 
 // Report makes a device send its state and ask for newer firmware.
-func (z *Zigbee2MQTT) Report(t testing.TB, ieee string) { t.Helper(); z.tell(t, "report", ieee) }
+func (z *Zigbee2MQTT) Report(t testing.TB, ieee string) { t.Helper(); z.publish(t, "report", ieee) }
 
-func (z *Zigbee2MQTT) tell(t testing.TB, what, ieee string) {
+func (z *Zigbee2MQTT) publish(t testing.TB, what, ieee string) {
 	t.Helper()
 	f, err := os.OpenFile(z.control, os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {

@@ -57,10 +57,10 @@ func TestZigbee2MQTT(t *testing.T) {
 	}
 
 	// An owner adds a device.
-	asked := time.Now()
+	began := time.Now()
 	z.PermitJoin(t, time.Minute)
 	lab.WaitFor(t, 10*time.Second, "the network reported as open", func() bool { return v.reported(joinOpen(true)) })
-	t.Logf("open reported %v after the request was sent", time.Since(asked))
+	t.Logf("open reported %v after the request was sent", time.Since(began))
 	joined := time.Now()
 	z.Join(t, z.Newcomer)
 	lab.WaitFor(t, 10*time.Second, "the newcomer reported", func() bool { _, ok := v.words()[id(z.Newcomer)]; return ok })

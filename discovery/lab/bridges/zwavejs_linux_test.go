@@ -63,13 +63,13 @@ func TestZWaveJS(t *testing.T) {
 	}
 
 	// The owner adds a device, and forgets to close the network after the next one.
-	asked := time.Now()
+	began := time.Now()
 	z.Include(t)
 	lab.WaitFor(t, 10*time.Second, "the network reported as open", func() bool { return v.reported(inclusionOpen) })
-	t.Logf("open reported %v after the command was sent", time.Since(asked))
+	t.Logf("open reported %v after the command was sent", time.Since(began))
 	want["cafe0001_9"] = `"ZEN15" class=switch firmware=1.2 manufacturer=Zooz model=ZEN15 online=true zwave.entry_control=false zwave.security=none zwave.status=alive zwave.supports_s2=true`
 	v.expect(t, 60*time.Second, want)
-	t.Logf("newcomer interviewed %v after the command was sent", time.Since(asked))
+	t.Logf("newcomer interviewed %v after the command was sent", time.Since(began))
 	z.Include(t)
 	want["cafe0001_1"] = strings.Replace(want["cafe0001_1"], "open=false", "open=true", 1)
 	v.expect(t, 10*time.Second, want)

@@ -52,7 +52,7 @@ func Run(t *testing.T, p *prober.Probe, others ...*prober.Probe) {
 		each(t, func(t *testing.T, file string, d *recorded.Device) {
 			var got string
 			synctest.Test(t, func(*testing.T) {
-				got = ask(p, d, d.Dial, d.DialUDP, others)
+				got = probe(p, d, d.Dial, d.DialUDP, others)
 				d.Wait()
 				got += d.Sent()
 			})
@@ -72,7 +72,7 @@ func Run(t *testing.T, p *prober.Probe, others ...*prober.Probe) {
 func onSockets(t *testing.T, p *prober.Probe, others []*prober.Probe) {
 	got := map[string]string{}
 	var mu sync.Mutex
-	var asking sync.WaitGroup
+	var running sync.WaitGroup
 	for _, file := range Files(t) {
 		d := Read(t, file)
 		if d.Silent() {
@@ -80,16 +80,16 @@ func onSockets(t *testing.T, p *prober.Probe, others []*prober.Probe) {
 		}
 		dial, stop := listen(t, d)
 		dialUDP := closedUDP(t)
-		asking.Go(func() {
-			said := ask(p, d, dial, dialUDP, others)
+		running.Go(func() {
+			result := probe(p, d, dial, dialUDP, others)
 			stop()
-			said += d.Sent()
+			result += d.Sent()
 			mu.Lock()
 			defer mu.Unlock()
-			got[file] = said
+			got[file] = result
 		})
 	}
-	asking.Wait()
+	running.Wait()
 	each(t, func(t *testing.T, file string, d *recorded.Device) {
 		if diff := cmp.Diff(d.Want, got[file]); !d.Silent() && diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
@@ -204,7 +204,7 @@ func closedUDP(t *testing.T) prober.DialFunc {
 	}
 }
 
-func ask(p *prober.Probe, r *recorded.Device, dial, dialUDP prober.DialFunc, others []*prober.Probe) string {
+func probe(p *prober.Probe, r *recorded.Device, dial, dialUDP prober.DialFunc, others []*prober.Probe) string {
 	known := fact.New("test", Today)
 	for _, n := range r.Known {
 		n.By, n.At = "test", Today
@@ -212,7 +212,7 @@ func ask(p *prober.Probe, r *recorded.Device, dial, dialUDP prober.DialFunc, oth
 	}
 	d := Device()
 	d.Services, d.Name = r.Services, r.Name
-	return Ask(Question{Probe: p, Others: others, Device: d, Known: known, LAN: lan, Touch: r.Touch, Dial: dial, DialUDP: dialUDP})
+	return Observe(Question{Probe: p, Others: others, Device: d, Known: known, LAN: lan, Touch: r.Touch, Dial: dial, DialUDP: dialUDP})
 }
 
 // Device returns the device at Addr.
@@ -233,9 +233,9 @@ type Question struct {
 	Dial, DialUDP prober.DialFunc
 }
 
-// Ask runs a probe once through a Prober and writes down what it says: all facts,
+// Observe runs a probe once through a Prober and writes down what it says: all facts,
 // services and port mappings, the number of connections and of datagrams.
-func Ask(q Question) string {
+func Observe(q Question) string {
 	start := time.Now()
 	if q.Known == nil {
 		q.Known = fact.New("test", Today)
@@ -246,7 +246,7 @@ func Ask(q Question) string {
 		Probes: append([]*prober.Probe{q.Probe}, idle(q.Others)...), Touch: q.Touch, PerDevice: 16, PerHouse: 128, Dial: q.Dial, DialUDP: q.DialUDP,
 		Now: func() time.Time { return Today.Add(time.Since(start)) },
 		Networks: func() discovery.Networks {
-			return discovery.Networks{Looked: []discovery.Network{{Interface: "lan0", Prefix: q.LAN}}}
+			return discovery.Networks{Watched: []discovery.Network{{Interface: "lan0", Prefix: q.LAN}}}
 		},
 		Report: func(o discovery.Observation) { observed <- o },
 		Sent: func(_ netip.Addr, packets, n int) {
@@ -263,23 +263,23 @@ func Ask(q Question) string {
 	if q.Touch < q.Probe.Touch {
 		return describe(discovery.Observation{Facts: pr.Pending(q.Device, q.Known)}, 0, 0)
 	}
-	said := discovery.Observation{Facts: fact.New("test", time.Now())}
+	result := discovery.Observation{Facts: fact.New("test", time.Now())}
 	timeout := time.After(3 * time.Minute)
 	for {
 		select {
 		case o := <-observed:
 			for _, e := range o.Facts.Entries() {
-				if old, had := said.Facts.Entry(e.Name); !had || !old.Known() {
-					said.Facts.Put(e)
+				if old, had := result.Facts.Entry(e.Name); !had || !old.Known() {
+					result.Facts.Put(e)
 				}
 			}
-			said.Services = append(said.Services, o.Services...)
-			said.PortMappings = append(said.PortMappings, o.PortMappings...)
+			result.Services = append(result.Services, o.Services...)
+			result.PortMappings = append(result.PortMappings, o.PortMappings...)
 			if o.Name != "" {
-				said.Name = o.Name
+				result.Name = o.Name
 			}
 			if o.Facts.Finished(q.Probe.Name) {
-				return describe(said, connections.Load(), datagrams.Load())
+				return describe(result, connections.Load(), datagrams.Load())
 			}
 		case <-timeout:
 			return "not finished within three minutes"

@@ -66,7 +66,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 		answer.Unknown(o.Facts, why, words)
 	} else {
 		i.tell(o.Facts)
-		answer.Unknown(o.Facts, fact.NotTold, words)
+		answer.Unknown(o.Facts, fact.NotReported, words)
 	}
 	report(o)
 	return nil

@@ -44,7 +44,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 		return ctx.Err()
 	}
 	if err == nil {
-		h.tell(o.Facts, fmt.Sprintf("tcp/%d: ", port), t.Now())
+		h.setFacts(o.Facts, fmt.Sprintf("tcp/%d: ", port), t.Now())
 	} else {
 		answer.Unknown(o.Facts, prober.WhyOf(err), []string{
 			fact.ControlEncrypted.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DeviceProduct.Name(),
@@ -180,21 +180,21 @@ func readHelloResponse(b []byte) (major uint64, serverInfo []byte, ok bool) {
 	return major, serverInfo, true
 }
 
-func (h espHello) tell(e *fact.Evidence, at string, now time.Time) {
-	said := at + "00, HelloResponse"
+func (h espHello) setFacts(e *fact.Evidence, at string, now time.Time) {
+	proof := at + "00, HelloResponse"
 	if h.noise {
-		said = at + "01"
+		proof = at + "01"
 	}
-	fact.DeviceProduct.Set(e, "esphome", said)
+	fact.DeviceProduct.Set(e, "esphome", proof)
 	if h.noise {
 		// It speaks Noise. Whether it has a key it tells by multicast DNS only: with
 		// none it takes one from whoever comes first.
-		fact.ControlEncrypted.Unknown(e, fact.NotTold)
+		fact.ControlEncrypted.Unknown(e, fact.NotReported)
 	} else {
-		fact.ControlEncrypted.Set(e, false, said)
+		fact.ControlEncrypted.Set(e, false, proof)
 	}
 	answer.SetText(e, fact.DeviceFirmware, h.version, at+"esphome v"+h.version)
-	fact.DeviceFirmwareDate.Unknown(e, fact.NotTold) // the card reads it from the version
+	fact.DeviceFirmwareDate.Unknown(e, fact.NotReported) // the card reads it from the version
 }
 
 // espPage marks ESPHome's own page: all versions of it have this element or load
@@ -215,6 +215,6 @@ func setESPHomePage(e *fact.Evidence, port uint16, r *prober.Response, err error
 	case r.Status == 200 && (espPage.Match(r.Body) || r.Header.Get("Content-Encoding") == "gzip"):
 		fact.HTTPControlsOpen.Set(e, true, at+": 200, page of ESPHome")
 	default:
-		fact.HTTPControlsOpen.Unknown(e, fact.NotTold)
+		fact.HTTPControlsOpen.Unknown(e, fact.NotReported)
 	}
 }

@@ -47,7 +47,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	case err == nil && r.Status == 404:
 		// So answers a charger whose interface is off; so does anything else.
 		fact.ControlOpen.SetLikely(o.Facts, false, "tcp/80 GET /api/status: 404")
-		answer.Unknown(o.Facts, fact.NotTold, words)
+		answer.Unknown(o.Facts, fact.NotReported, words)
 	case why != "":
 		answer.Unknown(o.Facts, why, words)
 	default:

@@ -91,7 +91,7 @@ func tell(e *fact.Evidence, b []byte, now time.Time) error {
 	fact.DeviceFirmware.Set(e, version, at+version)
 	built := time.Unix(int64(binary.LittleEndian.Uint64(b[headerSize:])/uint64(time.Second)), 0).UTC()
 	if built.Year() < 2012 || built.After(now.AddDate(0, 0, 1)) {
-		fact.DeviceFirmwareDate.Unknown(e, fact.NotTold)
+		fact.DeviceFirmwareDate.Unknown(e, fact.NotReported)
 		return nil
 	}
 	fact.DeviceFirmwareDate.Set(e, built.Truncate(24*time.Hour), at+"build="+built.Format(time.RFC3339))

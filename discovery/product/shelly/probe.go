@@ -54,14 +54,14 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 		return nil
 	}
 	at := fmt.Sprintf("tcp/%d GET /shelly: ", port)
-	info.tell(o.Facts, at, t.Now())
+	info.setFacts(o.Facts, at, t.Now())
 	switch open, known := fact.ControlOpen.Get(o.Facts); {
 	case known && open:
-		info.askMore(ctx, t, port, o.Facts)
+		info.readMore(ctx, t, port, o.Facts)
 	case known: // it would tell after a log-in only
 		answer.Unknown(o.Facts, fact.Refused, []string{fact.DeviceUpdate.Name(), fact.WiFiAPOpen.Name()})
 	default:
-		answer.Unknown(o.Facts, fact.NotAsked, []string{fact.DeviceUpdate.Name(), fact.WiFiAPOpen.Name()})
+		answer.Unknown(o.Facts, fact.NotProbed, []string{fact.DeviceUpdate.Name(), fact.WiFiAPOpen.Name()})
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -129,33 +129,33 @@ func (i shellyInfo) auth() (loosejson.Flag, string) {
 	return flag, name
 }
 
-func (i shellyInfo) tell(e *fact.Evidence, at string, now time.Time) {
+func (i shellyInfo) setFacts(e *fact.Evidence, at string, now time.Time) {
 	gen := i.generation()
-	model, firmware, asked := i.App, i.Version, "ver"
+	model, firmware, key := i.App, i.Version, "ver"
 	if model == "" {
 		model = i.Model
 	}
 	if gen == 1 {
-		model, firmware, asked = i.Type, i.FW, "fw"
+		model, firmware, key = i.Type, i.FW, "fw"
 	}
 	fact.DeviceProduct.Set(e, "shelly", fmt.Sprintf("%sgen=%d", at, gen))
 	fact.DeviceManufacturer.Set(e, "Shelly", fmt.Sprintf("%sgen=%d", at, gen))
 	answer.SetText(e, fact.DeviceModel, string(model), at+string(model))
-	answer.SetText(e, fact.DeviceFirmware, string(firmware), at+asked+"="+string(firmware))
-	fact.DeviceFirmwareDate.Unknown(e, fact.NotTold) // the card reads it from the version
+	answer.SetText(e, fact.DeviceFirmware, string(firmware), at+key+"="+string(firmware))
+	fact.DeviceFirmwareDate.Unknown(e, fact.NotReported) // the card reads it from the version
 	switch auth, name := i.auth(); {
 	case auth.Known:
 		fact.ControlOpen.Set(e, !auth.Value, fmt.Sprintf("%s%s=%t", at, name, auth.Value))
 	case auth.Bad:
 		fact.ControlOpen.Unknown(e, fact.Unreadable)
 	default:
-		fact.ControlOpen.Unknown(e, fact.NotTold)
+		fact.ControlOpen.Unknown(e, fact.NotReported)
 	}
 }
 
-// askMore asks what a Shelly without a password tells to anyone.
-func (i shellyInfo) askMore(ctx context.Context, t *prober.Target, port uint16, e *fact.Evidence) {
-	ask := func(path string) (*prober.Response, fact.Why) {
+// readMore asks what a Shelly without a password tells to anyone.
+func (i shellyInfo) readMore(ctx context.Context, t *prober.Target, port uint16, e *fact.Evidence) {
+	get := func(path string) (*prober.Response, fact.Why) {
 		r, err := t.Get(ctx, port, path)
 		switch {
 		case err != nil:
@@ -167,18 +167,18 @@ func (i shellyInfo) askMore(ctx context.Context, t *prober.Target, port uint16, 
 	}
 	if i.generation() == 1 {
 		// Its access point is told only beside the key of it.
-		fact.WiFiAPOpen.Unknown(e, fact.NotTold)
-		r, why := ask("/status")
+		fact.WiFiAPOpen.Unknown(e, fact.NotReported)
+		r, why := get("/status")
 		setWaiting(e, why, fmt.Sprintf("tcp/%d GET /status: ", port), func() waiting { return readGen1Update(r, string(i.FW)) })
 		return
 	}
-	r, why := ask("/rpc/WiFi.GetConfig")
+	r, why := get("/rpc/WiFi.GetConfig")
 	if why == "" {
 		setAccessPoint(e, r, fmt.Sprintf("tcp/%d WiFi.GetConfig: ", port))
 	} else {
 		fact.WiFiAPOpen.Unknown(e, why)
 	}
-	r, why = ask("/rpc/Sys.GetStatus")
+	r, why = get("/rpc/Sys.GetStatus")
 	setWaiting(e, why, fmt.Sprintf("tcp/%d Sys.GetStatus: ", port), func() waiting { return readGen2Update(r, string(i.Version)) })
 }
 
@@ -195,7 +195,7 @@ func setAccessPoint(e *fact.Evidence, r *prober.Response, at string) {
 	c, ok := answer.Decode(r, func(c config) bool { return c.AP.Value != nil })
 	switch ap := c.AP.Value; {
 	case !ok:
-		fact.WiFiAPOpen.Unknown(e, fact.NotTold)
+		fact.WiFiAPOpen.Unknown(e, fact.NotReported)
 	case ap.Enable.Known && !ap.Enable.Value:
 		fact.WiFiAPOpen.Set(e, false, at+"ap.enable=false")
 	case ap.Enable.Known && ap.IsOpen.Known:
@@ -203,6 +203,6 @@ func setAccessPoint(e *fact.Evidence, r *prober.Response, at string) {
 	case ap.Enable.Bad || ap.IsOpen.Bad:
 		fact.WiFiAPOpen.Unknown(e, fact.Unreadable)
 	default:
-		fact.WiFiAPOpen.Unknown(e, fact.NotTold)
+		fact.WiFiAPOpen.Unknown(e, fact.NotReported)
 	}
 }

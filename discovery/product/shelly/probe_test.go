@@ -20,7 +20,7 @@ func FuzzShelly(f *testing.F) {
 		e := fact.New("shelly", probertest.Today)
 		info, why := readShelly(r, nil)
 		if why == "" {
-			info.tell(e, "", probertest.Today)
+			info.setFacts(e, "", probertest.Today)
 		} else if why != fact.Unreadable {
 			t.Errorf("why = %q", why)
 		}

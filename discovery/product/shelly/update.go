@@ -48,11 +48,11 @@ func readGen1Update(r *prober.Response, runs string) waiting {
 	s, ok := answer.Decode(r, func(s status) bool { return s.Update.Value != nil })
 	switch {
 	case !ok:
-		return waiting{why: fact.NotTold}
+		return waiting{why: fact.NotReported}
 	case s.Update.Value.HasUpdate.Bad:
 		return waiting{why: fact.Unreadable}
 	case !s.Update.Value.HasUpdate.Known:
-		return waiting{why: fact.NotTold}
+		return waiting{why: fact.NotReported}
 	case !s.Update.Value.HasUpdate.Value:
 		return waiting{update: answer.No, proof: "update.has_update=false"}
 	}
@@ -73,7 +73,7 @@ func readGen2Update(r *prober.Response, runs string) waiting {
 	}
 	s, ok := answer.Decode(r, func(s status) bool { return s.Updates.Value != nil })
 	if !ok {
-		return waiting{why: fact.NotTold}
+		return waiting{why: fact.NotReported}
 	}
 	stable := s.Updates.Value.Stable.Value
 	if stable == nil {
@@ -83,18 +83,18 @@ func readGen2Update(r *prober.Response, runs string) waiting {
 }
 
 // compare says whether the version that is offered is newer than the one that runs.
-func compare(said, offered, runs string) waiting {
+func compare(reported, offered, runs string) waiting {
 	if offered == "" || runs == "" || factory.MatchString(runs) || factory.MatchString(offered) {
 		return waiting{why: fact.Unreadable}
 	}
 	if version.IsPreview(offered) {
-		return waiting{update: answer.No, proof: said + " is a preview"}
+		return waiting{update: answer.No, proof: reported + " is a preview"}
 	}
 	order, ok := inOrder(runs, offered)
 	if !ok {
 		return waiting{why: fact.Unreadable}
 	}
-	w := waiting{update: answer.No, proof: said + ", runs " + runs}
+	w := waiting{update: answer.No, proof: reported + ", runs " + runs}
 	if order < 0 {
 		w.update = answer.Yes
 	}

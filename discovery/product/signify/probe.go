@@ -52,7 +52,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	switch {
 	case why == "" && !c.isOf(t.Device()):
 		// A program that plays a bridge so that others find its lamps.
-		answer.Unknown(o.Facts, fact.NotTold, words)
+		answer.Unknown(o.Facts, fact.NotReported, words)
 	case why != "":
 		answer.Unknown(o.Facts, why, words)
 	default:
@@ -103,7 +103,7 @@ func (c config) tell(e *fact.Evidence, at string) {
 	case c.FactoryNew.Bad:
 		fact.DeviceSetUp.Unknown(e, fact.Unreadable)
 	case !c.FactoryNew.Known:
-		fact.DeviceSetUp.Unknown(e, fact.NotTold)
+		fact.DeviceSetUp.Unknown(e, fact.NotReported)
 	case c.FactoryNew.Value: // recorded of programs that play a bridge only
 		fact.DeviceSetUp.SetLikely(e, false, at+"factorynew=true")
 	default:

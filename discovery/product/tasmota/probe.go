@@ -59,7 +59,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 			s = readTasmotaPage(front)
 		}
 	}
-	s.tell(o.Facts, t.Now())
+	s.setFacts(o.Facts, t.Now())
 	report(o)
 	return nil
 }
@@ -106,7 +106,7 @@ func readStatus2(r *prober.Response) tasmotaStatus {
 		return tasmotaStatus{open: answer.No, proof: at + string(s.Warning), ours: true, why: fact.Refused}
 	default:
 		return tasmotaStatus{
-			open: answer.Yes, proof: at + "StatusFWR", ours: true, version: string(fw.Version), built: string(fw.Built), why: fact.NotTold,
+			open: answer.Yes, proof: at + "StatusFWR", ours: true, version: string(fw.Version), built: string(fw.Built), why: fact.NotReported,
 		}
 	}
 }
@@ -121,13 +121,13 @@ func readTasmotaPage(r *prober.Response) tasmotaStatus {
 	case r.Status == 401:
 		return tasmotaStatus{open: answer.No, proof: "tcp/80: 401", why: fact.Refused}
 	case r.Status == 200 && m != nil:
-		return tasmotaStatus{open: answer.Yes, proof: "tcp/80: 200 Tasmota " + string(m[1]), ours: true, version: string(m[1]), why: fact.NotTold}
+		return tasmotaStatus{open: answer.Yes, proof: "tcp/80: 200 Tasmota " + string(m[1]), ours: true, version: string(m[1]), why: fact.NotReported}
 	default:
 		return tasmotaStatus{why: fact.Unreadable}
 	}
 }
 
-func (s tasmotaStatus) tell(e *fact.Evidence, now time.Time) {
+func (s tasmotaStatus) setFacts(e *fact.Evidence, now time.Time) {
 	if s.open != answer.Unclear {
 		fact.ControlOpen.Set(e, s.open == answer.Yes, s.proof)
 	}

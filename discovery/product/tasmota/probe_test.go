@@ -19,7 +19,7 @@ func FuzzTasmota(f *testing.F) {
 		r := &prober.Response{Status: 200, Body: body}
 		for _, s := range []tasmotaStatus{readStatus2(r), readTasmotaPage(r)} {
 			e := fact.New("tasmota", probertest.Today)
-			s.tell(e, probertest.Today)
+			s.setFacts(e, probertest.Today)
 			if (s.open == answer.Unclear) == (s.proof != "") || len(e.Entries()) != len(words) {
 				t.Errorf("%q: %+v", body, s)
 			}

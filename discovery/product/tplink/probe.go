@@ -45,7 +45,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	if err == nil {
 		s.tell(o.Facts)
 		// A device that obeys anyone may have an owner and tells nothing of it.
-		answer.Unknown(o.Facts, fact.NotTold, words)
+		answer.Unknown(o.Facts, fact.NotReported, words)
 		report(o)
 		return nil
 	}
@@ -64,7 +64,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	}
 	state.tell(o.Facts, closed)
 	answer.Unknown(o.Facts, old, words[:2])
-	answer.Unknown(o.Facts, fact.NotTold, words[2:])
+	answer.Unknown(o.Facts, fact.NotReported, words[2:])
 	report(o)
 	return nil
 }

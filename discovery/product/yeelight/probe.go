@@ -60,7 +60,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	case errors.Is(err, prober.ErrClosed):
 		// That there is no local control is sure only if this is a lamp of Yeelight.
 		fact.ControlOpen.SetLikely(e, false, fmt.Sprintf("tcp/%d refused", port))
-		answer.Unknown(e, fact.NotTold, words)
+		answer.Unknown(e, fact.NotReported, words)
 	default:
 		answer.Unknown(e, prober.WhyOf(err), words)
 	}

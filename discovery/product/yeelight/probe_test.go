@@ -17,7 +17,7 @@ func FuzzYeelight(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e := fact.New("yeelight", probertest.Today)
-		fact.ControlOpen.Unknown(e, fact.NotTold)
+		fact.ControlOpen.Unknown(e, fact.NotReported)
 		if readAnswer(bytes.NewReader(b)) == nil && !bytes.Contains(bytes.ToLower(b), []byte("id")) && !bytes.Contains(b, []byte(`\u`)) {
 			t.Errorf("answered, by %q", b)
 		}

@@ -96,7 +96,7 @@ func (i info) tell(e *fact.Evidence, at string, known *fact.Evidence) {
 	answer.SetText(e, fact.DeviceModel, string(d.Model), at+"model_name="+string(d.Model))
 	// Others know better whether it is a loudspeaker or a television.
 	if n, _ := known.Entry(fact.DeviceClass.Name()); n.Known() && n.By != name {
-		fact.DeviceClass.Unknown(e, fact.NotTold)
+		fact.DeviceClass.Unknown(e, fact.NotReported)
 	} else {
 		fact.DeviceClass.SetLikely(e, "media", at+"answered")
 	}

@@ -23,14 +23,14 @@ var Probe = &prober.Probe{
 	Every:   6 * time.Hour,
 	Follows: []string{fact.HomeKitAnnounced.Name()},
 	Located: true,
-	Applies: saidToBeHomeKit,
+	Applies: announcesHomeKit,
 	Run:     run,
 }
 
 var words = []string{fact.DeviceClass.Name(), fact.DeviceModel.Name(), fact.HomeKitPaired.Name()}
 
-// saidToBeHomeKit reports whether somebody has heard HomeKit services of the device.
-func saidToBeHomeKit(d discovery.Device, ev *fact.Evidence) bool {
+// announcesHomeKit reports whether somebody has heard HomeKit services of the device.
+func announcesHomeKit(d discovery.Device, ev *fact.Evidence) bool {
 	return len(homeKitTypes(ev)) > 0 && prober.Reachable(d, ev)
 }
 
@@ -41,7 +41,7 @@ func homeKitTypes(ev *fact.Evidence) []string {
 
 func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	var all []dnssd.Instance
-	why := fact.NotTold
+	why := fact.NotReported
 	for _, typ := range homeKitTypes(t.Known()) {
 		found, err := dnssd.Query(ctx, t, typ)
 		if ctx.Err() != nil {

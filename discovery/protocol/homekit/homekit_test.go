@@ -19,12 +19,12 @@ import (
 
 func TestRecorded(t *testing.T) { probertest.Run(t, Probe) }
 
-const askedID = 4711
+const queriedID = 4711
 
 // reply is an answer with records; those after "+" are additional ones.
 func reply(t testing.TB, records ...string) []byte {
 	t.Helper()
-	m := dns.Msg{MsgHdr: dns.MsgHdr{Id: askedID, Response: true, Authoritative: true}, Compress: true}
+	m := dns.Msg{MsgHdr: dns.MsgHdr{Id: queriedID, Response: true, Authoritative: true}, Compress: true}
 	for _, s := range records {
 		rr, err := dns.NewRR(strings.TrimPrefix(s, "+"))
 		if err != nil {
@@ -69,7 +69,7 @@ func TestReadServices(t *testing.T) {
 		{"a question", func() []byte {
 			q := new(dns.Msg)
 			q.SetQuestion("_hap._tcp.local.", dns.TypePTR)
-			q.Id = askedID
+			q.Id = queriedID
 			b, _ := q.Pack()
 			return b
 		}(), "no answer"},
@@ -77,7 +77,7 @@ func TestReadServices(t *testing.T) {
 		{"empty", nil, "no answer"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			found, ok := dnssd.ReadServices(tt.in, askedID, "_hap._tcp", netip.MustParseAddr("192.0.2.10"))
+			found, ok := dnssd.ReadServices(tt.in, queriedID, "_hap._tcp", netip.MustParseAddr("192.0.2.10"))
 			var got []string
 			for _, i := range found {
 				got = append(got, fmt.Sprintf("%q %s %d %s", i.Name, i.Type, i.Port, i.TXT["md"]))
@@ -114,7 +114,7 @@ func TestHomeKitApplies(t *testing.T) {
 		{"announces nothing", at, fact.New("x", time.Now()), false},
 		{"no address", discovery.Device{}, services("_hap._tcp"), false},
 	} {
-		if got := saidToBeHomeKit(tt.d, tt.ev); got != tt.want {
+		if got := announcesHomeKit(tt.d, tt.ev); got != tt.want {
 			t.Errorf("%s: applies %v, want %v", tt.name, got, tt.want)
 		}
 	}
@@ -124,7 +124,7 @@ func FuzzReadServices(f *testing.F) {
 	f.Add(reply(f, plugReply...))
 	f.Add(reply(f, "x._http._tcp.local. 10 IN SRV 0 0 80 plug.local."))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		found, _ := dnssd.ReadServices(b, askedID, "_hap._tcp", netip.MustParseAddr("192.0.2.10"))
+		found, _ := dnssd.ReadServices(b, queriedID, "_hap._tcp", netip.MustParseAddr("192.0.2.10"))
 		if len(found) > 256 {
 			t.Errorf("%d services", len(found))
 		}

@@ -60,8 +60,8 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 		}
 	}
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
-	s.tell(o.Facts)
-	secure.tell(o.Facts)
+	s.setFacts(o.Facts)
+	secure.setFacts(o.Facts)
 	if services := append(s.services(), secure.services...); len(services) > 0 || s.why == "" && secure.why == "" {
 		o.Services = services
 	}
@@ -124,7 +124,7 @@ func readPage(t *prober.Target, port uint16, r *prober.Response) frontPage {
 			}
 		}
 	}
-	if p.basic = asksBasic(p.schemes); r.Status == 401 && len(p.schemes) == 0 {
+	if p.basic = wantsBasic(p.schemes); r.Status == 401 && len(p.schemes) == 0 {
 		p.basic = answer.Unclear // it asks for a log-in and does not say by which way
 	}
 	form := page.Read(r.Body, r.Header.Get("Content-Type"))
@@ -176,9 +176,9 @@ func sameHostTLS(d discovery.Device, location string) answer.Tristate {
 	return answer.Yes
 }
 
-// asksBasic says whether the password is sent readable: browsers take the
+// wantsBasic says whether the password is sent readable: browsers take the
 // strongest of the schemes that they are offered (RFC 9110 section 11.6.1).
-func asksBasic(schemes []string) answer.Tristate {
+func wantsBasic(schemes []string) answer.Tristate {
 	stronger := func(s string) bool { return s == "digest" || s == "negotiate" || s == "ntlm" }
 	if slices.Contains(schemes, "basic") && !slices.ContainsFunc(schemes, stronger) {
 		return answer.Yes
@@ -203,8 +203,8 @@ func (p frontPage) proof() string {
 
 func title(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// tell sets the words about the pages without encryption.
-func (s *site) tell(e *fact.Evidence) {
+// setFacts sets the words about the pages without encryption.
+func (s *site) setFacts(e *fact.Evidence) {
 	texts := []struct {
 		word fact.Fact[string]
 		of   func(frontPage) string
@@ -223,13 +223,13 @@ func (s *site) tell(e *fact.Evidence) {
 			x.word.Set(e, x.of(pages[i]), fmt.Sprintf("tcp/%d: %s", pages[i].port, x.of(pages[i])))
 		}
 	}
-	nothing := func(frontPage) string { return "" }
-	s.tellAny(e, fact.HTTPOpen, fact.HTTPOpen.Set, nothing, func(frontPage) answer.Tristate { return answer.Yes })
-	s.tellAny(e, fact.HTTPBasicClear, fact.HTTPBasicClear.Set, nothing, func(p frontPage) answer.Tristate { return p.basic })
-	s.tellAny(e, fact.HTTPPasswordForm, fact.HTTPPasswordForm.Set, func(frontPage) string { return ` <input type="password">` }, func(p frontPage) answer.Tristate { return p.password })
+	none := func(frontPage) string { return "" }
+	s.setAny(e, fact.HTTPOpen, fact.HTTPOpen.Set, none, func(frontPage) answer.Tristate { return answer.Yes })
+	s.setAny(e, fact.HTTPBasicClear, fact.HTTPBasicClear.Set, none, func(p frontPage) answer.Tristate { return p.basic })
+	s.setAny(e, fact.HTTPPasswordForm, fact.HTTPPasswordForm.Set, func(frontPage) string { return ` <input type="password">` }, func(p frontPage) answer.Tristate { return p.password })
 	// A form is a sign only: what it changes may still ask for a password.
-	s.tellAny(e, fact.HTTPSettingsOpen, fact.HTTPSettingsOpen.SetLikely, func(p frontPage) string { return " " + p.form.Settings() }, func(p frontPage) answer.Tristate { return p.settings })
-	s.tellToTLS(e)
+	s.setAny(e, fact.HTTPSettingsOpen, fact.HTTPSettingsOpen.SetLikely, func(p frontPage) string { return " " + p.form.Settings() }, func(p frontPage) answer.Tristate { return p.settings })
+	s.setToTLS(e)
 }
 
 // texts is how many texts of the page may name the product, the Server header not
@@ -243,21 +243,21 @@ func (p frontPage) texts() (n int) {
 	return n
 }
 
-// tellAny sets a word that is true if it is so on any port, and false only if
+// setAny sets a word that is true if it is so on any port, and false only if
 // every port said that it is not. Shown is what the page has that makes it so, and
 // set records that it is.
-func (s *site) tellAny(e *fact.Evidence, word fact.Fact[bool], set func(*fact.Evidence, bool, string), shown func(frontPage) string, of func(frontPage) answer.Tristate) {
+func (s *site) setAny(e *fact.Evidence, word fact.Fact[bool], set func(*fact.Evidence, bool, string), proofOf func(frontPage) string, of func(frontPage) answer.Tristate) {
 	why := s.why
-	var said []string
+	var proofs []string
 	for _, p := range s.pages {
 		switch of(p) {
 		case answer.Yes:
-			set(e, true, p.proof()+shown(p))
+			set(e, true, p.proof()+proofOf(p))
 			return
 		case answer.Unclear:
-			why = fact.NotTold
+			why = fact.NotReported
 		default:
-			said = append(said, p.proof())
+			proofs = append(proofs, p.proof())
 		}
 	}
 	if why != "" {
@@ -265,13 +265,13 @@ func (s *site) tellAny(e *fact.Evidence, word fact.Fact[bool], set func(*fact.Ev
 		return
 	}
 	if len(s.closed) > 0 {
-		said = append(said, answer.List(s.closed)+" refused")
+		proofs = append(proofs, answer.List(s.closed)+" refused")
 	}
-	word.Set(e, false, strings.Join(said, "; "))
+	word.Set(e, false, strings.Join(proofs, "; "))
 }
 
-// tellToTLS sets whether every page sends the browser on to HTTPS.
-func (s *site) tellToTLS(e *fact.Evidence) {
+// setToTLS sets whether every page sends the browser on to HTTPS.
+func (s *site) setToTLS(e *fact.Evidence) {
 	all := s.why == "" && len(s.pages) > 0
 	for _, p := range s.pages {
 		if p.toTLS == answer.No {
@@ -291,7 +291,7 @@ func (s *site) tellToTLS(e *fact.Evidence) {
 func (s *site) whyNot() fact.Why {
 	switch {
 	case len(s.pages) > 0:
-		return fact.NotTold
+		return fact.NotReported
 	case s.why != "":
 		return s.why
 	default:
@@ -338,7 +338,7 @@ func (x *encryption) add(port uint16, state *tls.ConnectionState, err error) (se
 	return false
 }
 
-func (x *encryption) tell(e *fact.Evidence) {
+func (x *encryption) setFacts(e *fact.Evidence) {
 	switch {
 	case x.proof != "":
 		fact.HTTPTLS.Set(e, true, x.proof)
@@ -382,7 +382,7 @@ func namesOf(state *tls.ConnectionState) (subject, issuer string) {
 
 func setName(e *fact.Evidence, word fact.Fact[string], name, proof string) {
 	if name == "" {
-		word.Unknown(e, fact.NotTold)
+		word.Unknown(e, fact.NotReported)
 		return
 	}
 	word.Set(e, name, proof)

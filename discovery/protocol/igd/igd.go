@@ -73,7 +73,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	d, err := upnp.Fetch(ctx, t, location)
 	if err == nil {
 		g.description = d
-		g.ask(ctx)
+		g.read(ctx)
 	} else {
 		g.unknown(err, location)
 	}
@@ -123,7 +123,7 @@ func (g *gateway) unknownLine(why fact.Why) {
 	fact.IPv6PinholesAllowed.Unknown(g.facts, why)
 }
 
-func (g *gateway) ask(ctx context.Context) {
+func (g *gateway) read(ctx context.Context) {
 	var lines, firewalls []upnp.Service
 	for _, s := range g.description.Services {
 		if slices.Contains(wanServices, s.Kind) && len(lines) < maxWANService {
@@ -140,13 +140,13 @@ func (g *gateway) ask(ctx context.Context) {
 		if fact.IGDOn.Unknown(g.facts, why); proof != "" {
 			fact.IGDOn.Set(g.facts, false, proof)
 		}
-		g.unknownLine(fact.NotTold)
+		g.unknownLine(fact.NotReported)
 		return
 	}
-	g.askOn(ctx, lines)
-	g.askAllMappings(ctx, lines)
-	g.askNested(ctx, lines)
-	g.askFirewall(ctx, firewalls)
+	g.readActions(ctx, lines)
+	g.readAllMappings(ctx, lines)
+	g.readExternalAddress(ctx, lines)
+	g.readFirewall(ctx, firewalls)
 }
 
 // hasNoLine asks a device that is not the home's way out, as far as that is known,
@@ -156,7 +156,7 @@ func (g *gateway) hasNoLine(ctx context.Context, lines []upnp.Service) (why fact
 	if gateway, _ := fact.WANGateway.Get(g.target.Known()); gateway || len(lines) == 0 {
 		return "", ""
 	}
-	why = fact.NotTold
+	why = fact.NotReported
 	for _, s := range lines {
 		at, err := g.description.At(g.target, s.Control)
 		if err != nil {
@@ -184,11 +184,11 @@ func (g *gateway) hasNoLine(ctx context.Context, lines []upnp.Service) (why fact
 	return why, ""
 }
 
-// askOn reads which actions the services offer. That a router offers AddPortMapping
+// readActions reads which actions the services offer. That a router offers AddPortMapping
 // does not show that it carries it out: a FRITZ!Box does so only for devices that
 // its owner has ticked (606 otherwise). No mapping is tried, so the policy is no
 // more than likely.
-func (g *gateway) askOn(ctx context.Context, lines []upnp.Service) {
+func (g *gateway) readActions(ctx context.Context, lines []upnp.Service) {
 	why := fact.Why("")
 	if g.description.Partly {
 		why = fact.Unreadable
@@ -237,10 +237,10 @@ func (g *gateway) offers(ctx context.Context, s upnp.Service, action string) (bo
 	return false, err // of a list that breaks off nothing is known
 }
 
-// askNested asks for the address that the router has outside. It is not kept:
+// readExternalAddress asks for the address that the router has outside. It is not kept:
 // only whether it is a private one.
-func (g *gateway) askNested(ctx context.Context, lines []upnp.Service) {
-	why := fact.NotTold
+func (g *gateway) readExternalAddress(ctx context.Context, lines []upnp.Service) {
+	why := fact.NotReported
 	for _, s := range lines {
 		at, err := g.description.At(g.target, s.Control)
 		var m map[string]string
@@ -261,7 +261,7 @@ func (g *gateway) askNested(ctx context.Context, lines []upnp.Service) {
 	fact.WANNested.Unknown(g.facts, why)
 }
 
-func (g *gateway) askFirewall(ctx context.Context, services []upnp.Service) {
+func (g *gateway) readFirewall(ctx context.Context, services []upnp.Service) {
 	for _, s := range services {
 		at, err := g.description.At(g.target, s.Control)
 		var m map[string]string
@@ -273,14 +273,14 @@ func (g *gateway) askFirewall(ctx context.Context, services []upnp.Service) {
 			fact.IPv6PinholesAllowed.Unknown(g.facts, whyOfFault(err))
 			return
 		}
-		g.tellBool(fact.IPv6FirewallOn, "FirewallEnabled", m)
-		g.tellBool(fact.IPv6PinholesAllowed, "InboundPinholeAllowed", m)
+		g.setBool(fact.IPv6FirewallOn, "FirewallEnabled", m)
+		g.setBool(fact.IPv6PinholesAllowed, "InboundPinholeAllowed", m)
 	}
-	fact.IPv6FirewallOn.Unknown(g.facts, fact.NotTold)
-	fact.IPv6PinholesAllowed.Unknown(g.facts, fact.NotTold)
+	fact.IPv6FirewallOn.Unknown(g.facts, fact.NotReported)
+	fact.IPv6PinholesAllowed.Unknown(g.facts, fact.NotReported)
 }
 
-func (g *gateway) tellBool(word fact.Fact[bool], name string, m map[string]string) {
+func (g *gateway) setBool(word fact.Fact[bool], name string, m map[string]string) {
 	if v := m[name]; isYes(v) || isNo(v) {
 		word.Set(g.facts, isYes(v), "GetFirewallStatus: "+name+"="+v)
 		return

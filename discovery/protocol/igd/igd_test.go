@@ -142,7 +142,7 @@ func TestBadRouters(t *testing.T) {
 				fact.IGDLocation.Set(known, "http://192.0.2.10:5000/d", "")
 				fact.WANGateway.Set(known, true, "")
 				began := time.Now()
-				got := probertest.Ask(probertest.Question{Probe: Probe, Device: probertest.Device(), Known: known, LAN: netip.MustParsePrefix("192.0.2.0/24"), Touch: prober.Read, Dial: badRouter(t, tt.soap(t))})
+				got := probertest.Observe(probertest.Question{Probe: Probe, Device: probertest.Device(), Known: known, LAN: netip.MustParsePrefix("192.0.2.0/24"), Touch: prober.Read, Dial: badRouter(t, tt.soap(t))})
 				if !strings.Contains(got, tt.want) {
 					t.Errorf("no %q in\n%s", tt.want, got)
 				}

@@ -17,22 +17,22 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
-// askAllMappings reads all port mappings. Those that are found count; but only a list
+// readAllMappings reads all port mappings. Those that are found count; but only a list
 // that was read whole, and that has everybody's, shows that there are no others.
-func (g *gateway) askAllMappings(ctx context.Context, lines []upnp.Service) {
+func (g *gateway) readAllMappings(ctx context.Context, lines []upnp.Service) {
 	if len(lines) == 0 {
-		g.miss(fact.NotTold, "no service for a line")
+		g.miss(fact.NotReported, "no service for a line")
 	}
 	if g.description.Partly {
 		g.miss(fact.Unreadable, "the description breaks off")
 	}
 	for _, s := range lines {
-		if err := g.askMappings(ctx, s); err != nil {
+		if err := g.readMappings(ctx, s); err != nil {
 			g.miss(whyOfFault(err), "asking ended early")
 		}
 	}
 	if !g.foreign && g.missed == "" && g.listsOwnOnly() {
-		g.miss(fact.NotTold, "it shows everybody only the mappings to themselves")
+		g.miss(fact.NotReported, "it shows everybody only the mappings to themselves")
 	}
 	proof := fmt.Sprintf("GetGenericPortMappingEntry: %d", len(g.mappings))
 	if g.missed == "" {
@@ -70,7 +70,7 @@ func (g *gateway) listsOwnOnly() bool {
 // maxUnreadable is how many entries in a row that can't be read are passed over.
 const maxUnreadable = 2
 
-func (g *gateway) askMappings(ctx context.Context, s upnp.Service) error {
+func (g *gateway) readMappings(ctx context.Context, s upnp.Service) error {
 	at, err := g.description.At(g.target, s.Control)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func (g *gateway) askMappings(ctx context.Context, s upnp.Service) error {
 			return err
 		}
 		if ended {
-			g.miss(fact.NotTold, "an entry is left out")
+			g.miss(fact.NotReported, "an entry is left out")
 		}
 		ended, unreadable = false, 0
 		if sameMapping(m, last) {
@@ -110,7 +110,7 @@ func (g *gateway) askMappings(ctx context.Context, s upnp.Service) error {
 		last = m
 		g.take(m)
 	}
-	g.miss(fact.NotAsked, fmt.Sprintf("more than %d", maxMappings))
+	g.miss(fact.NotProbed, fmt.Sprintf("more than %d", maxMappings))
 	return nil
 }
 
@@ -140,7 +140,7 @@ func whyOfFault(err error) fact.Why {
 	case !errors.As(err, &fault):
 		return prober.WhyOf(err)
 	case fault.Code == invalidAction || fault.Code == notImplemented:
-		return fact.NotTold // it has no such action
+		return fact.NotReported // it has no such action
 	default:
 		return fact.Refused
 	}

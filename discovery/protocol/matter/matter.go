@@ -22,7 +22,7 @@ var Probe = &prober.Probe{
 	Every:   6 * time.Hour,
 	Follows: []string{fact.MatterAnnounced.Name()},
 	Located: true,
-	Applies: speaksMatter,
+	Applies: announcesMatter,
 	Run:     run,
 }
 
@@ -30,7 +30,7 @@ var Probe = &prober.Probe{
 // specification section 4.3.1).
 const commissionable = "_matterc._udp"
 
-func speaksMatter(d discovery.Device, ev *fact.Evidence) bool {
+func announcesMatter(d discovery.Device, ev *fact.Evidence) bool {
 	types, _ := fact.MDNSServices.Get(ev)
 	_, announces := fact.MatterAnnounced.Get(ev)
 	return (announces || slices.Contains(types, commissionable) || slices.Contains(types, "_matter._tcp")) && prober.Reachable(d, ev)
@@ -38,7 +38,7 @@ func speaksMatter(d discovery.Device, ev *fact.Evidence) bool {
 
 func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
-	announced, heard := fact.MatterAnnounced.Get(t.Known())
+	announced, known := fact.MatterAnnounced.Get(t.Known())
 	found, err := dnssd.Query(ctx, t, commissionable)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -48,7 +48,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 		fact.MatterWindowOpen.Set(o.Facts, true, proof)
 	case err == nil:
 		fact.MatterWindowOpen.Set(o.Facts, false, "no "+commissionable+" with CM=1 or 2")
-	case heard && !announced && prober.WhyOf(err) == fact.NoAnswer:
+	case known && !announced && prober.WhyOf(err) == fact.NoAnswer:
 		// Who has no such service says nothing to the question for it (RFC 6762
 		// section 6).
 		fact.MatterWindowOpen.Set(o.Facts, false, "no "+commissionable+" announced, none told when asked")

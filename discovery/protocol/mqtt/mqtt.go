@@ -55,7 +55,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	}); err != nil {
 		return err
 	}
-	b.tell(o.Facts)
+	b.setFacts(o.Facts)
 	report(o)
 	return nil
 }
@@ -122,23 +122,23 @@ type brokers struct {
 
 // add takes in what a port answered and reports whether it is a broker.
 func (b *brokers) add(port uint16, reply []byte, err error) bool {
-	said, kind := fmt.Sprintf("tcp/%d: CONNACK %x", port, reply), readConnack(reply)
+	proof, kind := fmt.Sprintf("tcp/%d: CONNACK %x", port, reply), readConnack(reply)
 	if kind == noBrokerThere {
-		said = fmt.Sprintf("tcp/%d: %x, no CONNACK", port, reply)
+		proof = fmt.Sprintf("tcp/%d: %x, no CONNACK", port, reply)
 	}
-	if !b.Answered(port, said, kind != noBrokerThere, err) {
+	if !b.Answered(port, proof, kind != noBrokerThere, err) {
 		return false
 	}
 	switch kind {
 	case accepted:
-		b.anonymous = said
+		b.anonymous = proof
 	case unclearBroker:
 		b.unclear = true
 	}
 	return true
 }
 
-func (b *brokers) tell(e *fact.Evidence) {
+func (b *brokers) setFacts(e *fact.Evidence) {
 	b.SetOpen(e, fact.MQTTOpen)
 	if b.anonymous != "" {
 		fact.MQTTAnonymous.Set(e, true, b.anonymous)

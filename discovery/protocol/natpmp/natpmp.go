@@ -82,7 +82,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 		fact.NATPMPOn.Unknown(facts, prober.WhyOf(err1))
 	}
 	if !pmp.outside.IsValid() || !wan.SetNested(facts, pmp.outside, "NAT-PMP") {
-		fact.WANNested.Unknown(facts, fact.NotTold)
+		fact.WANNested.Unknown(facts, fact.NotReported)
 	}
 	report(discovery.Observation{About: t.About(), Facts: facts})
 	return nil

@@ -56,7 +56,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	}); err != nil {
 		return err
 	}
-	v.tell(o.Facts)
+	v.setFacts(o.Facts)
 	report(o)
 	return nil
 }
@@ -140,8 +140,8 @@ type videos struct {
 
 // add takes in what a port answered and reports whether it serves live video.
 func (v *videos) add(port uint16, d rtspAnswer, err error) bool {
-	said := fmt.Sprintf("tcp/%d: DESCRIBE /: %s", port, d.line)
-	if !v.Answered(port, said, d.status != 0, err) {
+	proof := fmt.Sprintf("tcp/%d: DESCRIBE /: %s", port, d.line)
+	if !v.Answered(port, proof, d.status != 0, err) {
 		return false
 	}
 	if v.server == "" && d.server != "" {
@@ -149,21 +149,21 @@ func (v *videos) add(port uint16, d rtspAnswer, err error) bool {
 	}
 	switch {
 	case d.tuner:
-		v.Found[len(v.Found)-1] = said + ", SatIPServer"
+		v.Found[len(v.Found)-1] = proof + ", SatIPServer"
 	case d.video:
-		v.open = said + ", m=video"
+		v.open = proof + ", m=video"
 	case d.status != 401 && d.status != 403: // those want a password, or let nobody in
 		v.vague = true
 	}
 	return true
 }
 
-func (v *videos) tell(e *fact.Evidence) {
+func (v *videos) setFacts(e *fact.Evidence) {
 	v.SetOpen(e, fact.RTSPOpen)
 	if v.server != "" {
 		fact.RTSPServer.Set(e, v.server, v.by)
 	} else if n, _ := e.Entry(fact.RTSPOpen.Name()); n.Value == true {
-		fact.RTSPServer.Unknown(e, fact.NotTold)
+		fact.RTSPServer.Unknown(e, fact.NotReported)
 	} else {
 		fact.RTSPServer.Unknown(e, cmp.Or(n.Why, fact.Refused))
 	}

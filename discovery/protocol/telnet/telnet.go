@@ -45,17 +45,17 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 			why = prober.WhyOf(err)
 			continue
 		}
-		said := fmt.Sprintf("tcp/%d: %s", port, readable(banner))
+		proof := fmt.Sprintf("tcp/%d: %s", port, readable(banner))
 		switch classifyBanner(banner) {
 		case loginBanner:
-			fact.TelnetOpen.Set(o.Facts, true, said)
-			fact.TelnetPort.Set(o.Facts, int64(port), said)
-			tellBanner(o.Facts, banner, said)
+			fact.TelnetOpen.Set(o.Facts, true, proof)
+			fact.TelnetPort.Set(o.Facts, int64(port), proof)
+			setBanner(o.Facts, banner, proof)
 			o.Services = []discovery.Service{{Proto: "tcp", Port: int(port), Name: "telnet"}}
 			report(o)
 			return nil
 		case otherBanner:
-			other = append(other, said)
+			other = append(other, proof)
 		case silentBanner:
 			why = fact.NoAnswer
 		default:
@@ -77,14 +77,14 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	return nil
 }
 
-// tellBanner sets what the service says first, without Telnet's commands.
-func tellBanner(e *fact.Evidence, banner []byte, said string) {
+// setBanner sets what the service says first, without Telnet's commands.
+func setBanner(e *fact.Evidence, banner []byte, proof string) {
 	text, _ := stripCommands(banner)
 	if s := fact.Clean(string(stripANSI(text)), fact.MaxText); s != "" {
-		fact.TelnetBanner.Set(e, s, said)
+		fact.TelnetBanner.Set(e, s, proof)
 		return
 	}
-	fact.TelnetBanner.Unknown(e, fact.NotTold)
+	fact.TelnetBanner.Unknown(e, fact.NotReported)
 }
 
 // banner is what the first bytes on a port show.

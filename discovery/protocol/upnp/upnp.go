@@ -40,7 +40,7 @@ func describesItself(d discovery.Device, ev *fact.Evidence) bool {
 func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	locations, _ := fact.UPnPLocations.Get(t.Known())
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
-	why := fact.NotTold
+	why := fact.NotReported
 	for _, location := range locations[:min(len(locations), maxDescriptions)] {
 		d, err := upnp.Fetch(ctx, t, location)
 		switch {

@@ -41,7 +41,7 @@ type home struct {
 	networks  []netip.Prefix      // in which it is
 
 	full  bool            // something was left out
-	heard map[string]bool // MAC and IP addresses heard since the last report
+	signs map[string]bool // MAC and IP addresses heard since the last report
 }
 
 // box is what an address has announced by SSDP.
@@ -63,7 +63,7 @@ func (h *home) begin(now time.Time) {
 	h.session++
 	h.began = now
 	if h.leases == nil {
-		h.leases, h.instances, h.boxes, h.heard = map[string]lease{}, map[string]instance{}, map[netip.Addr]*box{}, map[string]bool{}
+		h.leases, h.instances, h.boxes, h.signs = map[string]lease{}, map[string]instance{}, map[netip.Addr]*box{}, map[string]bool{}
 	}
 }
 
@@ -111,7 +111,7 @@ func (h *home) takeLeases(b json.RawMessage, live bool) error {
 		l.seen, l.turn = h.session, h.turn
 		h.leases[l.mac.Value] = l
 		if live {
-			h.heard[l.mac.Value] = true
+			h.signs[l.mac.Value] = true
 		}
 	}
 	return err
@@ -136,7 +136,7 @@ func (h *home) takeInstances(b json.RawMessage) error {
 		i.seen = h.session
 		h.instances[string(r.Name)] = i
 		for _, a := range i.addrs {
-			h.hear(a)
+			h.noteSign(a)
 		}
 	}
 	return err
@@ -179,15 +179,15 @@ func (h *home) takeUPnP(b json.RawMessage) error {
 		if p.gateway {
 			x.gateway = p.location
 		}
-		h.hear(p.from)
+		h.noteSign(p.from)
 	}
 	return err
 }
 
-// hear notes a sign of an address. A flood of made-up ones is not kept.
-func (h *home) hear(a netip.Addr) {
-	if len(h.heard) < maxInstances {
-		h.heard[a.String()] = true
+// noteSign notes a sign of an address. A flood of made-up ones is not kept.
+func (h *home) noteSign(a netip.Addr) {
+	if len(h.signs) < maxInstances {
+		h.signs[a.String()] = true
 	}
 }
 

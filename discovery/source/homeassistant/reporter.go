@@ -72,7 +72,7 @@ func (r *reporter) reportNetworks() {
 // reportChanges reports every thing that has changed since the last report, or was heard.
 func (r *reporter) reportChanges(ctx context.Context, now time.Time) {
 	networks := r.env.Networks()
-	all := r.home.things()
+	all := r.home.entries()
 	next := map[string]bool{}
 	for _, x := range all.all {
 		next[x.key()] = true
@@ -86,12 +86,12 @@ func (r *reporter) reportChanges(ctx context.Context, now time.Time) {
 			r.reported.Report(x.key(), o, presentEvery, now, r.report)
 		}
 	}
-	clear(r.home.heard)
+	clear(r.home.signs)
 }
 
 // withdraw reports things that went as gone, unless one of their identifiers now
 // belongs to another one.
-func (r *reporter) withdraw(ctx context.Context, all *things, next map[string]bool) {
+func (r *reporter) withdraw(ctx context.Context, all *entries, next map[string]bool) {
 	weak := false
 	for _, key := range r.reported.Keys() {
 		if next[key] {
@@ -116,7 +116,7 @@ func (r *reporter) withdraw(ctx context.Context, all *things, next map[string]bo
 }
 
 // knows reports whether an identifier is that of a thing.
-func (t *things) knows(i discovery.Identifier) bool {
+func (t *entries) knows(i discovery.Identifier) bool {
 	if i.Strong() {
 		return t.byID[i] != nil
 	}

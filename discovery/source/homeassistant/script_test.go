@@ -66,7 +66,7 @@ func newHarness() *harness {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if h.onLink {
-			return discovery.Networks{Looked: []discovery.Network{{Interface: "eth0", Index: 2,
+			return discovery.Networks{Watched: []discovery.Network{{Interface: "eth0", Index: 2,
 				Prefix: netip.MustParsePrefix("10.99.0.0/24"), Own: netip.MustParseAddr("10.99.0.3")}}}
 		}
 		return network.AddRouted(discovery.Networks{}, h.routed)

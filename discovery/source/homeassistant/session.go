@@ -40,11 +40,11 @@ var errRefused = errors.New("it does not accept the token")
 // connection is one connection to Home Assistant. One goroutine owns it.
 type connection struct {
 	*source
-	conn     *wsjson.Conn
-	reporter *reporter
-	began    time.Time
-	heard    time.Time
-	pinged   time.Time
+	conn        *wsjson.Conn
+	reporter    *reporter
+	began       time.Time
+	lastMessage time.Time
+	pinged      time.Time
 
 	lastID  int64
 	sent    map[int64]command // not answered yet
@@ -73,7 +73,7 @@ func (s *source) session(ctx context.Context, t *reporter) error {
 	}
 	s.env.Log.Info("Home Assistant connected", "url", s.url.String(), "version", fact.Clean(version, 32))
 	x := &connection{
-		source: s, conn: conn, reporter: t, began: time.Now(), heard: time.Now(), wait: retryFirst,
+		source: s, conn: conn, reporter: t, began: time.Now(), lastMessage: time.Now(), wait: retryFirst,
 		sent: map[int64]command{}, streams: map[int64]command{}, refused: map[command]string{}, started: map[int64]bool{},
 	}
 	frames := make(chan []byte, 64)
@@ -180,7 +180,7 @@ func (x *connection) run(ctx context.Context, frames <-chan []byte) error {
 			if !ok {
 				return nil // the reader knows why
 			}
-			x.heard = time.Now()
+			x.lastMessage = time.Now()
 			x.take(b)
 		case <-timer.C:
 			if err := x.work(ctx, time.Now()); err != nil {
@@ -193,9 +193,9 @@ func (x *connection) run(ctx context.Context, frames <-chan []byte) error {
 
 // next returns when there is something to do even if nothing comes.
 func (x *connection) next(now time.Time) time.Time {
-	next := x.heard.Add(silentAfter)
+	next := x.lastMessage.Add(silentAfter)
 	for _, at := range []time.Time{
-		x.reportAt, x.retryAt, x.refreshAt, later(x.heard, x.pinged).Add(pingEvery), x.reporter.forgetAt, x.reporter.repeatAt,
+		x.reportAt, x.retryAt, x.refreshAt, later(x.lastMessage, x.pinged).Add(pingEvery), x.reporter.forgetAt, x.reporter.repeatAt,
 	} {
 		if !at.IsZero() && at.Before(next) {
 			next = at
@@ -232,10 +232,10 @@ func (x *connection) send(ctx context.Context, c command) error {
 
 // work does what is due.
 func (x *connection) work(ctx context.Context, now time.Time) error {
-	if now.Sub(x.heard) >= silentAfter {
+	if now.Sub(x.lastMessage) >= silentAfter {
 		return wsjson.ErrSilent
 	}
-	if now.Sub(x.heard) >= pingEvery && now.Sub(x.pinged) >= pingEvery {
+	if now.Sub(x.lastMessage) >= pingEvery && now.Sub(x.pinged) >= pingEvery {
 		x.pinged = now
 		if err := x.send(ctx, ping); err != nil {
 			return err

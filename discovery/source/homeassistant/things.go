@@ -17,8 +17,8 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/oui"
 )
 
-// thing is one device of the home, put together from all of Home Assistant's lists.
-type thing struct {
+// entry is one device of the home, put together from all of Home Assistant's lists.
+type entry struct {
 	ids       []discovery.Identifier // that are for good; none if only an address is known
 	addrs     []netip.Addr
 	rows      []device
@@ -28,26 +28,26 @@ type thing struct {
 }
 
 // key names the thing while its identifiers stay.
-func (x *thing) key() string {
+func (x *entry) key() string {
 	if len(x.ids) > 0 {
 		return string(x.ids[0].Kind) + " " + x.ids[0].Value
 	}
 	return x.addrs[0].String()
 }
 
-// things puts the lists together.
-type things struct {
+// entries puts the lists together.
+type entries struct {
 	home   *home
-	all    []*thing
-	byID   map[discovery.Identifier]*thing
-	byAddr map[netip.Addr]*thing
-	byRow  map[string]*thing             // by id of an entry of the device registry
+	all    []*entry
+	byID   map[discovery.Identifier]*entry
+	byAddr map[netip.Addr]*entry
+	byRow  map[string]*entry             // by id of an entry of the device registry
 	shared map[discovery.Identifier]bool // MAC addresses that are not one device's
 }
 
-// things returns the devices of the home as they are known now.
-func (h *home) things() *things {
-	t := &things{home: h, byID: map[discovery.Identifier]*thing{}, byAddr: map[netip.Addr]*thing{}, byRow: map[string]*thing{}}
+// entries returns the devices of the home as they are known now.
+func (h *home) entries() *entries {
+	t := &entries{home: h, byID: map[discovery.Identifier]*entry{}, byAddr: map[netip.Addr]*entry{}, byRow: map[string]*entry{}}
 	// An entry that a person named, or one that knows the model, comes first.
 	rows := slices.SortedStableFunc(slices.Values(h.devices), func(a, b device) int {
 		return cmp.Or(compareBool(a.named, b.named), compareBool(a.model != "", b.model != ""), cmp.Compare(a.id, b.id))
@@ -123,7 +123,7 @@ func sharedMACs(rows []device) map[discovery.Identifier]bool {
 
 // parts returns the identifiers of an entry with its own ones in place of MAC
 // addresses that are not its alone.
-func (t *things) parts(d device) (ids []discovery.Identifier, apart bool) {
+func (t *entries) parts(d device) (ids []discovery.Identifier, apart bool) {
 	for _, i := range d.ids {
 		if t.shared[i] && d.addr.IsValid() {
 			i, apart = discovery.Part(i, d.id), true
@@ -133,13 +133,13 @@ func (t *things) parts(d device) (ids []discovery.Identifier, apart bool) {
 	return ids, apart
 }
 
-func (t *things) addRow(d device) {
+func (t *entries) addRow(d device) {
 	ids, apart := t.parts(d)
 	ids = slices.DeleteFunc(ids, t.hasAddress)
 	if len(ids) == 0 {
 		return
 	}
-	var x *thing
+	var x *entry
 	for _, i := range ids {
 		if x = t.byID[i]; x != nil {
 			break
@@ -164,8 +164,8 @@ func (t *things) addRow(d device) {
 
 // addConfigured gives devices that have a MAC address and of which no address was
 // seen the one at which an integration reaches them, unless several have the same.
-func (t *things) addConfigured() {
-	at := map[netip.Addr][]*thing{}
+func (t *entries) addConfigured() {
+	at := map[netip.Addr][]*entry{}
 	for _, x := range t.all {
 		for _, d := range x.rows {
 			if d.addr.IsValid() && len(x.addrs) == 0 && x.ids[0].Kind == discovery.MACID && !slices.Contains(at[d.addr], x) {
@@ -186,7 +186,7 @@ func (t *things) addConfigured() {
 
 // hasAddress reports whether a Matter device is on the home's network itself, where
 // it is known by its address: its Matter number must not make a second one of it.
-func (t *things) hasAddress(i discovery.Identifier) bool {
+func (t *entries) hasAddress(i discovery.Identifier) bool {
 	if i.Kind != discovery.MatterID {
 		return false
 	}
@@ -200,10 +200,10 @@ func (t *things) hasAddress(i discovery.Identifier) bool {
 }
 
 // of returns the thing with an identifier.
-func (t *things) of(i discovery.Identifier) *thing {
+func (t *entries) of(i discovery.Identifier) *entry {
 	x := t.byID[i]
 	if x == nil {
-		x = &thing{ids: []discovery.Identifier{i}}
+		x = &entry{ids: []discovery.Identifier{i}}
 		t.byID[i] = x
 		t.all = append(t.all, x)
 	}
@@ -213,7 +213,7 @@ func (t *things) of(i discovery.Identifier) *thing {
 // at returns the thing that has one of the addresses, made if need be; nil if
 // that is Home Assistant's own machine, or if it is known by an IPv6 address only:
 // that is how a border router announces what is behind it.
-func (t *things) at(addrs []netip.Addr) *thing {
+func (t *entries) at(addrs []netip.Addr) *entry {
 	list := slices.SortedFunc(slices.Values(addrs), func(a, b netip.Addr) int {
 		return cmp.Or(compareBool(a.Is4(), b.Is4()), a.Compare(b))
 	})
@@ -228,7 +228,7 @@ func (t *things) at(addrs []netip.Addr) *thing {
 	if !list[0].Is4() {
 		return nil
 	}
-	x := &thing{addrs: list[:1]}
+	x := &entry{addrs: list[:1]}
 	t.byAddr[list[0]] = x
 	t.all = append(t.all, x)
 	return x
@@ -236,7 +236,7 @@ func (t *things) at(addrs []netip.Addr) *thing {
 
 // observation says all that is known of a thing. It is Quiet if there was no sign
 // of it since the last one.
-func (t *things) observation(x *thing, networks discovery.Networks, now time.Time) discovery.Observation {
+func (t *entries) observation(x *entry, networks discovery.Networks, now time.Time) discovery.Observation {
 	ev := fact.New(Name, now)
 	o := discovery.Observation{About: slices.Clone(x.ids), Facts: ev, Quiet: true}
 	x.setKind(ev)
@@ -252,10 +252,10 @@ func (t *things) observation(x *thing, networks discovery.Networks, now time.Tim
 				fact.DeviceReachable.Set(ev, true, fmt.Sprintf("%s, reported by Home Assistant", a))
 			}
 		}
-		o.Quiet = o.Quiet && !t.home.heard[a.String()]
+		o.Quiet = o.Quiet && !t.home.signs[a.String()]
 	}
 	for _, i := range x.ids {
-		o.Quiet = o.Quiet && !t.home.heard[i.Value]
+		o.Quiet = o.Quiet && !t.home.signs[i.Value]
 	}
 	t.setRegistryFacts(x, &o)
 	if x.lease != nil && x.lease.host != "" {
@@ -276,7 +276,7 @@ func (t *things) observation(x *thing, networks discovery.Networks, now time.Tim
 	return o
 }
 
-func (x *thing) setKind(ev *fact.Evidence) {
+func (x *entry) setKind(ev *fact.Evidence) {
 	kind, proof := "lan", "address"
 	if len(x.ids) > 0 {
 		proof = "device registry"
@@ -303,7 +303,7 @@ func (x *thing) setKind(ev *fact.Evidence) {
 }
 
 // setRegistryFacts sets facts from the registries. The first entry with a value counts.
-func (t *things) setRegistryFacts(x *thing, o *discovery.Observation) {
+func (t *entries) setRegistryFacts(x *entry, o *discovery.Observation) {
 	domains := map[string]bool{}
 	var updates []string
 	for _, d := range x.rows {
@@ -335,7 +335,7 @@ func (t *things) setRegistryFacts(x *thing, o *discovery.Observation) {
 // Assistant's own parts, are not of the device class firmware. One that the owner
 // skipped still waits; a preview, which some devices have an entity of its own for,
 // waits only for devices that run one.
-func (t *things) setUpdate(ids []string, ev *fact.Evidence) {
+func (t *entries) setUpdate(ids []string, ev *fact.Evidence) {
 	none, unclear := "", false
 	for _, id := range ids {
 		u, ok := t.home.updates[id]
@@ -357,7 +357,7 @@ func (t *things) setUpdate(ids []string, ev *fact.Evidence) {
 	}
 	switch {
 	case unclear:
-		fact.DeviceUpdate.Unknown(ev, fact.NotTold)
+		fact.DeviceUpdate.Unknown(ev, fact.NotReported)
 	case none != "":
 		fact.DeviceUpdate.Set(ev, false, none)
 	}

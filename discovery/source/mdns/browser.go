@@ -51,9 +51,9 @@ type browser struct {
 	worked  time.Time
 	evicted time.Time
 
-	started time.Time // when the first link came up
-	heard   bool      // an answer of another host has come
-	status  string    // the text last given to Env.Health; "-" before the first
+	started  time.Time // when the first link came up
+	answered bool      // an answer of another host has come
+	status   string    // the text last given to Env.Health; "-" before the first
 }
 
 func newBrowser(env discovery.Env, send func(linkID, []byte), want func(target), report func(discovery.Observation)) *browser {
@@ -199,7 +199,7 @@ func (b *browser) admit(k hostKey, l *link, now time.Time) *host {
 // answer takes the records of a response in.
 func (b *browser) answer(h *host, m dnssd.Message, now time.Time) {
 	if !h.hub() {
-		b.heard = true
+		b.answered = true
 	}
 	if m.Skipped > 0 && !h.garbled {
 		h.garbled = true
@@ -324,9 +324,9 @@ func (b *browser) checkHealth(now time.Time) (again time.Time) {
 	switch end := b.started.Add(silence); {
 	case b.started.IsZero() || len(b.links) == 0:
 		problem = "No home network accepts multicast DNS, so Thingwarden does not see devices that announce themselves."
-	case !b.heard && now.Before(end):
+	case !b.answered && now.Before(end):
 		return end
-	case !b.heard:
+	case !b.answered:
 		problem = "No device has answered on multicast DNS. In a container, give Thingwarden the host's network; on Wi-Fi, check that multicast between devices is not blocked."
 	default:
 		problem = b.reflectors()

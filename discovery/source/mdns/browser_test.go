@@ -266,7 +266,7 @@ func TestNetworkChangeQueriesAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, a *wire) {
 		a.pass(time.Minute)
 		start := time.Now()
-		n := discovery.Networks{Looked: append(slices.Clone(home.Looked), discovery.Network{
+		n := discovery.Networks{Watched: append(slices.Clone(home.Watched), discovery.Network{
 			Interface: "eth0", Index: 2, Prefix: netip.MustParsePrefix("10.1.0.0/24"), Own: netip.MustParseAddr("10.1.0.2")})}
 		a.in.links <- links(n)
 		a.pass(20 * time.Second)

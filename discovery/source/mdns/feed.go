@@ -12,7 +12,7 @@ import (
 // Feed supplies multicast DNS messages that do not come from the machine's own
 // interfaces: it calls hear with each, and with the address of its sender, until
 // ctx is done.
-type Feed func(ctx context.Context, hear func(from netip.Addr, message []byte))
+type Feed func(ctx context.Context, receive func(from netip.Addr, message []byte))
 
 // KindOn returns the source as it runs on a feed, for the simulated home of `demo`.
 // Messages are judged as by Kind; no socket is opened and nothing is sent.

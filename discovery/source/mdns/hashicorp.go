@@ -110,8 +110,8 @@ func (q *querier) query(ctx context.Context, t target) ([]string, error) {
 	if !ok {
 		return nil, fmt.Errorf("query %q: not a service type", t.typ)
 	}
-	found, heard, err := q.queryLibrary(ctx, t, ifi, typ)
-	if heard || ctx.Err() != nil {
+	found, answered, err := q.queryLibrary(ctx, t, ifi, typ)
+	if answered || ctx.Err() != nil {
 		return found, nil
 	}
 	if err != nil {
@@ -131,7 +131,7 @@ func (q *querier) query(ctx context.Context, t target) ([]string, error) {
 
 // queryLibrary returns the instances that the library finds, and whether one of them
 // is at the target's address.
-func (q *querier) queryLibrary(ctx context.Context, t target, ifi *net.Interface, typ string) (found []string, heard bool, err error) {
+func (q *querier) queryLibrary(ctx context.Context, t target, ifi *net.Interface, typ string) (found []string, answered bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	before := q.socks.received.Load()
@@ -151,11 +151,11 @@ func (q *querier) queryLibrary(ctx context.Context, t target, ifi *net.Interface
 			found = append(found, e.Name)
 			for _, ip := range []net.IP{e.AddrV4, e.AddrV6} {
 				a, ok := netip.AddrFromSlice(ip)
-				heard = heard || ok && a.Unmap() == t.host.addr
+				answered = answered || ok && a.Unmap() == t.host.addr
 			}
 		}
 	}
-	return found, heard, err
+	return found, answered, err
 }
 
 // queryOnce sends one query and returns the instances in what the target answers.

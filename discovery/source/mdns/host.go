@@ -49,7 +49,7 @@ type host struct {
 
 	reported   reported
 	reportedAt time.Time         // time of the last report; zero if there was none
-	spoke      bool              // has had records
+	active     bool              // has had records
 	gone       bool              // withdrawn, and not heard since
 	doubted    map[string]belief // names for which it announced others' addresses
 	force      bool              // report even what has not changed

@@ -347,10 +347,10 @@ func TestLabHostileHost(t *testing.T) {
 	}
 }
 
-// TestLabUnaskedUnicast has a responder on hashicorp/mdns, which answers by
+// TestLabUnsolicitedUnicast has a responder on hashicorp/mdns, which answers by
 // unicast whatever the query was. RFC 6762 section 6.7 wants such answers ignored:
 // they could come from beyond the link.
-func TestLabUnaskedUnicast(t *testing.T) {
+func TestLabUnsolicitedUnicast(t *testing.T) {
 	l := lab.New(t)
 	h := l.Host("quiet")
 	zone, err := mdns.NewMDNSService("Quiet", "_http._tcp", "local.", "quiet.local.", 8080, []net.IP{h.IP().AsSlice()}, []string{"a=b"})

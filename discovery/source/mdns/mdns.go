@@ -85,7 +85,7 @@ func (l linkInfo) onLink(a netip.Addr) bool {
 // links groups the watched networks by interface and family.
 func links(n discovery.Networks) map[linkID]linkInfo {
 	out := map[linkID]linkInfo{}
-	for _, w := range n.Looked {
+	for _, w := range n.Watched {
 		id := linkID{w.Index, w.Prefix.Addr().Is6()}
 		l := out[id]
 		l.linkID, l.iface = id, w.Interface

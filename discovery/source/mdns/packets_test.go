@@ -126,9 +126,9 @@ func TestRecordedBytes(t *testing.T) {
 	}
 	bubble(t, func(t *testing.T, a *wire) {
 		n := home
-		n.Looked = slices.Clone(n.Looked)
-		n.Looked[0].Prefix = netip.MustParsePrefix("10.77.0.0/24")
-		n.Looked[0].Own = netip.MustParseAddr("10.77.0.9")
+		n.Watched = slices.Clone(n.Watched)
+		n.Watched[0].Prefix = netip.MustParsePrefix("10.77.0.0/24")
+		n.Watched[0].Own = netip.MustParseAddr("10.77.0.9")
 		a.in.links <- links(n)
 		for _, p := range all[:16] { // the last two are goodbyes
 			a.in.packets <- p

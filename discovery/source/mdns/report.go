@@ -22,9 +22,9 @@ type reported struct {
 // reportChange reports a host if what is known about it has changed, and now and
 // then that it is still there.
 func (b *browser) reportChange(h *host, now time.Time) {
-	if h.spoke = h.spoke || len(h.records) > 0; h.spoke && len(h.records) == 0 && h.matter.IsZero() {
+	if h.active = h.active || len(h.records) > 0; h.active && len(h.records) == 0 && h.matter.IsZero() {
 		b.withdraw(h, now)
-		h.spoke = false
+		h.active = false
 	}
 	if h.gone {
 		return
@@ -80,7 +80,7 @@ func (b *browser) withdraw(h *host, now time.Time) {
 	}
 	h.gone = true
 	if h.hub() || len(b.siblings(h)) > 0 {
-		b.retract(h, fact.NotTold, now)
+		b.retract(h, fact.NotReported, now)
 		return
 	}
 	h.reported = reported{}

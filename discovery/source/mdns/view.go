@@ -91,7 +91,7 @@ func (h *host) view(now, clock time.Time) view {
 	}
 	all := h.instances(now, &v, spelling)
 	v.hosts = slices.Sorted(maps.Keys(spelling))
-	host, speaking := pickHost(v.hosts, spelling)
+	host, readable := pickHost(v.hosts, spelling)
 
 	if !h.hub() {
 		fact.DeviceKind.Set(v.facts, "lan", "udp/5353")
@@ -105,7 +105,7 @@ func (h *host) view(now, clock time.Time) view {
 	dnssd.Describe(v.facts, all)
 	h.setMatter(&v, all, now)
 	v.services = dnssd.Services(all)
-	if v.name = dnssd.BestName(all); v.name == "" && speaking {
+	if v.name = dnssd.BestName(all); v.name == "" && readable {
 		v.name = host
 	}
 	if end := h.first.Add(finished); now.Before(end) {
@@ -150,7 +150,7 @@ func (h *host) instances(now time.Time, v *view, spelling map[string]string) []d
 
 // pickHost takes the first name that means something to people: more than a number
 // in hexadecimal, as Matter and HomeKit programs use beside the machine's name.
-func pickHost(names []string, spelling map[string]string) (best string, speaking bool) {
+func pickHost(names []string, spelling map[string]string) (best string, readable bool) {
 	for _, n := range names {
 		host, ok := dnssd.HostName(spelling[n])
 		if !ok {

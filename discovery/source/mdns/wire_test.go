@@ -21,7 +21,7 @@ import (
 )
 
 // The tests' home: one interface with an IPv4 and two IPv6 networks.
-var home = discovery.Networks{Looked: []discovery.Network{
+var home = discovery.Networks{Watched: []discovery.Network{
 	{Interface: "eth0", Index: 2, Prefix: netip.MustParsePrefix("10.0.0.0/24"), Own: netip.MustParseAddr("10.0.0.2")},
 	{Interface: "eth0", Index: 2, Prefix: netip.MustParsePrefix("fe80::/64"), Own: netip.MustParseAddr("fe80::2")},
 	{Interface: "eth0", Index: 2, Prefix: netip.MustParsePrefix("fd00::/64"), Own: netip.MustParseAddr("fd00::2")},

@@ -54,8 +54,8 @@ func TestDispute(t *testing.T) {
 		{"by turns, but slowly", byTurns(31*time.Second, macA, macB, macA, macB, macA, macB), nil},
 		{"routers that share an address by design", byTurns(time.Second, vrrp, macB, vrrp, macB, vrrp), []string{addr + " " + vrrp.String()}},
 		{"two interfaces that requested an address with one name", func(d *desk) {
-			d.hear(deskIf, sighting{mac: macA, name: "laptop", proof: "dhcp"}, d.now)
-			d.hear(deskIf, sighting{mac: macB, name: "laptop", proof: "dhcp"}, d.now)
+			d.sight(deskIf, sighting{mac: macA, name: "laptop", proof: "dhcp"}, d.now)
+			d.sight(deskIf, sighting{mac: macB, name: "laptop", proof: "dhcp"}, d.now)
 			byTurns(time.Second, macA, macB, macA, macB, macA)(d)
 		}, []string{ofA}},
 		{"the first owner is not there any more", func(d *desk) {
@@ -131,7 +131,7 @@ func TestRouterAddressTaken(t *testing.T) {
 		{"for an hour", func(d *desk) {
 			for range 59 {
 				d.pass(time.Minute)
-				d.hear(deskIf, sighting{mac: macA, proof: "ipv6"}, d.now)
+				d.sight(deskIf, sighting{mac: macA, proof: "ipv6"}, d.now)
 			}
 		}, []string{addr}},
 		{"then over", func(d *desk) { d.pass(disputeKept) }, nil},

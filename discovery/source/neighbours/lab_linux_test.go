@@ -343,7 +343,7 @@ func TestConnectSweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.Looked = []discovery.Network{onNetwork("10.99.0.8/29", "10.99.0.2")}
+	n.Watched = []discovery.Network{onNetwork("10.99.0.8/29", "10.99.0.2")}
 	sent := map[string]int{}
 	c := newConnectSweep(discovery.Env{})
 	c.limit.SetLimit(1000)

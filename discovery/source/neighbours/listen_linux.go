@@ -15,20 +15,20 @@ import (
 
 // listeners receive the frames of parseFrame on every watched interface.
 type listeners struct {
-	heard chan heard
-	ended chan int // index of an interface whose listening ended
-	conns map[int]*packet.Conn
-	done  chan struct{}
-	wg    sync.WaitGroup
+	received chan received
+	ended    chan int // index of an interface whose listening ended
+	conns    map[int]*packet.Conn
+	done     chan struct{}
+	wg       sync.WaitGroup
 }
 
-type heard struct {
+type received struct {
 	ifindex  int
 	sighting sighting
 }
 
 func newListeners() *listeners {
-	return &listeners{heard: make(chan heard, 256), ended: make(chan int), conns: map[int]*packet.Conn{}, done: make(chan struct{})}
+	return &listeners{received: make(chan received, 256), ended: make(chan int), conns: map[int]*packet.Conn{}, done: make(chan struct{})}
 }
 
 // active reports whether anything is listened to.
@@ -38,7 +38,7 @@ func (e *listeners) active() bool { return len(e.conns) > 0 }
 func (e *listeners) follow(n discovery.Networks) error {
 	var errs []error
 	wanted := map[int]bool{}
-	for _, w := range n.Looked {
+	for _, w := range n.Watched {
 		if wanted[w.Index] {
 			continue
 		}
@@ -94,7 +94,7 @@ func (e *listeners) listen(c *packet.Conn, ifindex int) {
 			continue
 		}
 		select {
-		case e.heard <- heard{ifindex, s}:
+		case e.received <- received{ifindex, s}:
 		default:
 		}
 	}

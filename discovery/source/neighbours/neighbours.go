@@ -118,9 +118,9 @@ func (s *source) send() time.Duration {
 	}
 }
 
-// look reads the networks and the hub's hardware addresses, and returns the
+// updateNetworks reads the networks and the hub's hardware addresses, and returns the
 // networks that were not there before.
-func (s *source) look() (added discovery.Networks, err error) {
+func (s *source) updateNetworks() (added discovery.Networks, err error) {
 	before, now := s.table.networks, s.env.Networks()
 	ifaces, err := net.Interfaces()
 	if err != nil {
@@ -134,9 +134,9 @@ func (s *source) look() (added discovery.Networks, err error) {
 	}
 	s.table.connected(now, own, s.env.Now())
 	s.probes.keep(func(a netip.Addr) bool { _, ok := now.OnLink(a); return ok })
-	for _, w := range now.Looked {
-		if !slices.Contains(before.Looked, w) {
-			added.Looked = append(added.Looked, w)
+	for _, w := range now.Watched {
+		if !slices.Contains(before.Watched, w) {
+			added.Watched = append(added.Watched, w)
 		}
 	}
 	s.problem("networks", networksProblem(now))
@@ -144,7 +144,7 @@ func (s *source) look() (added discovery.Networks, err error) {
 }
 
 func networksProblem(n discovery.Networks) string {
-	if len(n.Looked) > 0 {
+	if len(n.Watched) > 0 {
 		return ""
 	}
 	if len(n.Skipped) == 0 {
@@ -198,7 +198,7 @@ const manyAddrs = 8
 // with proxy ARP (RFC 1027): what answers there is asked, but whose it is can't be
 // told by its hardware address.
 func (s *source) proxies() {
-	var who []string
+	var proxies []string
 	for _, n := range s.table.sorted() {
 		four := 0
 		for a, state := range n.addrs {
@@ -207,12 +207,12 @@ func (s *source) proxies() {
 			}
 		}
 		if n.state == present && four >= manyAddrs {
-			who = append(who, fmt.Sprintf("%s (%d)", n.mac, four))
+			proxies = append(proxies, fmt.Sprintf("%s (%d)", n.mac, four))
 		}
 	}
 	text := ""
-	if len(who) > 0 {
-		text = "These devices answer for many addresses, as some routers, mesh nodes and virtual machines do (proxy ARP): " + strings.Join(who[:min(len(who), 3)], ", ") +
+	if len(proxies) > 0 {
+		text = "These devices answer for many addresses, as some routers, mesh nodes and virtual machines do (proxy ARP): " + strings.Join(proxies[:min(len(proxies), 3)], ", ") +
 			". Devices behind them can't be told apart for sure, and not all of their addresses are asked."
 	}
 	s.problem("proxies", text)
@@ -220,9 +220,9 @@ func (s *source) proxies() {
 
 // crowd reports that new hardware addresses are ignored because there are too many.
 func (s *source) crowd(now time.Time) {
-	const shown = 10 * time.Minute
+	const visibleFor = 10 * time.Minute
 	text := ""
-	if d := s.table.dropped; !d.IsZero() && now.Sub(d) < shown {
+	if d := s.table.dropped; !d.IsZero() && now.Sub(d) < visibleFor {
 		text = "A machine on the network sends packets from very many hardware addresses. New devices are listed only after they have answered."
 	}
 	s.problem("crowd", text)

@@ -172,7 +172,7 @@ func (n *neighbour) setPresence(e *fact.Evidence, now time.Time) {
 // inSight reports whether a neighbour could be heard now.
 func (t *neighbourTable) inSight(n *neighbour) bool {
 	if len(n.addrs) == 0 {
-		return len(t.networks.Looked) > 0
+		return len(t.networks.Watched) > 0
 	}
 	return slices.ContainsFunc(slices.Collect(maps.Keys(n.addrs)), t.onLink)
 }

@@ -118,7 +118,7 @@ func (a *probeQueue) keep(ok func(netip.Addr) bool) {
 func sweepable(n discovery.Networks) iter.Seq[netip.Addr] {
 	return func(yield func(netip.Addr) bool) {
 		seen := map[netip.Prefix]bool{}
-		for _, w := range n.Looked {
+		for _, w := range n.Watched {
 			p := w.Prefix.Masked()
 			if !p.Addr().Is4() || seen[p] {
 				continue

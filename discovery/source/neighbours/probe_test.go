@@ -31,7 +31,7 @@ func TestSweepable(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
-			for a := range sweepable(discovery.Networks{Looked: tt.networks}) {
+			for a := range sweepable(discovery.Networks{Watched: tt.networks}) {
 				got = append(got, a.String())
 			}
 			if diff := cmp.Diff(tt.want, strings.Join(got, " ")); diff != "" {
@@ -39,7 +39,7 @@ func TestSweepable(t *testing.T) {
 			}
 		})
 	}
-	n := len(slices.Collect(sweepable(discovery.Networks{Looked: []discovery.Network{onNetwork("192.168.1.0/24", "192.168.1.2")}})))
+	n := len(slices.Collect(sweepable(discovery.Networks{Watched: []discovery.Network{onNetwork("192.168.1.0/24", "192.168.1.2")}})))
 	if n != 253 {
 		t.Errorf("%d addresses of a /24", n)
 	}
@@ -75,7 +75,7 @@ func TestProbeQueueKeepsItsLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := newProbeQueue()
-			want := slices.Collect(sweepable(discovery.Networks{Looked: []discovery.Network{onNetwork("10.0.0.0/22", "10.0.0.1")}}))
+			want := slices.Collect(sweepable(discovery.Networks{Watched: []discovery.Network{onNetwork("10.0.0.0/22", "10.0.0.1")}}))
 			for _, addr := range want {
 				a.add(addr, start)
 				a.add(addr, start) // once is enough

@@ -94,8 +94,8 @@ func (l *loop) run(ctx context.Context, w *tableWatch) error {
 				return errWatchEnded
 			}
 			settle.Reset(100 * time.Millisecond)
-		case h := <-l.listeners.heard:
-			l.table.hear(h.ifindex, h.sighting, l.env.Now())
+		case h := <-l.listeners.received:
+			l.table.sight(h.ifindex, h.sighting, l.env.Now())
 		case index := <-l.listeners.ended:
 			l.listeners.drop(index)
 			settle.Reset(time.Second)
@@ -129,18 +129,18 @@ func (l *loop) tick() {
 // relook follows a change of links or addresses: what is new, or was cut off for
 // a moment, is swept at once.
 func (l *loop) relook() error {
-	added, err := l.look()
+	added, err := l.updateNetworks()
 	if err != nil {
 		return err
 	}
-	for _, w := range l.table.networks.Looked {
+	for _, w := range l.table.networks.Watched {
 		if l.bounced[w.Index] {
-			added.Looked = append(added.Looked, w)
+			added.Watched = append(added.Watched, w)
 		}
 	}
 	clear(l.bounced)
 	l.problem("raw", rawProblem(l.listeners.follow(l.table.networks)))
-	if len(added.Looked) > 0 {
+	if len(added.Watched) > 0 {
 		l.swept = time.Now()
 		l.sweep(added, 0)
 	}

@@ -34,7 +34,7 @@ func (s *source) Run(ctx context.Context, report func(discovery.Observation)) er
 		case <-ctx.Done():
 			return nil
 		case <-next.C:
-			if err := s.lookAround(ctx, report); err != nil {
+			if err := s.sweepOnce(ctx, report); err != nil {
 				if ctx.Err() != nil {
 					return nil
 				}
@@ -50,9 +50,9 @@ func (s *source) Run(ctx context.Context, report func(discovery.Observation)) er
 	}
 }
 
-// lookAround sweeps once.
-func (s *source) lookAround(ctx context.Context, report func(discovery.Observation)) error {
-	if _, err := s.look(); err != nil {
+// sweepOnce sweeps once.
+func (s *source) sweepOnce(ctx context.Context, report func(discovery.Observation)) error {
+	if _, err := s.updateNetworks(); err != nil {
 		return err
 	}
 	if _, err := readARP(); !errors.Is(err, errors.ErrUnsupported) {
@@ -74,7 +74,7 @@ func (s *source) lookAround(ctx context.Context, report func(discovery.Observati
 func (s *source) readAnswers() {
 	entries, err := readARP()
 	if err != nil {
-		return // lookAround returns it
+		return // sweepOnce returns it
 	}
 	for _, e := range entries {
 		s.probes.decided(e.addr)

@@ -82,7 +82,7 @@ type addrState struct {
 	proof     string
 	confirmed bool      // the kernel got an answer for it from this neighbour
 	reachable bool      // and considers it fresh
-	heard     time.Time // last sign of it
+	lastSign  time.Time // last sign of it
 	probes    int       // probes since it was claimed
 	failed    int       // attempts of the kernel since the last answer
 	again     time.Time // when to probe next, while it is only claimed
@@ -95,9 +95,9 @@ func newNeighbourTable(t timing, report func(discovery.Observation), planProbe f
 	}
 }
 
-// hear takes in what a packet on an interface reports about its sender. Only a later
+// sight takes in what a packet on an interface reports about its sender. Only a later
 // answer to the kernel proves that an address is its own.
-func (t *neighbourTable) hear(ifindex int, s sighting, now time.Time) {
+func (t *neighbourTable) sight(ifindex int, s sighting, now time.Time) {
 	addr := t.place(s.addr, ifindex)
 	if t.own[s.mac] || !s.mac.unicast() || t.networks.Own(s.addr) {
 		return
@@ -127,7 +127,7 @@ func (t *neighbourTable) hear(ifindex int, s sighting, now time.Time) {
 // claim notes that a neighbour claims an address.
 func (t *neighbourTable) claim(n *neighbour, addr netip.Addr, proof string, now time.Time) {
 	if a := n.addrs[addr]; a != nil {
-		a.heard = now
+		a.lastSign = now
 		return
 	}
 	if other := t.owner[addr]; other != nil && other != n {
@@ -137,7 +137,7 @@ func (t *neighbourTable) claim(n *neighbour, addr netip.Addr, proof string, now 
 	if !t.room(n, false) {
 		return
 	}
-	n.addrs[addr] = &addrState{proof: proof, heard: now, probes: 1, again: now.Add(probeGap)}
+	n.addrs[addr] = &addrState{proof: proof, lastSign: now, probes: 1, again: now.Add(probeGap)}
 	n.changed = true
 	t.probe(addr, 0)
 }
@@ -173,7 +173,7 @@ func (t *neighbourTable) resolved(ifindex int, addr netip.Addr, mac hwaddr, now 
 		n.proof = a.proof
 		t.owner[addr] = n
 	}
-	a.reachable, a.heard, a.failed = true, now, 0
+	a.reachable, a.lastSign, a.failed = true, now, 0
 	t.reportChange(n, now)
 }
 
@@ -330,7 +330,7 @@ func (t *neighbourTable) room(n *neighbour, confirmed bool) bool {
 		if a.confirmed && (addr.Is4() || !confirmed) {
 			continue
 		}
-		if w := n.addrs[worst]; w == nil || !a.confirmed && w.confirmed || a.confirmed == w.confirmed && a.heard.Before(w.heard) {
+		if w := n.addrs[worst]; w == nil || !a.confirmed && w.confirmed || a.confirmed == w.confirmed && a.lastSign.Before(w.lastSign) {
 			worst = addr
 		}
 	}
@@ -362,7 +362,7 @@ func (n *neighbour) hasConfirmed() bool {
 // invalid one if no device on a watched network can have it.
 func (t *neighbourTable) place(addr netip.Addr, ifindex int) netip.Addr {
 	addr = addr.Unmap().WithZone("")
-	for _, w := range t.networks.Looked {
+	for _, w := range t.networks.Watched {
 		if w.Index != ifindex || !w.Prefix.Contains(addr) || t.networks.Own(addr) {
 			continue
 		}

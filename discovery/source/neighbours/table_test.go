@@ -24,7 +24,7 @@ type desk struct {
 const deskIf = 2
 
 var (
-	deskNet = discovery.Networks{Looked: []discovery.Network{
+	deskNet = discovery.Networks{Watched: []discovery.Network{
 		onNetwork("192.168.1.0/24", "192.168.1.2"), onNetwork("fd00::/64", "fd00::2"), onNetwork("fe80::/64", "fe80::2"),
 	}}
 	macA   = hwaddr{0xb8, 0x27, 0xeb, 0, 0, 0xa}
@@ -75,7 +75,7 @@ func (d *desk) packet(mac hwaddr, addr string) {
 	if addr != "" {
 		s.addr = netip.MustParseAddr(addr)
 	}
-	d.hear(deskIf, s, d.now)
+	d.sight(deskIf, s, d.now)
 }
 
 func (d *desk) answers(mac hwaddr, addr string) {
@@ -126,7 +126,7 @@ func TestNeighbourTable(t *testing.T) {
 			a + " ip:fe80::7%lan0 online=true ip_reachable=true"},
 		{"packet without address", func(d *desk) { d.packet(macA, "") }, a + " online=true"},
 		{"hostname", func(d *desk) {
-			d.hear(deskIf, sighting{mac: macA, name: "cam", named: "dhcp", proof: "dhcp", soon: netip.MustParseAddr("192.168.1.7")}, d.now)
+			d.sight(deskIf, sighting{mac: macA, name: "cam", named: "dhcp", proof: "dhcp", soon: netip.MustParseAddr("192.168.1.7")}, d.now)
 		}, "probe 192.168.1.7 in 3s; " + a + " name=cam online=true"},
 		{"no change is reported once a minute", func(d *desk) {
 			d.answers(macA, "192.168.1.7")
@@ -269,7 +269,7 @@ func TestFloodOfMadeUpAddresses(t *testing.T) {
 			d.pass(time.Second)
 		}
 		addr = addr.Next()
-		d.hear(deskIf, sighting{mac: hwaddr{2, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}, addr: addr, proof: "flood"}, d.now)
+		d.sight(deskIf, sighting{mac: hwaddr{2, 0, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}, addr: addr, proof: "flood"}, d.now)
 	}
 	if len(d.hosts) > maxUnconfirmed+200 || d.n > 1000 || len(d.out) > 4000 {
 		t.Errorf("%d neighbours, %d reports, %d reports and probes", len(d.hosts), d.n, len(d.out))

@@ -168,7 +168,7 @@ func (s *source) query(ctx context.Context, resolver, addr netip.Addr) (discover
 		s.good = resolver
 		fact.DNSName.Set(o.Facts, host, "PTR "+strings.TrimSuffix(arpa, ".")+" by "+resolver.String())
 	} else {
-		fact.DNSName.Unknown(o.Facts, fact.NotTold)
+		fact.DNSName.Unknown(o.Facts, fact.NotReported)
 	}
 	return o, true
 }

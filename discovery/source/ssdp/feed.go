@@ -13,7 +13,7 @@ import (
 // Feed supplies answers to searches that do not come from the machine's own
 // interfaces: it calls hear with each, and with the address of its sender, until
 // ctx is done.
-type Feed func(ctx context.Context, hear func(from netip.Addr, answer []byte))
+type Feed func(ctx context.Context, receive func(from netip.Addr, answer []byte))
 
 // KindOn returns the source as it runs on a feed, for the simulated home of `demo`.
 // Answers are judged as by Kind; no socket is opened and nothing is sent.

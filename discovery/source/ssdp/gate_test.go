@@ -13,7 +13,7 @@ import (
 // Threat T14: one sender has its share, and all have theirs together.
 func TestGate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		wide := discovery.Networks{Looked: []discovery.Network{{Interface: "lan0", Prefix: netip.MustParsePrefix("10.0.0.0/16"), Own: netip.MustParseAddr("10.0.0.2")}}}
+		wide := discovery.Networks{Watched: []discovery.Network{{Interface: "lan0", Prefix: netip.MustParsePrefix("10.0.0.0/16"), Own: netip.MustParseAddr("10.0.0.2")}}}
 		g := newGate(discovery.Env{Networks: func() discovery.Networks { return wide }}, nil)
 		admitted := func(n int, from func(i int) net.IP) (count int) {
 			for i := range n {

@@ -64,7 +64,7 @@ func (l *listener) start(networks []discovery.Network) (again bool) {
 	ssdp.Interfaces = interfaces
 	m := &ssdp.Monitor{
 		Alive: func(m *ssdp.AliveMessage) {
-			l.hear(m.From, message{kind: m.Type, location: m.Location, server: m.Server})
+			l.receive(m.From, message{kind: m.Type, location: m.Location, server: m.Server})
 		},
 		Bye:    func(*ssdp.ByeMessage) { l.count() },
 		Search: func(*ssdp.SearchMessage) { l.count() },
@@ -110,7 +110,7 @@ func (l *listener) setHealth(problem string) {
 	l.env.Health(discovery.Degraded, problem)
 }
 
-func (l *listener) hear(from net.Addr, m message) {
+func (l *listener) receive(from net.Addr, m message) {
 	if !l.count() {
 		return
 	}

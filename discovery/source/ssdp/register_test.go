@@ -20,7 +20,7 @@ import (
 )
 
 var home = discovery.Networks{
-	Looked:   []discovery.Network{{Interface: "eth0", Index: 2, Prefix: netip.MustParsePrefix("192.168.1.0/24"), Own: netip.MustParseAddr("192.168.1.2")}},
+	Watched:  []discovery.Network{{Interface: "eth0", Index: 2, Prefix: netip.MustParsePrefix("192.168.1.0/24"), Own: netip.MustParseAddr("192.168.1.2")}},
 	Gateways: []netip.Addr{netip.MustParseAddr("192.168.1.1"), netip.MustParseAddr("fe80::1%eth0")},
 }
 

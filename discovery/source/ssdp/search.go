@@ -93,7 +93,7 @@ func (s *searcher) search(round int) {
 	s.searched.Store(time.Now().UnixNano())
 	types := targets
 	if round == 0 {
-		types = append(slices.Clone(targets), everything)
+		types = append(slices.Clone(targets), searchAll)
 	}
 	for own, c := range s.open {
 		for _, target := range types {

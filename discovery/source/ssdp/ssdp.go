@@ -44,7 +44,7 @@ var firstPauses = []time.Duration{time.Second, 3 * time.Second, 30 * time.Second
 // that is done once.
 var targets = []string{"upnp:rootdevice", upnp.GatewayType + "1", upnp.GatewayType + "2"}
 
-const everything = "ssdp:all"
+const searchAll = "ssdp:all"
 
 // Config is empty: Env.Networks returns the networks to watch. If nothing may
 // be sent (Env.ListenOnly), devices are found when they announce themselves,
@@ -135,7 +135,7 @@ func (s *source) watch(ctx context.Context, g *gate, rounds chan<- int) error {
 
 // networks returns the watched IPv4 networks.
 func networks(all discovery.Networks) (out []discovery.Network) {
-	for _, w := range all.Looked {
+	for _, w := range all.Watched {
 		if w.Prefix.Addr().Is4() {
 			out = append(out, w)
 		}

@@ -38,7 +38,7 @@ const (
 	every = time.Minute
 )
 
-type source struct{ said []discovery.Observation }
+type source struct{ observations []discovery.Observation }
 
 // Validate implements discovery.SourceConfig.
 func (*Config) Validate() error { return nil }
@@ -59,7 +59,7 @@ func (*Config) New(env discovery.Env) (discovery.Source, error) {
 			continue
 		}
 		seen[o.About[0]] = n
-		s.said = append(s.said, o)
+		s.observations = append(s.observations, o)
 	}
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
@@ -87,7 +87,7 @@ func (s *source) Run(ctx context.Context, report func(discovery.Observation)) er
 	again := time.NewTicker(every)
 	defer again.Stop()
 	for {
-		for _, o := range s.said {
+		for _, o := range s.observations {
 			o.Facts = o.Facts.Clone()
 			report(o)
 		}

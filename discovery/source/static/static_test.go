@@ -25,23 +25,23 @@ func TestStaticReportsAgainEveryMinute(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		type said struct {
+		type observations struct {
 			About discovery.Identifier
 			Name  string
 			Class string
 			Quiet bool
 		}
-		var got []said
+		var got []observations
 		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 		defer cancel()
 		err = s.Run(ctx, func(o discovery.Observation) {
 			class, _ := fact.DeviceClass.Get(o.Facts)
-			got = append(got, said{o.About[0], o.Name, class, o.Quiet})
+			got = append(got, observations{o.About[0], o.Name, class, o.Quiet})
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		once := []said{
+		once := []observations{
 			{discovery.Identifier{Kind: discovery.MACID, Value: "aabbccddee0f"}, "Porch camera", "camera", true},
 			{discovery.Identifier{Kind: discovery.ZigbeeID, Value: "00158d0001a2b3c4"}, "Hall lamp", "", true},
 			{discovery.IP(netip.MustParseAddr("192.168.1.20")), "", "printer", true},
@@ -76,7 +76,7 @@ func TestStaticNamesEveryMistake(t *testing.T) {
 // there, and names the device that has an address without making another.
 func TestStaticInTheInventory(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	lan := discovery.Networks{Looked: []discovery.Network{{Interface: "eth0", Prefix: netip.MustParsePrefix("192.168.1.0/24")}}}
+	lan := discovery.Networks{Watched: []discovery.Network{{Interface: "eth0", Prefix: netip.MustParsePrefix("192.168.1.0/24")}}}
 	inv := inventory.New(func() discovery.Networks { return lan }, []discovery.SourceKind{Kind}, func(discovery.ID) bool { return false }, now)
 	printer, _ := discovery.MAC("aa:bb:cc:00:00:01")
 	ip := discovery.IP(netip.MustParseAddr("192.168.1.20"))

@@ -41,7 +41,7 @@ type life int
 
 const (
 	quiet    life = iota
-	heard         // the device was heard
+	wasHeard      // the device was heard
 	ifOnline      // it is if the bridge, which hears the device, says so
 )
 
@@ -93,7 +93,7 @@ func (h *home) message(b *bridge, m discovery.Message, now time.Time) []discover
 	}
 	life := quiet
 	if c.alive {
-		life = heard
+		life = wasHeard
 	}
 	return h.observe(c.ids, life, now)
 }
@@ -169,15 +169,15 @@ func (h *home) owner(id discovery.Identifier) *bridge {
 func (b *bridge) compare(other *bridge, id discovery.Identifier) int {
 	return cmp.Or(
 		cmp.Compare(b.rank(), other.rank()),
-		cmp.Compare(b.hears(id), other.hears(id)),
+		cmp.Compare(b.canHear(id), other.canHear(id)),
 		b.heard[id].Compare(other.heard[id]),
 		cmp.Compare(other.base, b.base),
 	)
 }
 
-// hears says whether an instance hears a device: 2 if it does, 1 if it does not
+// canHear says whether an instance hears a device: 2 if it does, 1 if it does not
 // say, 0 if it does not.
-func (b *bridge) hears(id discovery.Identifier) int {
+func (b *bridge) canHear(id discovery.Identifier) int {
 	switch a := b.avail[b.members[id].Name]; {
 	case !a.Known:
 		return 1

@@ -52,7 +52,7 @@ func (b *bridge) coordinatorFacts(ev *fact.Evidence, up bool, now time.Time) {
 	fact.DeviceClass.Set(ev, "bridge", "type=Coordinator")
 	fact.ZigbeeRole.Set(ev, "coordinator", "type=Coordinator")
 	if b.info == nil {
-		fact.ZigbeeDefaultIDs.Unknown(ev, fact.NotTold)
+		fact.ZigbeeDefaultIDs.Unknown(ev, fact.NotReported)
 	} else {
 		setText(ev, fact.DeviceModel, b.info.Radio, "bridge/info coordinator.type")
 		setText(ev, fact.DeviceFirmware, b.info.Revision, "bridge/info coordinator.meta.revision="+b.info.Revision)
@@ -75,9 +75,9 @@ func (b *bridge) joinFacts(ev *fact.Evidence, now time.Time) {
 	// A bridge that is gone leaves its last bridge/info behind, so nothing is
 	// believed of it before bridge/state says that it is there.
 	if !w.known || !b.state.Known {
-		fact.ZigbeeJoinOpen.Unknown(ev, fact.NotTold)
-		fact.ZigbeeJoinOpenSince.Unknown(ev, fact.NotTold)
-		fact.ZigbeeJoinOpenDay.Unknown(ev, fact.NotTold)
+		fact.ZigbeeJoinOpen.Unknown(ev, fact.NotReported)
+		fact.ZigbeeJoinOpenSince.Unknown(ev, fact.NotReported)
+		fact.ZigbeeJoinOpenDay.Unknown(ev, fact.NotReported)
 		return
 	}
 	fact.ZigbeeJoinOpen.Set(ev, w.open, w.proof)
@@ -85,7 +85,7 @@ func (b *bridge) joinFacts(ev *fact.Evidence, now time.Time) {
 	if w.open {
 		fact.ZigbeeJoinOpenSince.Set(ev, w.since, w.proof)
 	} else {
-		fact.ZigbeeJoinOpenSince.Unknown(ev, fact.NotTold)
+		fact.ZigbeeJoinOpenSince.Unknown(ev, fact.NotReported)
 	}
 }
 
@@ -105,7 +105,7 @@ func role(t string) string {
 
 func setText(ev *fact.Evidence, w fact.Fact[string], v, proof string) {
 	if fact.Clean(v, fact.MaxText) == "" {
-		w.Unknown(ev, fact.NotTold)
+		w.Unknown(ev, fact.NotReported)
 		return
 	}
 	w.Set(ev, v, proof)
@@ -118,7 +118,7 @@ func setFlag(ev *fact.Evidence, w fact.Fact[bool], v loosejson.Flag, proof strin
 	case v.Bad:
 		w.Unknown(ev, fact.Unreadable)
 	default:
-		w.Unknown(ev, fact.NotTold)
+		w.Unknown(ev, fact.NotReported)
 	}
 }
 

@@ -45,7 +45,7 @@ func (n *network) controllerFacts(ev *fact.Evidence) {
 	case !n.connected:
 		fact.ZWaveInclusionOpen.Unknown(ev, fact.SourceDown)
 	case !n.inclusion.Known:
-		fact.ZWaveInclusionOpen.Unknown(ev, fact.NotTold)
+		fact.ZWaveInclusionOpen.Unknown(ev, fact.NotReported)
 	default:
 		fact.ZWaveInclusionOpen.Set(ev, n.inclusion.Value, n.proof)
 	}
@@ -59,14 +59,14 @@ func (n *network) statusFacts(ev *fact.Evidence, x node) {
 		fact.DeviceOnline.Unknown(ev, fact.SourceDown)
 		return
 	case !ok:
-		fact.ZWaveStatus.Unknown(ev, fact.NotTold)
-		fact.DeviceOnline.Unknown(ev, fact.NotTold)
+		fact.ZWaveStatus.Unknown(ev, fact.NotReported)
+		fact.DeviceOnline.Unknown(ev, fact.NotReported)
 		return
 	}
 	proof := fmt.Sprintf("status=%d %s", s, statusWords[s])
 	fact.ZWaveStatus.Set(ev, statusWords[s], proof)
 	if s == 0 {
-		fact.DeviceOnline.Unknown(ev, fact.NotTold)
+		fact.DeviceOnline.Unknown(ev, fact.NotReported)
 		return
 	}
 	fact.DeviceOnline.Set(ev, s != dead, proof)
@@ -77,7 +77,7 @@ func securityFacts(ev *fact.Evidence, x node) {
 	if word := securityWords[class]; ok && word != "" && (x.Interviewed || class >= 0) {
 		fact.ZWaveSecurity.Set(ev, word, fmt.Sprintf("highestSecurityClass=%d", class))
 	} else {
-		fact.ZWaveSecurity.Unknown(ev, fact.NotTold)
+		fact.ZWaveSecurity.Unknown(ev, fact.NotReported)
 	}
 	switch {
 	case x.Classes[ccSecurity2]:
@@ -85,19 +85,19 @@ func securityFacts(ev *fact.Evidence, x node) {
 	case x.ClassesListed:
 		fact.ZWaveSupportsS2.Set(ev, false, "no command class 159 Security 2")
 	default:
-		fact.ZWaveSupportsS2.Unknown(ev, fact.NotTold)
+		fact.ZWaveSupportsS2.Unknown(ev, fact.NotReported)
 	}
 	if is, known := entry(x); known {
 		_, proof := classOf(x)
 		fact.ZWaveEntry.Set(ev, is, proof)
 	} else {
-		fact.ZWaveEntry.Unknown(ev, fact.NotTold)
+		fact.ZWaveEntry.Unknown(ev, fact.NotReported)
 	}
 }
 
 func setText(ev *fact.Evidence, w fact.Fact[string], v, proof string) {
 	if fact.Clean(v, fact.MaxText) == "" {
-		w.Unknown(ev, fact.NotTold)
+		w.Unknown(ev, fact.NotReported)
 		return
 	}
 	w.Set(ev, v, proof)
