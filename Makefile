@@ -80,7 +80,7 @@ generate:
 
 # The big tables, from pinned packages of npm and PyPI. Their output is committed.
 data: $(OUI_DATA) $(HOMEASSISTANT)
-	$(GO) run ./discovery/oui/gen -in $(OUI_DATA) -out discovery/oui/table.gz
+	$(GO) run ./discovery/oui/gen -in $(OUI_DATA) -out discovery/oui/table.bin
 	$(GO) run ./discovery/product/gen -in $(HOMEASSISTANT) -out discovery/product/homeassistant.tsv
 
 $(HOMEASSISTANT):

@@ -64,7 +64,9 @@ type Home struct {
 	at         time.Time     // of the input that is being applied
 	ticked     time.Time     // the last tick
 	learnedFor time.Duration // until then
-	moved      bool          // addresses may have other owners
+	// learnedSaved is for how long it had been when that was last to be saved.
+	learnedSaved time.Duration
+	moved        bool // addresses may have other owners
 
 	events    []report.Event
 	seq       uint64

@@ -53,7 +53,7 @@ type Effects struct {
 	Snapshot  bool  // a new snapshot is due
 	Decisions bool  // the decisions differ from those that were there before
 	News      []report.Event
-	Learning  bool // the learning period is on: how long it has been is to be saved
+	Learning  bool // for how long devices have been learned is to be saved
 	Renamed   []Renaming
 	Gone      []discovery.ID
 	Judged    []Judged

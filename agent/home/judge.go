@@ -243,10 +243,8 @@ func (c *Home) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.V
 		out.FirstSeen = k.FirstSeen
 	}
 	_, out.Hidden = c.dec.Hidden[d.ID]
+	out.Verdicts = telling(verdicts)
 	for _, v := range verdicts {
-		if v.Result != policy.NotApplicable || len(v.Missing) > 0 {
-			out.Verdicts = append(out.Verdicts, v)
-		}
 		switch {
 		case c.ledger.Settling(string(d.ID), v.Policy.ID):
 			out.NotChecked = append(out.NotChecked, settling(v))
@@ -256,6 +254,25 @@ func (c *Home) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.V
 			out.NotChecked = append(out.NotChecked, report.NotChecked{Policy: v.Policy, Missing: v.Missing})
 		}
 		c.reportPolicy(v, d.ID)
+	}
+	return out
+}
+
+// telling returns the verdicts that say anything of a device, in a slice of that
+// size: a home keeps thousands.
+func telling(verdicts []policy.Verdict) []policy.Verdict {
+	tells := func(v policy.Verdict) bool { return v.Result != policy.NotApplicable || len(v.Missing) > 0 }
+	n := 0
+	for _, v := range verdicts {
+		if tells(v) {
+			n++
+		}
+	}
+	out := make([]policy.Verdict, 0, n)
+	for _, v := range verdicts {
+		if tells(v) {
+			out = append(out, v)
+		}
 	}
 	return out
 }

@@ -106,3 +106,19 @@ func TestNothingStaysInTheFuture(t *testing.T) {
 		t.Errorf("device seen %v, Telnet %v; want it seen when the clock was right, and its facts stale by now", d.LastSeen, h.result(id, "telnet-open"))
 	}
 }
+
+// TestLearningIsSaved: a crash may cost some minutes of the learning period, but the
+// state is not saved each minute for its sake.
+func TestLearningIsSaved(t *testing.T) {
+	h := newHome(t, 24*time.Hour)
+	saves := 0
+	for range 60 {
+		h.now = h.now.Add(time.Minute)
+		if h.Apply(Tick{}, h.now).Learning {
+			saves++
+		}
+	}
+	if saves != 6 {
+		t.Errorf("how long has been learned is saved %d times in an hour, want 6", saves)
+	}
+}

@@ -7,54 +7,35 @@
 // the product.
 //
 // The table is made from the npm package oui-data (BSD-2-Clause; the IEEE
-// asserts no copyright in the registries). To bring it up to date:
-//
-//	cd discovery/oui
-//	npm pack oui-data@latest && tar xzf oui-data-*.tgz
-//	go generate && rm -r package oui-data-*.tgz
+// asserts no copyright in the registries). To bring it up to date, raise
+// OUI_DATA_VERSION in the Makefile and run "make data".
 //
 // With OUI_DATA set to the path of package/index.json the tests check that the
 // table was made from that file.
 package oui
 
 import (
-	"bytes"
-	"compress/gzip"
 	_ "embed"
-	"encoding/binary"
-	"fmt"
-	"io"
-	"slices"
+	"sort"
 	"strconv"
-	"sync"
 )
 
-//go:embed table.gz
-var compressed []byte
+// table is what gen wrote. It is read where it lies in the program: unpacked it
+// would be two megabytes of the heap.
+//
+// For each registry, that of the longest prefixes first, there are the number of
+// bits in a prefix (1 byte), the number of rows (4) and the rows (8 each), sorted:
+// the prefix, and in the lower nameBits where in the text behind the registries
+// the company's name stands, with its length before it (1). Numbers are big-endian.
+//
+//go:embed table.bin
+var table string
 
-// nameBits is the space for the number of a name beside the prefix in a row.
-const nameBits = 20
-
-// registry is the table of one length of prefix, sorted by prefix.
-type registry struct {
-	bits int
-	rows []uint64 // prefix << nameBits | number of the name
-}
-
-type table struct {
-	names      []string
-	registries []registry // longest prefix first
-}
-
-// loaded unpacks the table at the first question: some 10 ms and 2 MB, which a
-// run without unknown vendors need not spend.
-var loaded = sync.OnceValue(func() *table {
-	t, err := load(bytes.NewReader(compressed))
-	if err != nil {
-		panic(fmt.Sprintf("embedded table of vendors: %v", err)) // a broken build
-	}
-	return t
-})
+const (
+	registries = 3
+	nameBits   = 24
+	rowSize    = 8
+)
 
 // Vendor returns the company to which the address, 12 hex digits without
 // separators, is assigned. It returns false for locally administered addresses
@@ -68,7 +49,7 @@ func Vendor(mac string) (name string, ok bool) {
 	if err != nil || v>>40&0b11 != 0 {
 		return "", false
 	}
-	return loaded().vendor(v)
+	return vendor(v)
 }
 
 // Random reports whether the address, 12 hex digits without separators, is
@@ -79,75 +60,45 @@ func Random(mac string) bool {
 	return len(mac) == 12 && err == nil && v>>40&0b10 != 0
 }
 
-func (t *table) vendor(mac uint64) (string, bool) {
-	for _, r := range t.registries {
+func vendor(mac uint64) (string, bool) {
+	var all [registries]registry
+	names := table
+	for i := range all {
+		all[i], names = nextRegistry(names)
+	}
+	for _, r := range all {
 		want := mac >> (48 - r.bits)
-		if i, ok := slices.BinarySearchFunc(r.rows, want, func(row, want uint64) int {
-			return int(int64(row>>nameBits) - int64(want))
-		}); ok {
-			return t.names[r.rows[i]&(1<<nameBits-1)], true
+		n := len(r.rows) / rowSize
+		i := sort.Search(n, func(i int) bool { return r.row(i)>>nameBits >= want })
+		if i < n && r.row(i)>>nameBits == want {
+			return nameAt(names, r.row(i)), true
 		}
 	}
 	return "", false
 }
 
-// load reads what gen wrote: the number of names and the names, each with its
-// length; then for each registry its bits, its number of rows, and the rows as
-// distance from the prefix before and number of the name. All are uvarints.
-func load(r io.Reader) (*table, error) {
-	z, err := gzip.NewReader(r)
-	if err != nil {
-		return nil, err
-	}
-	plain, err := io.ReadAll(z)
-	if err != nil {
-		return nil, err
-	}
-	d := decoder{rest: plain, text: string(plain)}
-	t := &table{names: make([]string, d.number(1<<nameBits))}
-	for i := range t.names {
-		t.names[i] = d.name()
-	}
-	for range 3 {
-		reg := registry{bits: int(d.number(48))}
-		reg.rows = make([]uint64, d.number(1<<nameBits))
-		prefix := uint64(0)
-		for i := range reg.rows {
-			prefix += d.number(1 << 48)
-			reg.rows[i] = prefix<<nameBits | d.number(uint64(max(len(t.names), 1)-1))
-		}
-		t.registries = append(t.registries, reg)
-	}
-	return t, d.err
+// registry is the part of the table with prefixes of one length.
+type registry struct {
+	bits int
+	rows string
 }
 
-// decoder reads numbers until the first error and zeros after it.
-type decoder struct {
-	rest []byte
-	text string // the whole, of which names are parts
-	err  error
+// nextRegistry splits the first registry off.
+func nextRegistry(s string) (registry, string) {
+	size := int(number(s[1:5])) * rowSize
+	return registry{int(s[0]), s[5 : 5+size]}, s[5+size:]
 }
 
-func (d *decoder) number(most uint64) uint64 {
-	if d.err != nil {
-		return 0
-	}
-	v, n := binary.Uvarint(d.rest)
-	if n <= 0 || v > most {
-		d.err = fmt.Errorf("no number up to %d at %d bytes before the end", most, len(d.rest))
-		return 0
-	}
-	d.rest = d.rest[n:]
-	return v
+func (r registry) row(i int) uint64 { return number(r.rows[i*rowSize : (i+1)*rowSize]) }
+
+func nameAt(names string, row uint64) string {
+	names = names[row&(1<<nameBits-1):]
+	return names[1 : 1+names[0]]
 }
 
-func (d *decoder) name() string {
-	length := int(d.number(1 << 10))
-	if length > len(d.rest) {
-		d.err = io.ErrUnexpectedEOF
-		return ""
+func number(s string) (n uint64) {
+	for i := range len(s) {
+		n = n<<8 | uint64(s[i])
 	}
-	at := len(d.text) - len(d.rest)
-	d.rest = d.rest[length:]
-	return d.text[at : at+length]
+	return n
 }

@@ -3,9 +3,7 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
-	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -36,18 +34,7 @@ func run(in, out string) error {
 	if err != nil {
 		return err
 	}
-	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		return err
-	}
-	if _, err := z.Write(table); err != nil {
-		return err
-	}
-	if err := z.Close(); err != nil {
-		return err
-	}
-	return os.WriteFile(out, b.Bytes(), 0o644)
+	return os.WriteFile(out, table, 0o644)
 }
 
 type row struct {
@@ -55,7 +42,7 @@ type row struct {
 	name   string
 }
 
-// encode writes the format that oui.load documents.
+// encode writes the format that package oui documents.
 func encode(raw []byte) ([]byte, error) {
 	var index map[string]string
 	if err := json.Unmarshal(raw, &index); err != nil {
@@ -82,21 +69,25 @@ func encode(raw []byte) ([]byte, error) {
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)
-	b := binary.AppendUvarint(nil, uint64(len(names)))
+	var text []byte
+	at := map[string]uint64{}
 	for _, n := range names {
-		b = append(binary.AppendUvarint(b, uint64(len(n))), n...)
+		if len(n) > 255 {
+			return nil, fmt.Errorf("the name %q has more than 255 bytes", n)
+		}
+		at[n] = uint64(len(text))
+		text = append(append(text, byte(len(n))), n...)
 	}
+	if len(text) >= 1<<24 {
+		return nil, fmt.Errorf("the names have %d bytes, more than 24 bits can tell", len(text))
+	}
+	var b []byte
 	for _, bits := range []int{36, 28, 24} {
 		slices.SortFunc(rows[bits], func(a, b row) int { return cmp.Compare(a.prefix, b.prefix) })
-		b = binary.AppendUvarint(b, uint64(bits))
-		b = binary.AppendUvarint(b, uint64(len(rows[bits])))
-		last := uint64(0)
+		b = binary.BigEndian.AppendUint32(append(b, byte(bits)), uint32(len(rows[bits])))
 		for _, r := range rows[bits] {
-			number, _ := slices.BinarySearch(names, r.name)
-			b = binary.AppendUvarint(b, r.prefix-last)
-			b = binary.AppendUvarint(b, uint64(number))
-			last = r.prefix
+			b = binary.BigEndian.AppendUint64(b, r.prefix<<24|at[r.name])
 		}
 	}
-	return b, nil
+	return append(b, text...), nil
 }
