@@ -9,9 +9,9 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
-// TestTitlesAreSteady: a title changes at most once an hour once the device is
-// identified, and then without a newer snapshot; the owner's comes and goes at
-// once.
+// TestTitlesAreSteady: a title follows what is learned for two minutes after the
+// device is identified, then it changes at most once an hour, without a newer
+// snapshot; the owner's comes and goes at once.
 func TestTitlesAreSteady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New(nil, Options{Site: "home", Now: time.Now})
@@ -23,10 +23,13 @@ func TestTitlesAreSteady(t *testing.T) {
 			due               time.Duration // when it is drawn anew by time alone
 		}{
 			{0, "Unknown device 11:22", false, false, "Unknown device 11:22", 0},
-			{time.Second, "Acme camera", true, false, "Acme camera", 0},
-			{time.Minute, "cam-1", true, false, "Acme camera", 59 * time.Minute},
-			{30 * time.Minute, "Porch camera", true, false, "Acme camera", 29 * time.Minute},
-			{29 * time.Minute, "", false, false, "Porch camera", 0},
+			{time.Second, "Acme", true, false, "Acme", 0},
+			{5 * time.Second, "Acme camera", true, false, "Acme camera", 0},
+			{2 * time.Minute, "cam-1", true, false, "Acme camera", 58 * time.Minute},
+			{time.Minute, "Acme camera", true, false, "Acme camera", 0},
+			{time.Second, "cam-1", true, false, "Acme camera", 57*time.Minute - time.Second},
+			{30 * time.Minute, "Porch camera", true, false, "Acme camera", 27*time.Minute - time.Second},
+			{27*time.Minute - time.Second, "", false, false, "Porch camera", 0},
 			{time.Minute, "Acme camera", true, false, "Porch camera", 59 * time.Minute},
 			{time.Minute, "Porch camera", true, false, "Porch camera", 0},
 			{2 * time.Hour, "", false, false, "Porch camera", 0},
