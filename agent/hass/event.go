@@ -25,6 +25,9 @@ const returnsWithin = 5 * time.Minute
 const newEvent = "{% set seq, at = state_attr(entity_id, 'seq') or 0, state_attr(entity_id, 'at') or '' %}" +
 	"{{ value if value_json.seq > seq or value_json.at > at }}"
 
+// maxNames is how many devices of a summary are named; all are counted.
+const maxNames = 20
+
 type event struct {
 	Type       string `json:"event_type"`
 	Seq        uint64 `json:"seq"`
@@ -33,19 +36,28 @@ type event struct {
 	Device     string `json:"device"`
 	DeviceName string `json:"device_name,omitempty"`
 	Count      int    `json:"count,omitempty"`
-	Policy     string `json:"policy,omitempty"`
-	Title      string `json:"title,omitempty"`
-	Severity   string `json:"severity,omitempty"`
-	Confidence string `json:"confidence,omitempty"`
-	Evidence   string `json:"evidence,omitempty"`
-	Remedy     string `json:"remedy,omitempty"`
+	// PrivateAddress, Gathered and Names are as report.Event explains.
+	PrivateAddress bool     `json:"private_address,omitempty"`
+	Gathered       bool     `json:"gathered,omitempty"`
+	Names          []string `json:"device_names,omitempty"`
+	Policy         string   `json:"policy,omitempty"`
+	Title          string   `json:"title,omitempty"`
+	Severity       string   `json:"severity,omitempty"`
+	Confidence     string   `json:"confidence,omitempty"`
+	Evidence       string   `json:"evidence,omitempty"`
+	Remedy         string   `json:"remedy,omitempty"`
 }
 
 // eventMessage is what an event entity of Home Assistant gets.
 func (n names) eventMessage(s *report.Snapshot, e report.Event) message {
 	out := event{
 		Type: fact.Clean(e.Type, maxInfo), Seq: e.Seq, At: stamp(e.At), Site: n.site, Device: string(e.Device), Count: e.Count,
-		Policy: cut(fact.Clean(e.Policy, maxInfo), maxInfo),
+		Policy: cut(fact.Clean(e.Policy, maxInfo), maxInfo), PrivateAddress: e.PrivateAddress, Gathered: e.Gathered,
+	}
+	for _, id := range e.Devices[:min(len(e.Devices), maxNames)] {
+		if d := s.Device(id); d != nil {
+			out.Names = append(out.Names, name(d.Title, maxName))
+		}
 	}
 	d := s.Device(e.Device)
 	if d != nil {

@@ -75,8 +75,9 @@ type Home struct {
 	overflow  map[discovery.ID]bool
 	listsFrom map[string]time.Time // when a source began to report its list; zero if that was no news
 	summary   summary
-	full      time.Time                  // when a device had to be left out last
-	nameless  map[discovery.ID]time.Time // new devices that have not been identified, with when they appeared
+	full      time.Time                // when a device had to be left out last
+	nameless  map[discovery.ID]arrival // new devices that have not been identified
+	private   gathering
 	forgotten []discovery.ID
 	lastScan  time.Time
 
@@ -107,7 +108,7 @@ func New(o Options, now time.Time) *Home {
 		evidence: map[discovery.ID]*fact.Evidence{}, shown: map[discovery.ID]report.Device{},
 		sent: map[discovery.ID]report.Sent{}, health: map[string]report.Component{},
 		awayFrom: map[discovery.ID]time.Time{}, dirty: map[discovery.ID]bool{}, again: map[discovery.ID]time.Time{},
-		overflow: map[discovery.ID]bool{}, listsFrom: map[string]time.Time{}, nameless: map[discovery.ID]time.Time{}, failing: map[string]map[discovery.ID]bool{},
+		overflow: map[discovery.ID]bool{}, listsFrom: map[string]time.Time{}, nameless: map[discovery.ID]arrival{}, failing: map[string]map[discovery.ID]bool{},
 		next: now, ticked: now, out: Effects{Snapshot: true},
 	}
 	c.ledger = policy.NewLedger(o.Policies, accepted{c})
@@ -167,9 +168,10 @@ func (c *Home) rename(old, id discovery.ID) {
 	if c.overflow[old] && c.dec.Devices[id] == nil {
 		c.overflow[id] = true
 	}
-	if at, ok := c.nameless[old]; ok {
-		c.nameless[id] = at
+	if a, ok := c.nameless[old]; ok {
+		c.nameless[id] = a
 	}
+	c.renameGathered(old, id)
 	for i := range c.events {
 		if c.events[i].Device == old {
 			c.events[i].Device = id
@@ -229,8 +231,9 @@ func (c *Home) appeared(id discovery.ID, now time.Time) {
 
 // announce makes it news that a device appeared; what it is follows.
 func (c *Home) announce(id discovery.ID, now time.Time) {
-	c.deviceEvent(report.DeviceAppeared, id, now)
-	c.nameless[id] = now
+	a := c.arrive(id, now)
+	c.arrivalEvent(report.DeviceAppeared, id, a, now)
+	c.nameless[id] = a
 }
 
 // removed handles a device that no source sees any more.
@@ -270,6 +273,7 @@ func (c *Home) tick(now time.Time) time.Time {
 	c.at = now
 	c.learn(now)
 	c.sendSummary(now)
+	c.sendEvening(now)
 	if !c.next.IsZero() && !now.Before(c.next) {
 		out, next := c.inv.Tick(now)
 		expired, expiry := c.inv.Expire(now)
@@ -290,7 +294,7 @@ func (c *Home) tick(now time.Time) time.Time {
 	if c.moved {
 		c.moved, c.out.Owners = false, c.owners()
 	}
-	next := earliest(c.next, c.summary.due)
+	next := earliest(c.next, c.summary.due, c.private.Due)
 	for _, t := range c.again {
 		next = earliest(next, t)
 	}

@@ -36,6 +36,17 @@ type testHome struct {
 	t   testing.TB
 	now time.Time
 	o   Options
+
+	told []report.Event // all events, also those that are too old to be sent
+}
+
+// note keeps events that are new.
+func (h *testHome) note() {
+	for _, e := range h.events {
+		if len(h.told) == 0 || e.Seq > h.told[len(h.told)-1].Seq {
+			h.told = append(h.told, e)
+		}
+	}
 }
 
 // builtin loads the built-in policies, once for all tests.
@@ -99,6 +110,7 @@ func (h *testHome) wait(d time.Duration) {
 	end := h.now.Add(d)
 	for {
 		next := h.tick(h.now)
+		h.note()
 		if next.IsZero() || next.After(end) {
 			break
 		}
@@ -106,6 +118,7 @@ func (h *testHome) wait(d time.Duration) {
 	}
 	h.now = end
 	h.tick(h.now)
+	h.note()
 }
 
 func (h *testHome) do(cmd report.Command) {

@@ -183,17 +183,17 @@ func (c *Home) follow(d discovery.Device, away, there bool, now time.Time) (due 
 // identify makes it news what a new device is, once it has a name or product or has
 // had time to show one, and returns when that is.
 func (c *Home) identify(d discovery.Device, ev *fact.Evidence, now time.Time) (due time.Time) {
-	appeared, waits := c.nameless[d.ID]
+	arrived, waits := c.nameless[d.ID]
 	if !waits {
 		return time.Time{}
 	}
 	product, _ := fact.DeviceProduct.Get(ev)
 	model, _ := fact.DeviceModel.Get(ev)
-	if due = appeared.Add(identifyWithin); d.Name == "" && product == "" && model == "" && now.Before(due) {
+	if due = arrived.at.Add(identifyWithin); d.Name == "" && product == "" && model == "" && now.Before(due) {
 		return due
 	}
 	delete(c.nameless, d.ID)
-	c.deviceEvent(report.DeviceIdentified, d.ID, now)
+	c.arrivalEvent(report.DeviceIdentified, d.ID, arrived, now)
 	return time.Time{}
 }
 

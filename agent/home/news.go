@@ -15,6 +15,13 @@ func (c *Home) deviceEvent(kind string, id discovery.ID, now time.Time) {
 	}
 }
 
+// arrivalEvent makes it news that a new device appeared or was identified.
+func (c *Home) arrivalEvent(kind string, id discovery.ID, a arrival, now time.Time) {
+	if !c.muted(id) {
+		c.event(report.Event{Type: kind, Device: id, PrivateAddress: a.private, Gathered: a.gathered}, now)
+	}
+}
+
 func (c *Home) findingEvent(ch policy.Change, id discovery.ID, now time.Time) {
 	if !c.muted(id) && !c.overflow[id] {
 		c.event(report.Event{Type: string(ch.Type), Device: id, Policy: ch.Policy}, now)

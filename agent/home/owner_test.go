@@ -173,7 +173,7 @@ func TestNewDeviceIsIdentified(t *testing.T) {
 		{"under a better identity", func(h *testHome) {
 			h.see(1, nil)
 			h.rename(cameraID, "zigbee_00124b00aabb0001")
-			if h.nameless[cameraID].IsZero() == h.nameless["zigbee_00124b00aabb0001"].IsZero() {
+			if h.nameless[cameraID].at.IsZero() == h.nameless["zigbee_00124b00aabb0001"].at.IsZero() {
 				t.Error("it waits under both ids or none")
 			}
 		}, []string{"device_appeared"}},

@@ -25,7 +25,8 @@ type State struct {
 	Ledger    policy.LedgerState      `json:"ledger"`
 	Events    []report.Event          `json:"events"`
 	Forgotten []discovery.ID          `json:"forgotten,omitempty"`
-	Crowd     []discovery.ID          `json:"crowd,omitempty"` // devices that are only counted
+	Crowd     []discovery.ID          `json:"crowd,omitempty"`  // devices that are only counted
+	Private   gathering               `json:"private,omitzero"` // new devices of which the evening's summary tells
 	Fragile   []discovery.ID          `json:"fragile,omitempty"`
 	LastScan  time.Time               `json:"last_scan,omitzero"`
 	// LearnedFor is for how long devices have been learned, in seconds of running.
@@ -39,6 +40,7 @@ func (c *Home) State(now time.Time) *State {
 		Version: StateVersion, SavedAt: now.UTC().Round(0), Seq: c.seq, Devices: c.inv.Save(), Ledger: c.ledger.Snapshot(),
 		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten),
 		Crowd: slices.Sorted(maps.Keys(c.overflow)), LastScan: c.lastScan.UTC().Round(0),
+		Private:    gathering{Due: c.private.Due, IDs: slices.Clone(c.private.IDs)},
 		LearnedFor: int64(c.learnedFor.Seconds()),
 	}
 }
@@ -50,6 +52,9 @@ func (st *State) NotAfter(now time.Time) {
 		return
 	}
 	st.LastScan = notAfter(st.LastScan, now)
+	if due := nextEvening(now); st.Private.Due.After(due) {
+		st.Private.Due = due
+	}
 	st.Events = slices.DeleteFunc(st.Events, func(e report.Event) bool { return e.At.After(now) })
 	for i := range st.Devices {
 		d := &st.Devices[i]
@@ -80,6 +85,7 @@ func (c *Home) restore(st *State) {
 	c.ledger.Restore(st.Ledger)
 	c.events = slices.Clone(st.Events)
 	c.forgotten = slices.Clone(st.Forgotten)
+	c.private = st.Private
 	for _, d := range st.Devices {
 		for by := range d.Reports {
 			c.listsFrom[by] = time.Time{}

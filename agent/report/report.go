@@ -111,6 +111,13 @@ type Event struct {
 	Policy string       `json:"policy,omitempty"`
 	// Count is the number of devices of a DeviceSummary; Device is the hub then.
 	Count int `json:"count,omitempty"`
+	// PrivateAddress is set if the device, or those of a summary, are known by
+	// nothing better than a random hardware address, as phones and visitors use it.
+	PrivateAddress bool `json:"private_address,omitempty"`
+	// Gathered is set if a DeviceSummary in the evening tells of the device as well:
+	// the first private address of a day is news at once, the others can wait.
+	Gathered bool           `json:"gathered,omitempty"`
+	Devices  []discovery.ID `json:"devices,omitempty"` // of a DeviceSummary, where they are known
 }
 
 // The events of devices.
