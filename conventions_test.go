@@ -82,14 +82,14 @@ func TestImports(t *testing.T) {
 		{"discovery/builtin", []string{"discovery", "discovery/prober", "discovery/source/...", "discovery/protocol/...", "discovery/product/..."}},
 		{"discovery/protocol/...", []string{"discovery", "discovery/fact", "discovery/oui", "discovery/network", "discovery/prober", "discovery/product", "discovery/internal/..."}},
 		{"policy/...", []string{"discovery/fact", "policy/..."}},
-		{"ha-addon/...", nil}, // tests only
+		{"ha-addon/...", nil}, // tests, and the dashboard
 		{"packaging/...", nil},
 		{"agent/broker/...", []string{"agent/broker/..."}},
 		{"agent/report", []string{"discovery", "discovery/fact", "policy"}},
 		{"agent/home", []string{"agent/report", "discovery", "discovery/fact", "discovery/inventory", "discovery/prober", "discovery/product", "policy"}},
 		{"agent/hass/...", []string{"agent/report", "discovery", "discovery/fact", "policy", "agent/hass/..."}},
 		{"agent/web/...", []string{"agent/report", "discovery", "discovery/fact", "policy", "agent/web/..."}},
-		{"agent/...", []string{"agent/...", "discovery/...", "policy/..."}},
+		{"agent/...", []string{"agent/...", "discovery/...", "policy/...", "ha-addon/dashboards"}},
 	}
 	fits := func(path, pattern string) bool {
 		below, all := strings.CutSuffix(pattern, "/...")

@@ -13,9 +13,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/agent/hass"
+	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/agent/web"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/ha-addon/dashboards"
 )
 
 // The components of health that stand for the page at its own address and in Home
@@ -39,7 +42,7 @@ func (a *Agent) startPage(ctx context.Context, g *errgroup.Group) {
 	cfg := a.opt.Config
 	page := web.New(web.Options{
 		Snapshot: a.Snapshot, Do: a.Do, Progress: a.Progress, PasswordFile: PagePasswordFile(cfg), Token: cfg.Web.Token,
-		Hosts: cfg.Web.Names(), Log: a.log.With("part", webHealth),
+		Dashboard: func(s *report.Snapshot) ([]byte, error) { return hass.Dashboard(dashboards.Home, s) }, Hosts: cfg.Web.Names(), Log: a.log.With("part", webHealth),
 	})
 	clear := cfg.Web.Listen != "" && !cfg.Web.Loopback() && cfg.Web.CertFile == ""
 	e := fact.New(webHealth, a.now())

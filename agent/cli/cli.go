@@ -91,7 +91,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(a.runCommand(), a.scanCommand(), a.explainCommand())
 	root.AddCommand(a.decisionCommands()...)
 	root.AddCommand(a.correctionCommands()...)
-	root.AddCommand(a.policyCommand(), a.configCommand(), a.demoCommand(), a.exportCommand(), a.importCommand(), a.purgeCommand(), a.webCommand(), a.versionCommand(), a.healthCommand())
+	root.AddCommand(a.policyCommand(), a.configCommand(), a.demoCommand(), a.exportCommand(), a.importCommand(), a.purgeCommand(), a.webCommand(), a.dashboardCommand(), a.versionCommand(), a.healthCommand())
 	return root
 }
 

@@ -79,10 +79,20 @@ func (w *world) testDashboard(t *testing.T) {
 	for _, e := range s.entities() {
 		there[e.ID] = true
 	}
-	for _, id := range under("entity", config) {
+	printed, code := w.agent.cli("dashboard")
+	var own map[string]any
+	if err := yaml.Unmarshal([]byte(printed), &own); err != nil || code != 0 {
+		t.Fatalf("thingwarden dashboard: exit code %d, %v", code, err)
+	}
+	s.call("lovelace/config/save", map[string]any{"url_path": dashboardPath, "config": own})
+	named := append(under("entity", config), under("entity", own)...)
+	for _, id := range named {
 		if !there[id] {
 			t.Errorf("the dashboard names %s, which is not there", id)
 		}
+	}
+	if len(named) <= 2*len(under("entity", config)) {
+		t.Errorf("the dashboard of this home shows no devices:\n%s", printed)
 	}
 
 	const evil = "<img src=x onerror=alert(1)> [x](javascript:alert(1)) {{ 7*7 }} http://evil.example"

@@ -17,7 +17,8 @@ type healthList struct {
 	LastScan             stamp
 	Sent                 []sent
 	Packets, Connections int
-	Quiet                int // devices to which nothing was sent
+	Quiet                int  // devices to which nothing was sent
+	Dashboard            bool // one is offered
 }
 
 type component struct{ Name, Status, Condition, Error string }
@@ -30,7 +31,7 @@ type sent struct {
 
 func (p *Page) showHealth(w http.ResponseWriter, r *http.Request, v visitor) {
 	f := p.frame(r, v, "health", "Health")
-	view := healthList{frame: f, Parts: components(f.snapshot), LastScan: f.stamp(f.snapshot.LastScan)}
+	view := healthList{frame: f, Parts: components(f.snapshot), LastScan: f.stamp(f.snapshot.LastScan), Dashboard: p.opt.Dashboard != nil}
 	for _, c := range view.Parts {
 		if c.Status != string(discovery.OK) {
 			view.Ailing++

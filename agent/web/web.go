@@ -43,6 +43,8 @@ type Options struct {
 	Do func(context.Context, report.Command) error
 	// Progress returns how many devices of the current pass are done, of how many.
 	Progress func() (done, total int)
+	// Dashboard makes a dashboard for Home Assistant; nil: none is offered.
+	Dashboard func(*report.Snapshot) ([]byte, error)
 	// PasswordFile holds the password, see EnsurePassword.
 	PasswordFile string
 	// Token lets a program read /api/snapshot; empty: none does.
@@ -98,6 +100,7 @@ func (p *Page) Handler(ingress bool) http.Handler {
 	mux.HandleFunc("GET /unchecked", read(p.showUnchecked))
 	mux.HandleFunc("GET /health", read(p.showHealth))
 	mux.HandleFunc("GET /device/{id}", read(p.showDevice))
+	mux.HandleFunc("GET /dashboard.yaml", read(p.writeDashboard))
 	mux.HandleFunc("GET /events", p.visit(ingress, p.stream))
 	mux.HandleFunc("GET /api/snapshot", p.visit(ingress, p.writeSnapshot))
 	mux.HandleFunc("GET /login", p.visit(ingress, p.showLogin))
@@ -195,6 +198,22 @@ func (p *Page) showDevice(w http.ResponseWriter, r *http.Request, v visitor) {
 		return
 	}
 	p.draw(w, r, http.StatusOK, "device.html", viewDevice(f, *d))
+}
+
+// writeDashboard offers the dashboard of this home as a file.
+func (p *Page) writeDashboard(w http.ResponseWriter, r *http.Request, v visitor) {
+	if p.opt.Dashboard == nil {
+		p.fail(w, r, v, http.StatusNotFound, "There is no such page.")
+		return
+	}
+	b, err := p.opt.Dashboard(p.opt.Snapshot())
+	if err != nil {
+		p.opt.Log.Error("making the dashboard", "err", err)
+		p.fail(w, r, v, http.StatusInternalServerError, "The dashboard cannot be made. The log says why.")
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = w.Write(b) // whoever asked may have left
 }
 
 // writeSnapshot answers programs, in the form of `thingwarden scan --format json`.
