@@ -208,6 +208,9 @@ func unescape(text string, isHTTP bool) ([]byte, error) {
 // Ports returns the open TCP ports, sorted.
 func (d *Device) Ports() []uint16 { return slices.Sorted(maps.Keys(d.open)) }
 
+// UDPPorts returns the UDP ports that are not closed, sorted.
+func (d *Device) UDPPorts() []uint16 { return slices.Sorted(maps.Keys(d.udp)) }
+
 // Silent reports whether something of the device never answers, so that asking it
 // takes its time.
 func (d *Device) Silent() bool { return len(d.silent)+len(d.udp) > 0 }

@@ -162,14 +162,35 @@ func (d *Device) DialUDP(_ context.Context, to netip.AddrPort) (net.Conn, error)
 			if err != nil {
 				return
 			}
-			for question, answer := range answers {
-				if strings.HasPrefix(hex.EncodeToString(b[:n]), question) {
-					_, _ = server.Write(answer)
-				}
+			for _, answer := range d.answersTo(to.Port(), b[:n]) {
+				_, _ = server.Write(answer)
 			}
 		}
 	})
 	return client, nil
+}
+
+// ServeUDP answers what comes to one of the device's UDP ports, until c is closed.
+func (d *Device) ServeUDP(number uint16, c net.PacketConn) {
+	b := make([]byte, 2048)
+	for {
+		n, from, err := c.ReadFrom(b)
+		if err != nil {
+			return
+		}
+		for _, answer := range d.answersTo(number, b[:n]) {
+			_, _ = c.WriteTo(answer, from)
+		}
+	}
+}
+
+func (d *Device) answersTo(number uint16, datagram []byte) (all [][]byte) {
+	for question, answer := range d.udp[number] {
+		if strings.HasPrefix(hex.EncodeToString(datagram), question) {
+			all = append(all, answer)
+		}
+	}
+	return all
 }
 
 // closedUDP is a socket towards a closed UDP port.
