@@ -137,7 +137,7 @@ func askRecorded(t *testing.T, port string, reply []byte) (said string) {
 	known := fact.New("test", probertest.Today)
 	fact.DeviceProduct.Set(known, "tplink", "")
 	synctest.Test(t, func(*testing.T) {
-		said = probertest.Ask(probertest.Question{
+		said = probertest.Observe(probertest.Question{
 			Probe: tplink.Probe, Device: probertest.Device(), Known: known, LAN: netip.MustParsePrefix("192.0.2.0/24"),
 			Touch: prober.Read, Dial: d.Dial, DialUDP: d.DialUDP,
 		})

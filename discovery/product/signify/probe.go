@@ -20,7 +20,7 @@ import (
 // key (Hue developer documentation, "Configuration API", 7.2; home-assistant-libs/aiohue
 // aiohue/discovery.py).
 var Probe = &prober.Probe{
-	Name:    "hue",
+	Name:    "signify",
 	Doc:     "Asks a device that shows itself as a Hue bridge for the configuration that it tells without a key: version, model, and whether it is as it left the factory; pairs with nothing.",
 	Touch:   prober.Read,
 	Gives:   words,

@@ -17,7 +17,7 @@ import (
 // account shows the key to its control; the key is dropped at once
 // (rytilahti/python-miio miio/miioprotocol.py and docs/discovery.rst).
 var Probe = &prober.Probe{
-	Name:    "miio",
+	Name:    "xiaomi",
 	Doc:     "Sends the miIO hello to a device that shows itself as one of Xiaomi, UDP port 54321, to see whether it shows the key to its control, which is dropped at once; uses no key.",
 	Touch:   prober.Read,
 	Gives:   words,
