@@ -84,7 +84,7 @@ func TestImports(t *testing.T) {
 		{"policy/...", []string{"discovery/fact", "policy/..."}},
 		{"ha-addon/...", nil}, // tests, and the dashboard
 		{"packaging/...", nil},
-		{"agent/broker/...", []string{"agent/broker/..."}},
+		{"agent/broker/...", []string{"discovery", "agent/broker/..."}},
 		{"agent/report", []string{"discovery", "discovery/fact", "policy"}},
 		{"agent/home", []string{"agent/report", "discovery", "discovery/fact", "discovery/inventory", "discovery/prober", "discovery/product", "policy"}},
 		{"agent/hass/...", []string{"agent/report", "discovery", "discovery/fact", "policy", "agent/hass/..."}},

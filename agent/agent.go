@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/control"
 	"github.com/thingwarden/thingwarden/agent/home"
+	"github.com/thingwarden/thingwarden/agent/offline"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/agent/supervisor"
@@ -86,7 +88,9 @@ type Agent struct {
 	mail         *mailbox
 	loop         *loop
 	prober       *prober.Prober
-	outlets      *outlets
+	link         link
+	pubs         []publisher
+	memory       map[string][]byte // of the publishers; owned by the loop
 	newest       atomic.Pointer[report.Snapshot]
 	owned        atomic.Pointer[map[netip.Addr]discovery.Identifier] // owners of addresses
 	resolving    *rate.Limiter                                       // of questions for hardware addresses
@@ -104,11 +108,11 @@ func New(o Options) (*Agent, error) {
 	if a.kinds == nil {
 		a.kinds = builtin.Sources
 	}
-	cards, err := loadCards()
+	cards, err := offline.LoadCards()
 	if err != nil {
 		return nil, err
 	}
-	set, err := loadPolicies(o.Config, cards)
+	set, err := offline.LoadPoliciesWith(o.Config, cards)
 	if err != nil {
 		return nil, err
 	}
@@ -142,57 +146,30 @@ func New(o Options) (*Agent, error) {
 		Decisions: dec, State: st,
 	}, now)
 	a.loop = newLoop(a, h)
+	a.memory = map[string][]byte{}
 	if st != nil {
 		a.loop.history.LastDay(st.SavedAt)
+		maps.Copy(a.memory, st.Publisher)
 	}
 	if a.store != nil {
 		a.loop.apply(home.Health{Name: stateHealth, Status: discovery.OK}, now)
 	}
 	// Before the first snapshot: a device must not lose the name that the owner
 	// gave it, or its class, for a moment.
-	if err := applyOwner(o.Config, now, h.Knows, func(in home.Input) { a.loop.apply(in, now) }); err != nil {
+	if err := offline.ApplyOwner(o.Config, now, h.Knows, func(in home.Input) { a.loop.apply(in, now) }); err != nil {
 		return nil, errors.Join(err, a.close())
 	}
-	if err := a.connect(dec, st); err != nil {
+	if err := a.connect(dec); err != nil {
 		return nil, errors.Join(err, a.close())
+	}
+	if o.Mode == ModeRun {
+		if err := a.addPublishers(); err != nil {
+			return nil, errors.Join(err, a.close())
+		}
 	}
 	a.loop.apply(home.Tick{}, now)
 	a.newest.Store(h.Snapshot(now))
 	return a, nil
-}
-
-// setClock has the agent go by a clock that knows until when an earlier run was.
-func (a *Agent) setClock(st *home.State) {
-	var saved time.Time
-	if st != nil {
-		saved = st.SavedAt
-	}
-	a.clock = clock.New(a.opt.Built, saved)
-	a.now = a.clock.Now
-}
-
-// ErrClockWentBack ends a run whose clock went back by years, such as from 2099 to
-// now: times in the future are in every part of it. The next run begins with what
-// was saved, and none of them.
-var ErrClockWentBack = errors.New("the clock was set back")
-
-// checkClock shows in health whether the machine's clock is believed. It is an error
-// if the time went back.
-func (a *Agent) checkClock() error {
-	problem := a.clock.Problem()
-	switch {
-	case problem != "" && !a.clockNoticed:
-		a.log.Warn("the machine's clock is not believed", "problem", problem)
-		a.mail.setHealth("clock", discovery.Degraded, problem)
-	case problem == "" && a.clockNoticed:
-		a.log.Info("the machine's clock is believed again")
-		a.mail.setHealth("clock", discovery.OK, "")
-	}
-	a.clockNoticed = problem != ""
-	if a.clock.WentBack() {
-		return ErrClockWentBack
-	}
-	return nil
 }
 
 // open reads what an earlier run left; in a scan it does not write.
@@ -249,8 +226,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		a.startSource(gctx, g, k)
 	}
 	g.Go(func() error { return a.prober.Run(gctx) })
-	a.outlets.start(gctx, g)
-	a.startPage(gctx, g)
+	a.startOutside(gctx, g)
 	g.Go(func() error { return a.watchSight(gctx) })
 	if a.store != nil {
 		g.Go(func() error { a.serveControl(gctx); return nil })
@@ -353,7 +329,7 @@ func (a *Agent) show(h *home.Home, now time.Time) *report.Snapshot {
 	}
 	s := h.Snapshot(now)
 	a.newest.Store(s)
-	a.outlets.offer(s)
+	a.offer(s)
 	if a.opt.OnSnapshot != nil {
 		a.opt.OnSnapshot(s)
 	}
@@ -381,7 +357,7 @@ func (a *Agent) passOn(e home.Effects) {
 		a.loop.apply(home.LeftAlone(a.prober.Fragile()), a.now())
 	}
 	for _, addr := range e.Resolve {
-		if listenOnly(a.opt.Config) || a.share.pause(time.Now()) > 0 || !a.resolving.Allow() {
+		if a.opt.Config.ListenOnly() || a.share.pause(time.Now()) > 0 || !a.resolving.Allow() {
 			break
 		}
 		a.resolve(addr)
@@ -392,6 +368,6 @@ func (a *Agent) passOn(e home.Effects) {
 func (a *Agent) saveState(h *home.Home, now time.Time) *home.State {
 	st := h.State(now)
 	st.Fragile = a.prober.Fragile()
-	st.Publisher = a.outlets.remember()
+	st.Publisher = a.memory
 	return st
 }

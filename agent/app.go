@@ -2,6 +2,9 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"net"
+	"strconv"
 
 	"github.com/thingwarden/thingwarden/agent/broker"
 	"github.com/thingwarden/thingwarden/agent/config"
@@ -20,10 +23,10 @@ func findBroker(c *supervisor.Client, cfg config.MQTT) func(context.Context) (br
 	}
 }
 
-// page is where Home Assistant shows the page; empty if nowhere. It must be known
+// pageInHomeAssistant is where Home Assistant shows the page; empty if nowhere. It must be known
 // before Home Assistant is told of our device: a configuration that changes a
 // moment later brings back every entity that the owner deleted.
-func (a *Agent) page() string {
+func (a *Agent) pageInHomeAssistant() string {
 	if a.opt.Supervisor == nil {
 		return ""
 	}
@@ -33,4 +36,27 @@ func (a *Agent) page() string {
 		return ""
 	}
 	return "homeassistant://app/" + self.Slug
+}
+
+// ingress returns what finds out where Home Assistant expects the page; nil outside
+// its app.
+func (a *Agent) ingress() func(context.Context) (string, error) {
+	if a.opt.Supervisor == nil {
+		return nil
+	}
+	return func(ctx context.Context) (string, error) {
+		self, err := a.opt.Supervisor.Self(ctx)
+		if err != nil {
+			return "", err
+		}
+		host := ""
+		if self.HostNetwork {
+			// All addresses would be those of the host, which the home network reaches.
+			if !self.Address.IsValid() || self.Address.IsUnspecified() {
+				return "", errors.New("the Supervisor names no address for it")
+			}
+			host = self.Address.String()
+		}
+		return net.JoinHostPort(host, strconv.Itoa(self.IngressPort)), nil
+	}
 }

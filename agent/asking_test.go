@@ -11,6 +11,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/home"
+	"github.com/thingwarden/thingwarden/agent/offline"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/builtin"
@@ -59,7 +60,7 @@ func seeDevice(l *loop, ids ...discovery.Identifier) {
 // quietAgent is an agent with a prober that asks nobody, and its loop.
 func quietAgent(t *testing.T) *Agent {
 	t.Helper()
-	set, err := LoadPolicies(config.Default())
+	set, err := offline.LoadPolicies(config.Default())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/agent/broker/brokertest"
 	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/agent/offline"
 )
 
 // retained returns the topics that the broker keeps.
@@ -52,7 +53,7 @@ func TestPurgeLeavesNothing(t *testing.T) {
 			t.Fatal("the device is not published")
 		}
 	}
-	if _, err := Purge(t.Context(), cfg, log); err == nil || !strings.Contains(err.Error(), "another Thingwarden uses it") {
+	if _, err := offline.Purge(t.Context(), cfg, log); err == nil || !strings.Contains(err.Error(), "another Thingwarden uses it") {
 		t.Errorf("purge beside a running agent: %v", err)
 	}
 	cancel()
@@ -61,7 +62,7 @@ func TestPurgeLeavesNothing(t *testing.T) {
 	}
 
 	before := retained(t, m)
-	n, err := Purge(t.Context(), cfg, log)
+	n, err := offline.Purge(t.Context(), cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func TestPurgeSaysWhatIsWrong(t *testing.T) {
 			t.Parallel()
 			cfg := quietConfig(t, m)
 			tt.change(&cfg)
-			_, err := Purge(t.Context(), cfg, slog.New(slog.DiscardHandler))
+			_, err := offline.Purge(t.Context(), cfg, slog.New(slog.DiscardHandler))
 			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "not-this-one") {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}

@@ -30,7 +30,7 @@ func TestSight(t *testing.T) {
 			r := &network.Routed{}
 			r.Set(tt.routed)
 			a := &Agent{networks: r.Added(func() discovery.Networks { return app }), kinds: builtin.Sources,
-				log: slog.New(slog.DiscardHandler), outlets: &outlets{}, routed: &network.Routed{}}
+				log: slog.New(slog.DiscardHandler), routed: &network.Routed{}}
 			a.opt.Config = config.Default()
 			a.opt.Config.Sources["homeassistant"] = &config.Source{Enabled: tt.probed, Config: &homeassistant.Config{URL: "http://127.0.0.1:8123"}}
 			got := a.sight()

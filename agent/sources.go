@@ -33,13 +33,13 @@ func (a *Agent) source(ctx context.Context, k discovery.SourceKind, cfg discover
 
 func (a *Agent) env(name string) discovery.Env {
 	env := discovery.Env{
-		Log: a.log.With("source", name), Now: a.now, MQTT: a.outlets.mqtt(), Networks: a.networks,
+		Log: a.log.With("source", name), Now: a.now, MQTT: a.link.mqtt(), Networks: a.networks,
 		Health:     func(s discovery.Status, problem string) { a.mail.setHealth(name, s, problem) },
 		Routed:     a.routed.Set,
 		Owners:     a.owners,
 		Pause:      func() time.Duration { return a.share.pause(time.Now()) },
 		Sent:       a.countSent,
-		ListenOnly: listenOnly(a.opt.Config), Devices: ownerDevices(a.opt.Config),
+		ListenOnly: a.opt.Config.ListenOnly(), Devices: a.opt.Config.OwnerDevices(),
 	}
 	if a.opt.Supervisor != nil {
 		env.Supervisor = a.opt.Supervisor.HomeAssistant

@@ -12,6 +12,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/hass"
 	"github.com/thingwarden/thingwarden/agent/home"
+	"github.com/thingwarden/thingwarden/agent/offline"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/agent/store"
 	"github.com/thingwarden/thingwarden/discovery"
@@ -154,7 +155,7 @@ func TestUpgradeOfPolicyIDs(t *testing.T) {
 // homeOf is the home that these files describe.
 func homeOf(t *testing.T, dec *home.Decisions, st *home.State, now time.Time) *home.Home {
 	t.Helper()
-	set, err := LoadPolicies(config.Default())
+	set, err := offline.LoadPolicies(config.Default())
 	if err != nil {
 		t.Fatal(err)
 	}

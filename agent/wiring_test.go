@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/agent/offline"
 	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/prober"
 	"github.com/thingwarden/thingwarden/discovery/product"
@@ -36,7 +37,7 @@ func TestUnknownPolicyIsReportedWithItsPlace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = LoadPolicies(cfg)
+	_, err = offline.LoadPolicies(cfg)
 	want := file + `:4: policies.disable[1]: unknown policy "telnet-opn": did you mean "telnet-open"?`
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("error %v, want %s in it", err, want)
@@ -46,7 +47,7 @@ func TestUnknownPolicyIsReportedWithItsPlace(t *testing.T) {
 // Cards give first steps for policies that there are: a mistyped id would never be
 // read.
 func TestRemediesOfCardsHaveAPolicy(t *testing.T) {
-	set, err := LoadPolicies(config.Default())
+	set, err := offline.LoadPolicies(config.Default())
 	if err != nil {
 		t.Fatal(err)
 	}

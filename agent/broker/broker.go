@@ -7,17 +7,20 @@
 // without a limit.
 //
 // It is not this package's job to know what the messages mean, nor what should
-// be on the broker: package hass and the sources know that. It imports nothing
-// of ours.
+// be on the broker: package hass and the sources know that.
 package broker
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -191,3 +194,27 @@ func (forgetful) Close() {}
 
 // Reset implements mqtt.Store.
 func (forgetful) Reset() {}
+
+// PassingClientID is the client id of a session that is nobody's next time.
+func PassingClientID(purpose string) string {
+	id := make([]byte, 6)
+	rand.Read(id)
+	return "thingwarden-" + purpose + "-" + hex.EncodeToString(id)
+}
+
+// TrustCA returns the TLS configuration that trusts the certificates of a file in PEM
+// form alone; nil, for the system's, if there is no file.
+func TrustCA(file string) (*tls.Config, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%q holds no certificate in PEM form", file)
+	}
+	return &tls.Config{RootCAs: pool}, nil
+}

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/thingwarden/thingwarden/agent"
 	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/agent/offline"
 )
 
 func (a *app) configCommand() *cobra.Command {
@@ -39,7 +39,7 @@ func (a *app) checkConfig() error {
 	if err != nil {
 		return err
 	}
-	set, err := agent.LoadPolicies(cfg)
+	set, err := offline.LoadPolicies(cfg)
 	if err != nil {
 		return err
 	}

@@ -9,10 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/thingwarden/thingwarden/agent"
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/control"
 	"github.com/thingwarden/thingwarden/agent/home"
+	"github.com/thingwarden/thingwarden/agent/offline"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/policy"
@@ -130,7 +130,7 @@ func (a *app) decide(ctx context.Context, cmd report.Command, device string) err
 	if running {
 		err = control.NewClient(cfg.StateDir).Do(ctx, cmd)
 	} else {
-		err = agent.DecideOffline(cfg, home.Do{Command: cmd})
+		err = offline.Decide(cfg, home.Do{Command: cmd})
 	}
 	if err != nil {
 		return err
@@ -160,7 +160,7 @@ func acceptable(d *report.Device, id string, now time.Time) error {
 
 // knownPolicy returns the id of today of a policy.
 func (a *app) knownPolicy(cfg config.Config, id string) (string, error) {
-	set, err := agent.LoadPolicies(cfg)
+	set, err := offline.LoadPolicies(cfg)
 	if err != nil {
 		return "", err
 	}
@@ -223,7 +223,7 @@ func (a *app) home(ctx context.Context, cfg config.Config) (s *report.Snapshot, 
 	if !errors.Is(err, control.ErrNotRunning) {
 		return nil, false, err
 	}
-	s, err = agent.ReadSnapshot(cfg, a.version)
+	s, err = offline.ReadSnapshot(cfg, a.version)
 	if err == nil && !slices.ContainsFunc(s.Devices, func(d report.Device) bool { return d.ID != discovery.Hub }) {
 		err = fmt.Errorf("no agent is running, and none has left a device in %q; `thingwarden` starts one", cfg.StateDir)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/thingwarden/thingwarden/agent"
 	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/demo"
+	"github.com/thingwarden/thingwarden/agent/offline"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 )
@@ -173,7 +174,7 @@ func (a *app) endDemo(ctx context.Context, cfg config.Config, reached bool, log 
 	if cfg.MQTT.URL != "" {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), purgeFor)
 		defer cancel()
-		n, err := agent.Purge(ctx, cfg, log)
+		n, err := offline.Purge(ctx, cfg, log)
 		switch {
 		case err != nil && !reached:
 			return fmt.Errorf("the demo has ended; the MQTT broker was never reached, so nothing was published: %w", err)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/thingwarden/thingwarden/agent"
+	"github.com/thingwarden/thingwarden/agent/offline"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
@@ -38,7 +38,7 @@ func (a *app) explain(ctx context.Context, device, id string, all bool) error {
 	if err != nil {
 		return err
 	}
-	set, err := agent.LoadPolicies(cfg)
+	set, err := offline.LoadPolicies(cfg)
 	if err != nil {
 		return err
 	}

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/thingwarden/thingwarden/agent"
 	"github.com/thingwarden/thingwarden/agent/control"
+	"github.com/thingwarden/thingwarden/agent/offline"
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
@@ -22,7 +22,7 @@ func (a *app) purgeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			n, err := agent.Purge(cmd.Context(), cfg, a.logger(max(cfg.Log.Level, slog.LevelWarn)))
+			n, err := offline.Purge(cmd.Context(), cfg, a.logger(max(cfg.Log.Level, slog.LevelWarn)))
 			if err != nil {
 				return err
 			}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/thingwarden/thingwarden/agent"
+	"github.com/thingwarden/thingwarden/agent/offline"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -38,7 +38,7 @@ func (a *app) listPolicies() error {
 	if err != nil {
 		return err
 	}
-	set, err := agent.LoadPolicies(cfg)
+	set, err := offline.LoadPolicies(cfg)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (a *app) testPolicies(args []string) error {
 		if lerr != nil {
 			return lerr
 		}
-		set, err = agent.LoadPolicies(cfg)
+		set, err = offline.LoadPolicies(cfg)
 	}
 	if err != nil {
 		return fmt.Errorf("policies that can't be used:\n%s", strings.TrimPrefix(err.Error(), "loading policies: "))

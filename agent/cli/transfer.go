@@ -12,9 +12,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/thingwarden/thingwarden/agent"
 	"github.com/thingwarden/thingwarden/agent/control"
 	"github.com/thingwarden/thingwarden/agent/home"
+	"github.com/thingwarden/thingwarden/agent/offline"
 	"github.com/thingwarden/thingwarden/agent/store"
 )
 
@@ -89,7 +89,7 @@ func (a *app) take(ctx context.Context, in io.Reader, file string) error {
 	running := true
 	err = control.NewClient(cfg.StateDir).Import(ctx, t)
 	if errors.Is(err, control.ErrNotRunning) {
-		running, err = false, agent.DecideOffline(cfg, home.Import{Transfer: t})
+		running, err = false, offline.Decide(cfg, home.Import{Transfer: t})
 	}
 	if err != nil {
 		return err

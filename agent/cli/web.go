@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/thingwarden/thingwarden/agent"
 	"github.com/thingwarden/thingwarden/agent/web"
 )
 
@@ -21,7 +20,7 @@ func (a *app) webCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			file := agent.PagePasswordFile(cfg)
+			file := cfg.WebPasswordFile()
 			if err := web.ResetPassword(file); err != nil {
 				return err
 			}

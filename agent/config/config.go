@@ -117,6 +117,21 @@ type Device struct {
 	Touch *prober.Touch `yaml:"touch" jsonschema_description:"How far questions to it may go: listen, connect or read. Default: as set for all."`
 }
 
+// OwnerDevices are what the owner says of single devices, as sources take it.
+func (c Config) OwnerDevices() []discovery.OwnerDevice {
+	var out []discovery.OwnerDevice
+	for _, d := range c.Devices {
+		out = append(out, discovery.OwnerDevice{Match: d.Match, Name: d.Name, Class: d.Class})
+	}
+	return out
+}
+
+// ListenOnly reports whether nothing at all may be sent to devices.
+func (c Config) ListenOnly() bool {
+	pace := c.Network.ConnectionsPerSecond
+	return c.Touch == prober.Listen || pace.Device == 0 || pace.House == 0
+}
+
 // Default returns the configuration of an empty file. The state folder is left
 // empty: it depends on the machine.
 func Default() Config {

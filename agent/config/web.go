@@ -1,16 +1,23 @@
 package config
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 )
 
 // minToken is the fewest letters of a token: what is shorter can be guessed.
 const minToken = 20
+
+// WebPasswordFile is where the password of the page is.
+func (c Config) WebPasswordFile() string {
+	return cmp.Or(c.Web.PasswordFile, filepath.Join(c.StateDir, "web-password"))
+}
 
 func (v *validator) web(c *Config) {
 	w := &c.Web

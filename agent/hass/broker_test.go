@@ -21,7 +21,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
-// adapter makes a broker.Session a Session, as the agent does.
+// adapter counts what is sent through broker.MQTT.
 type adapter struct {
 	*broker.Session
 	sent *atomic.Int64

@@ -41,6 +41,7 @@ func (p *Publisher) checkDelivery(err error) {
 		p.delivery.failed = 0
 	}
 	lost, first := p.lostMessages(now)
+	fought := p.fought(now)
 	_, reading := errors.AsType[readError](err)
 	problem := ""
 	switch {
@@ -50,6 +51,8 @@ func (p *Publisher) checkDelivery(err error) {
 	case p.delivery.failed >= failuresReported:
 		problem = fmt.Sprintf("Publishing to the MQTT broker failed %d times in a row (%v). The largest message has %d bytes; the broker may not allow that (message_size_limit).",
 			p.delivery.failed, err, p.delivery.largest)
+	case fought > 0:
+		problem = fmt.Sprintf("Somebody else writes to Thingwarden's topics on the MQTT broker again and again: to %d of them below %q. If that is another Thingwarden, stop one of the two or give each a site of its own (site in the configuration).", fought, p.n.root())
 	case lost > 0:
 		problem = fmt.Sprintf("The MQTT broker does not pass on what Thingwarden publishes: %d messages did not come back, the first on %q. Look at the broker's access rules (ACL) and its message_size_limit.", lost, first)
 	case now.Before(p.wiped.until):

@@ -144,3 +144,30 @@ func TestMassDeletionIsNotTheOwners(t *testing.T) {
 		}
 	})
 }
+
+// Two agents of one site, or somebody who forges on and on, are told in health, and
+// that it is over.
+func TestTwoAgentsOfOneSiteAreTold(t *testing.T) {
+	m := brokertest.StartMosquitto(t, false)
+	b := server{config: broker.Config{URL: m.URL(), Username: brokertest.Username, Password: brokertest.Password}}
+	first, second := &shownHealth{now: noon}, &shownHealth{now: noon}
+	a := startAgent(t, b, Memory{}, first.options)
+	other := startAgent(t, b, Memory{}, second.options)
+	mine, theirs := large(3), large(4)
+	a.publish(mine)
+	other.publish(theirs)
+	fought := func(h *shownHealth) bool {
+		h.pass(50 * time.Millisecond)
+		status, problem := h.health()
+		return status == discovery.Degraded && strings.Contains(problem, "give each a site of its own")
+	}
+	eventually(t, "told by the first", func() bool { second.pass(50 * time.Millisecond); return fought(first) })
+	eventually(t, "told by the second", func() bool { first.pass(50 * time.Millisecond); return fought(second) })
+	other.end()
+	eventually(t, "over", func() bool {
+		first.pass(time.Second)
+		_ = a.p.Publish(t.Context(), mine)
+		status, _ := first.health()
+		return status == discovery.OK
+	})
+}

@@ -14,6 +14,7 @@ package hass
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -21,21 +22,6 @@ import (
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 )
-
-// Session is the part of the MQTT session that a Publisher uses.
-type Session interface {
-	// Subscribe and Connected are as in discovery.MQTT. When Connected's function
-	// is called with false, everything that the lost connection brought has been
-	// handed to the subscribers, and nothing of the next has.
-	discovery.MQTT
-	// Publish sends messages with QoS 1, in order, and returns when the broker has
-	// acknowledged all of them. An error means that some may not have arrived.
-	Publish(ctx context.Context, ms ...discovery.Message) error
-	// Sync returns when all that the broker had for us when it was called,
-	// retained messages of all subscriptions included, has been handed to the
-	// subscribers.
-	Sync(ctx context.Context) error
-}
 
 // Memory is what a Publisher remembers over restarts.
 type Memory struct {
@@ -112,4 +98,25 @@ func (o Options) withDefaults() Options {
 		o.Linger = 10 * time.Minute
 	}
 	return o
+}
+
+// NewPublisher returns a publisher for one site. Of the options it fills in those that
+// env has.
+func NewPublisher(env report.PublisherEnv, o Options) *Publisher {
+	o.Command, o.Log, o.Now = env.Do, env.Log, env.Now
+	o.Health = func(s discovery.Status, problem string) { env.Health("publishing", s, problem) }
+	if env.Memory != nil {
+		if err := json.Unmarshal(env.Memory, &o.Memory); err != nil {
+			o.Log.Warn("what was published is not known any more", "err", err)
+		}
+	}
+	o.Remember = func(m Memory) {
+		b, err := json.Marshal(m)
+		if err != nil {
+			o.Log.Error("remembering what was published", "err", err)
+			return
+		}
+		env.Remember(b)
+	}
+	return New(env.MQTT, o)
 }

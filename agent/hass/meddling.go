@@ -12,6 +12,10 @@ const (
 	meddlingFirst   = time.Second
 	meddlingLast    = 10 * time.Second
 	meddlingForgive = time.Hour
+	// After foughtTimes in foughtWithin on one topic it is told in health: another
+	// agent of the same site goes on and on.
+	foughtTimes  = 3
+	foughtWithin = 5 * time.Minute
 )
 
 // meddling is somebody else writing to one of our topics. It is repaired at once
@@ -70,6 +74,18 @@ func (p *Publisher) publishOnline(ctx context.Context) error {
 		return nil
 	}
 	return p.publish(ctx, discovery.Message{Topic: topic, Payload: []byte(Online), Retained: true})
+}
+
+// fought counts the topics of ours that somebody else writes to again and again, and
+// sees to it that the end of that is noticed.
+func (p *Publisher) fought(now time.Time) (n int) {
+	for _, w := range p.foreign {
+		if w.times >= foughtTimes && now.Sub(w.last) < foughtWithin {
+			n++
+			p.due(w.last.Add(foughtWithin))
+		}
+	}
+	return n
 }
 
 // logMeddling logs that others write to our topics, at most once a minute.

@@ -21,7 +21,7 @@ var errNotConnected = errors.New("not connected to the MQTT broker")
 // Publisher makes Home Assistant show a snapshot. Run does its work; Publish may be
 // called from any goroutine.
 type Publisher struct {
-	session  Session
+	session  report.MQTT
 	o        Options
 	n        names
 	requests chan request
@@ -73,7 +73,7 @@ type request struct {
 }
 
 // New returns a publisher for one site.
-func New(s Session, o Options) *Publisher {
+func New(s report.MQTT, o Options) *Publisher {
 	o = o.withDefaults()
 	n := names{o.Site, o.Prefix}
 	p := &Publisher{

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 )
 
@@ -15,7 +16,7 @@ import (
 // returns how many there were. No publisher of that site may be running: it
 // would take the empty configurations for the owner's wish to delete each
 // device.
-func Purge(ctx context.Context, s Session, site, prefix string) (int, error) {
+func Purge(ctx context.Context, s report.MQTT, site, prefix string) (int, error) {
 	n := names{site, Options{Prefix: prefix}.withDefaults().Prefix}
 	var mu sync.Mutex
 	configs, others := map[string]bool{}, map[string]bool{}

@@ -7,7 +7,6 @@
 package report
 
 import (
-	"context"
 	"math"
 	"slices"
 	"strings"
@@ -17,15 +16,6 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/policy"
 )
-
-// Publisher makes the outside world show a snapshot.
-type Publisher interface {
-	// Publish makes the outside world show exactly s. The same s again sends
-	// nothing; after a reconnect it repairs whatever differs. It returns when
-	// all is sent or ctx is done; an error means that the same s should be tried
-	// again later.
-	Publish(ctx context.Context, s *Snapshot) error
-}
 
 // Snapshot is the home at one moment. It is immutable: whoever holds one only reads.
 type Snapshot struct {

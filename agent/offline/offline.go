@@ -1,4 +1,9 @@
-package agent
+// Package offline is what can be done with the files alone, without a running agent:
+// to load the policies, to show what the last agent learned, to decide for the next
+// one, and to clear the broker.
+//
+// It looks at no network. It is not its job to keep the files (package store does).
+package offline
 
 import (
 	"context"
@@ -36,9 +41,9 @@ func ReadSnapshot(cfg config.Config, version string) (*report.Snapshot, error) {
 	return h.Snapshot(now), nil
 }
 
-// DecideOffline carries out a decision while no agent runs: when it returns nil,
+// Decide carries out a decision while no agent runs: when it returns nil,
 // the decision is on disk and the next agent follows it.
-func DecideOffline(cfg config.Config, d home.Decision) (err error) {
+func Decide(cfg config.Config, d home.Decision) (err error) {
 	if do, ok := d.(home.Do); ok && do.Action == report.Recheck {
 		return errors.New("only a running agent can look again")
 	}
@@ -86,16 +91,16 @@ func offlineHome(cfg config.Config, set *policy.Set, version string, now time.Ti
 		Pending:  func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", now) },
 		Networks: func() discovery.Networks { return discovery.Networks{} },
 	}, now)
-	if err := applyOwner(cfg, now, h.Knows, func(in home.Input) { h.Apply(in, now) }); err != nil {
+	if err := ApplyOwner(cfg, now, h.Knows, func(in home.Input) { h.Apply(in, now) }); err != nil {
 		return nil, err
 	}
 	h.Apply(home.Tick{}, now)
 	return h, nil
 }
 
-// applyOwner reports what the owner says of devices that are known. A saved state
+// ApplyOwner reports what the owner says of devices that are known. A saved state
 // leaves that out, as the owner may have changed it.
-func applyOwner(cfg config.Config, now time.Time, knows func(discovery.Identifier) bool, apply func(home.Input)) error {
+func ApplyOwner(cfg config.Config, now time.Time, knows func(discovery.Identifier) bool, apply func(home.Input)) error {
 	once, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, k := range builtin.Sources {
@@ -103,7 +108,7 @@ func applyOwner(cfg config.Config, now time.Time, knows func(discovery.Identifie
 		if k.Rank != discovery.RankOwner || !c.Enabled {
 			continue
 		}
-		s, err := c.Config.New(discovery.Env{Now: func() time.Time { return now }, Devices: ownerDevices(cfg)})
+		s, err := c.Config.New(discovery.Env{Now: func() time.Time { return now }, Devices: cfg.OwnerDevices()})
 		if err != nil {
 			return err
 		}

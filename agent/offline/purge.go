@@ -1,8 +1,9 @@
-package agent
+package offline
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -29,10 +30,10 @@ func Purge(ctx context.Context, cfg config.Config, log *slog.Logger) (n int, err
 	defer func() { err = errors.Join(err, s.Close()) }()
 	bc := broker.Config{
 		URL: cfg.MQTT.URL, Username: cfg.MQTT.Username, Password: cfg.MQTT.Password,
-		ClientID: passingClientID("purge"), SyncTopic: hass.SyncTopic(cfg.Site),
+		ClientID: broker.PassingClientID("purge"), SyncTopic: hass.SyncTopic(cfg.Site),
 	}
-	if err := setCA(&bc, cfg.MQTT.CAFile); err != nil {
-		return 0, err
+	if bc.TLS, err = broker.TrustCA(cfg.MQTT.CAFile); err != nil {
+		return 0, fmt.Errorf("mqtt.ca_file: %w", err)
 	}
 	m := broker.New(bc, log)
 	ended := make(chan error, 1)
@@ -45,5 +46,5 @@ func Purge(ctx context.Context, cfg config.Config, log *slog.Logger) (n int, err
 	if err := m.Await(ctx, connectFor); err != nil {
 		return 0, err
 	}
-	return hass.Purge(ctx, session{m}, cfg.Site, cfg.MQTT.DiscoveryPrefix)
+	return hass.Purge(ctx, broker.MQTT{S: m}, cfg.Site, cfg.MQTT.DiscoveryPrefix)
 }
