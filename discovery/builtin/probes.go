@@ -21,6 +21,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/product/wled"
 	"github.com/thingwarden/thingwarden/discovery/product/xiaomi"
 	"github.com/thingwarden/thingwarden/discovery/product/yeelight"
+	"github.com/thingwarden/thingwarden/discovery/protocol/adb"
 	"github.com/thingwarden/thingwarden/discovery/protocol/cast"
 	"github.com/thingwarden/thingwarden/discovery/protocol/ftp"
 	"github.com/thingwarden/thingwarden/discovery/protocol/homekit"
@@ -37,6 +38,7 @@ import (
 
 // Probes are all probes, sorted by name.
 var Probes = []*prober.Probe{
+	adb.Probe,
 	broadlink.Probe,
 	cast.Probe,
 	dahua.Probe,
