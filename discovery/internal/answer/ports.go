@@ -16,7 +16,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
-// Ports is what several ports answered to the question for one protocol.
+// Ports is what several ports answered to the probe of one protocol.
 type Ports struct {
 	closed []uint16
 	other  []string // proof of ports of something else
@@ -24,8 +24,9 @@ type Ports struct {
 	why    fact.Why // of a port of which nothing is known
 }
 
-// Services probes each port and returns those that use the protocol, by its name; nil if there are none and one did not answer: what was seen before may be
-// there still.
+// Services probes each port and returns those that use the protocol, by its name;
+// nil if there are none and one did not answer: what was seen before may be there
+// still.
 func (a *Ports) Services(ctx context.Context, name string, list []uint16, uses func(port uint16) bool) ([]discovery.Service, error) {
 	found := []discovery.Service{}
 	for _, port := range list {
@@ -82,13 +83,19 @@ func (a *Ports) SetClosed(e *fact.Evidence, word fact.Fact[bool], unclear bool) 
 	switch {
 	case unclear:
 		word.Unknown(e, fact.Unreadable)
-	case a.why != "":
-		word.Unknown(e, a.why)
-	case len(a.Found) > 0:
+	case a.why == "" && len(a.Found) > 0:
 		word.Set(e, false, strings.Join(a.Found, "; "))
 	default:
-		word.Unknown(e, fact.Refused)
+		word.Unknown(e, a.Why())
 	}
+}
+
+// Why is why nothing is known of what the protocol would show.
+func (a *Ports) Why() fact.Why {
+	if a.why != "" {
+		return a.why
+	}
+	return fact.Refused
 }
 
 // List writes ports as they stand in a proof.

@@ -3,14 +3,11 @@ package ftp
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
@@ -22,33 +19,10 @@ var Probe = &prober.Probe{
 	Gives:   []string{fact.FTPBanner.Name()},
 	Every:   24 * time.Hour,
 	Applies: prober.Reachable,
-	Run:     run,
+	Run:     server.Run,
 }
 
-const port = 21
-
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
-	b, err := t.Banner(ctx, port)
-	switch text, ok := greeting(b); {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.Is(err, prober.ErrClosed):
-		fact.FTPBanner.Unknown(o.Facts, fact.Refused)
-		o.Services = []discovery.Service{}
-	case err != nil:
-		fact.FTPBanner.Unknown(o.Facts, prober.WhyOf(err))
-	case ok:
-		fact.FTPBanner.Set(o.Facts, text, fmt.Sprintf("tcp/%d: 220 %s", port, text))
-		o.Services = []discovery.Service{{Proto: "tcp", Port: port, Name: "ftp"}}
-	case len(b) == 0:
-		fact.FTPBanner.Unknown(o.Facts, fact.NoAnswer)
-	default:
-		fact.FTPBanner.Unknown(o.Facts, fact.Unreadable)
-	}
-	report(o)
-	return nil
-}
+var server = &answer.Greeting{Port: 21, Service: "ftp", Word: fact.FTPBanner, Prefix: "220 ", Read: greeting}
 
 // greeting returns the text of a reply 220, its lines joined (RFC 959, section
 // 4.2). Mail servers greet with the same number, on other ports.

@@ -3,13 +3,10 @@ package ssh
 
 import (
 	"bytes"
-	"context"
-	"errors"
-	"fmt"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
@@ -21,33 +18,10 @@ var Probe = &prober.Probe{
 	Gives:   []string{fact.SSHBanner.Name()},
 	Every:   24 * time.Hour,
 	Applies: prober.Reachable,
-	Run:     run,
+	Run:     server.Run,
 }
 
-const port = 22
-
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
-	b, err := t.Banner(ctx, port)
-	switch id, ok := identification(b); {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case errors.Is(err, prober.ErrClosed):
-		fact.SSHBanner.Unknown(o.Facts, fact.Refused)
-		o.Services = []discovery.Service{}
-	case err != nil:
-		fact.SSHBanner.Unknown(o.Facts, prober.WhyOf(err))
-	case ok:
-		fact.SSHBanner.Set(o.Facts, id, fmt.Sprintf("tcp/%d: %s", port, id))
-		o.Services = []discovery.Service{{Proto: "tcp", Port: port, Name: "ssh"}}
-	case len(b) == 0:
-		fact.SSHBanner.Unknown(o.Facts, fact.NoAnswer)
-	default:
-		fact.SSHBanner.Unknown(o.Facts, fact.Unreadable)
-	}
-	report(o)
-	return nil
-}
+var server = &answer.Greeting{Port: 22, Service: "ssh", Word: fact.SSHBanner, Read: identification}
 
 // identification returns the line that begins with "SSH-". A server may send
 // other lines before it (RFC 4253, section 4.2).

@@ -4,7 +4,6 @@ package telnet
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -30,49 +29,36 @@ var Probe = &prober.Probe{
 
 func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
-	var closed []uint16
-	var other []string // ports on which something else speaks
-	why := fact.Refused
+	var ports answer.Ports
 	for _, port := range []uint16{23, 2323} {
 		banner, err := t.Banner(ctx, port)
-		switch {
-		case ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return ctx.Err()
-		case errors.Is(err, prober.ErrClosed):
-			closed = append(closed, port)
-			continue
+		}
+		kind := classifyBanner(banner)
+		switch {
 		case err != nil:
-			why = prober.WhyOf(err)
-			continue
+		case kind == silentBanner:
+			err = prober.ErrNoAnswer
+		case kind == unclearBanner:
+			err = prober.ErrUnreadable
 		}
 		proof := fmt.Sprintf("tcp/%d: %s", port, readable(banner))
-		switch classifyBanner(banner) {
-		case loginBanner:
-			fact.TelnetOpen.Set(o.Facts, true, proof)
+		if ports.Answered(port, proof, kind == loginBanner, err) {
+			ports.SetOpen(o.Facts, fact.TelnetOpen)
 			fact.TelnetPort.Set(o.Facts, int64(port), proof)
 			setBanner(o.Facts, banner, proof)
 			o.Services = []discovery.Service{{Proto: "tcp", Port: int(port), Name: "telnet"}}
 			report(o)
 			return nil
-		case otherBanner:
-			other = append(other, proof)
-		case silentBanner:
-			why = fact.NoAnswer
-		default:
-			why = fact.Unreadable
 		}
 	}
-	if why == fact.Refused {
-		if len(closed) > 0 {
-			other = append(other, answer.List(closed)+" refused")
-		}
-		fact.TelnetOpen.Set(o.Facts, false, strings.Join(other, "; "))
+	ports.SetOpen(o.Facts, fact.TelnetOpen)
+	if _, known := fact.TelnetOpen.Get(o.Facts); known {
 		o.Services = []discovery.Service{}
-	} else {
-		fact.TelnetOpen.Unknown(o.Facts, why)
 	}
-	fact.TelnetPort.Unknown(o.Facts, why)
-	fact.TelnetBanner.Unknown(o.Facts, why)
+	fact.TelnetPort.Unknown(o.Facts, ports.Why())
+	fact.TelnetBanner.Unknown(o.Facts, ports.Why())
 	report(o)
 	return nil
 }
