@@ -13,15 +13,15 @@ func TestClaimsHideNothing(t *testing.T) {
 	s := core(t)
 	evidence := map[string]any{
 		"control.open": false, "control.encrypted": true, "http.redirects_to_tls": true, "http.tls": true,
-		"homekit.paired": true, "device.trusted": true, "mqtt.anonymous": false, "zigbee.supported": true,
+		"homekit.paired": true, "device.trusted": true, "http.open": true, "http.title": nil, "mqtt.anonymous": false, "zigbee.supported": true,
 		"zwave.security": "s2-access-control", "device.update_available": false, "device.manufacturer": "Trustworthy",
 	}
 	for _, tt := range []struct {
 		want string
 		seen map[string]any
 	}{
-		{"settings-open", map[string]any{"http.open": true, "http.settings_open": true}},
-		{"http-basic-clear", map[string]any{"http.open": true, "http.basic_clear": true}},
+		{"settings-open", map[string]any{"http.settings_open": true}},
+		{"http-basic-clear", map[string]any{"http.basic_clear": true}},
 		{"telnet-open", map[string]any{"device.ip_reachable": true, "telnet.open": true}},
 		{"setup-network-open", map[string]any{"wifi.access_point_open": true}},
 		{"page-controls-open", map[string]any{"http.controls_open": true}},
@@ -32,7 +32,7 @@ func TestClaimsHideNothing(t *testing.T) {
 		t.Run(tt.want, func(t *testing.T) {
 			all := maps.Clone(evidence)
 			maps.Copy(all, tt.seen)
-			vs, _ := s.Evaluate(facts(all, "http"), noon)
+			vs, _ := s.Evaluate(facts(all), noon)
 			var failed []string
 			for _, v := range vs {
 				if v.Result == Fail {

@@ -154,9 +154,11 @@ func (p *parser) compile(c *compiler) {
 	r.policy.Words = slices.Sorted(maps.Keys(words))
 	switch after := p.nodes.after; {
 	case len(known) > 0 && after == nil:
-		p.at(1, 1, "after", "the key is missing: a policy that uses known(...) names the sources or probes to wait for")
+		p.at(1, 1, "after", "the key is missing: a policy that uses known(...) names the words to wait for")
 	case len(known) == 0 && after != nil:
 		p.add(after, "after", "nothing waits for it: no expression uses known(...)")
+	case after != nil:
+		p.checkAfter(after)
 	}
 }
 

@@ -35,6 +35,7 @@ type rule struct {
 	cases    []*expr // of the severity; nil: always
 	evidence *expr   // the evidence as a sentence; nil: none
 	idNode   *yaml.Node
+	warnings []string // what its author should change
 }
 
 func newSet(c *compiler, byID map[string]*rule) *Set {
@@ -74,7 +75,7 @@ func (s *Set) Policy(id string) *Policy {
 //     words);
 //   - Unknown when `require` is unknown, when `when` is unknown and the evidence
 //     has an unknown entry for a word it lacks, when the verdict stands only
-//     thanks to known(...) and something of `after` has not finished, and when
+//     thanks to known(...) and a word of `after` has not been looked for, and when
 //     an expression fails (then Err says why);
 //   - else Pass or Fail as `require` says.
 //
@@ -134,10 +135,6 @@ type judgement struct {
 	sure bool
 	// again is when time alone can change it; zero is never.
 	again time.Time
-}
-
-func (j *judgement) finished() bool {
-	return !slices.ContainsFunc(j.rule.policy.After, func(by string) bool { return !j.vars.ev.Finished(by) })
 }
 
 func (j *judgement) run() Verdict {

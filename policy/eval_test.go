@@ -154,6 +154,9 @@ func TestKnown(t *testing.T) {
 		{"another word is unknown", policy, facts(nil, "telnet", "http"), verdict{Result: Unknown, Missing: "http.open=not-asked"}},
 		{"looked for in vain and finished", policy, facts(map[string]any{"telnet.port": nil, "http.open": false}, "telnet", "http"), verdict{Result: Fail, Severity: Low, Proof: "http.open=false"}},
 		{"never unknown in when", "when: '!known(\"telnet.port\")'\nrequire: http.open\nafter: [telnet]", facts(map[string]any{"http.open": false}, "telnet"), verdict{Result: Fail, Severity: Low, Proof: "http.open=false"}},
+		{"a word of after is not there", "require: known('telnet.port') || http.open\nafter: [telnet.open]", facts(map[string]any{"http.open": false}), verdict{Result: Unknown, Missing: "telnet.port=not-asked", Proof: "http.open=false"}},
+		{"a word of after was looked for in vain", "require: known('telnet.port') || http.open\nafter: [telnet.open]", facts(map[string]any{"http.open": false, "telnet.open": nil}), verdict{Result: Fail, Severity: Low, Proof: "http.open=false"}},
+		{"a word of after is known", "require: known('telnet.port') || http.open\nafter: [telnet.open]", facts(map[string]any{"http.open": false, "telnet.open": true}), verdict{Result: Fail, Severity: Low, Proof: "http.open=false"}},
 		{"when rests on it, not finished", "when: '!known(\"telnet.port\")'\nrequire: http.open\nafter: [telnet]", facts(map[string]any{"http.open": false}), verdict{Result: Unknown, Missing: "telnet.port=not-asked", Proof: "http.open=false"}},
 		{"when is false by it, not finished", "when: known('telnet.port')\nrequire: http.open\nafter: [telnet]", facts(map[string]any{"http.open": false}), verdict{Result: NotApplicable, Proof: "http.open=false"}},
 	} {

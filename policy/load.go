@@ -91,6 +91,7 @@ func Load(opt Options, packs ...Pack) (*Set, error) {
 			errs = append(errs, err)
 		}
 		for _, r := range rules {
+			warnings = append(warnings, r.warnings...)
 			if w := override(byID, r); w != "" {
 				warnings = append(warnings, w)
 			}

@@ -332,7 +332,7 @@ func (p *parser) list(n *yaml.Node, key string, form *regexp.Regexp) []string {
 		at := fmt.Sprintf("%s[%d]", key, i)
 		s := p.text(item, at, 200)
 		if s != "" && form != nil && !form.MatchString(s) {
-			p.add(item, at, "%q is no name of a source or probe", s)
+			p.add(item, at, "%q is no word", s)
 		}
 		out = append(out, s)
 	}

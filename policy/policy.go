@@ -56,7 +56,7 @@ type Policy struct {
 	Rules      []int // of the article; empty where it names none
 	When       string
 	Require    string
-	After      []string // sources and probes that must have finished
+	After      []string // words that must have been looked for; or sources and probes that must have finished
 	Settle     time.Duration
 	Evidence   string // CEL: what was seen, as a sentence; "" for none
 	Summary    string

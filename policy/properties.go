@@ -50,7 +50,7 @@ var properties = []property{
 		map[string]any{"type": "array", "uniqueItems": true, "items": map[string]any{"type": "integer", "minimum": 1, "maximum": 9}}},
 	{"when", true, "CEL expression: the devices to which the policy applies; \"true\" for all.", exprSchema},
 	{"require", true, "CEL expression: what must hold. False is a finding; unknown is not checked.", exprSchema},
-	{"after", false, "Sources and probes that must have finished before known(...) is believed.", listOf(map[string]any{"type": "string", "pattern": namePattern})},
+	{"after", false, "Words that must have been looked for before known(...) is believed: such as a word of the probe that gives those of known(...).", listOf(map[string]any{"type": "string", "pattern": namePattern})},
 	{"settle", false, "How long it must fail before anybody is told, such as 15m; at most 24h.", map[string]any{"type": []string{"string", "integer"}}},
 	{"evidence", false, "CEL expression: what was seen, as a sentence. Words that it lacks leave it out.", text(maxExpr)},
 	{"summary", true, "What is wrong and what can happen, for home owners.", text(maxSummary)},
@@ -66,7 +66,7 @@ const namePattern = `^[a-z0-9][a-z0-9_.-]*$`
 // from the vocabulary.
 var exampleProperties = []property{
 	{"facts", true, "What is known: the value of each word; {likely: value} where that is only likely; null for a word that was looked for in vain.", nil},
-	{"finished", false, "Names of `after` that have finished.", listOf(map[string]any{"type": "string"})},
+	{"finished", false, "Sources and probes of `after` that have finished, in policies written for 0.1.0. Else the facts hold the word of `after`, or null.", listOf(map[string]any{"type": "string"})},
 	{"now", false, "The time of judging; 2026-01-01T00:00:00Z if not given.", map[string]any{"type": "string"}},
 	{"want", true, "The result.", map[string]any{"enum": []string{string(Pass), string(Fail), string(Unknown), string(NotApplicable)}}},
 	{"severity", false, "The severity of a fail.", severitySchema},

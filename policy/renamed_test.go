@@ -79,6 +79,24 @@ func TestOldPackOfAnOwner(t *testing.T) {
 	}
 }
 
+// 0.1.0 let a policy wait for sources and probes by name; such a pack loads and waits.
+func TestAfterOf010(t *testing.T) {
+	old := strings.NewReplacer("require: \"!telnet.open\"", "require: known(\"telnet.port\")\nafter: [telnet]").Replace(good)
+	old = old[:strings.Index(old, "examples:")] + `examples:
+  - {facts: {device.ip_reachable: true, telnet.port: 23}, want: pass}
+  - {facts: {device.ip_reachable: true}, finished: [telnet], want: fail}
+  - {facts: {device.ip_reachable: true}, want: unknown}
+  - {facts: {device.ip_reachable: false}, finished: [telnet], want: notapplicable}
+`
+	s, err := Load(Options{}, pack("mine", map[string]string{"x.yaml": old}))
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, old)
+	}
+	if w := s.Warnings(); len(w) != 1 || !strings.Contains(w[0], `"telnet" is a source or probe`) {
+		t.Errorf("warnings %q, want one on `after`", w)
+	}
+}
+
 func TestAcceptancesOf010(t *testing.T) {
 	s := core(t)
 	accepted := memory{}
@@ -122,10 +140,10 @@ func TestAcceptancesOf010(t *testing.T) {
 	}
 	for device, seen := range map[string]map[string]any{
 		shelly: {"control.open": true},
-		page:   {"http.open": true, "http.settings_open": true},
+		page:   {"http.open": true, "http.title": nil, "http.settings_open": true},
 		router: {"wan.open_ports": []string{"tcp/80>80"}, "wan.open_tcp": []string{"80"}},
 	} {
-		vs, _ := s.Evaluate(facts(seen, "http"), noon)
+		vs, _ := s.Evaluate(facts(seen), noon)
 		l.Update(device, vs, false, noon)
 		for _, f := range l.Findings(device) {
 			if f.Status != Accepted {
