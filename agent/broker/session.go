@@ -32,6 +32,7 @@ type Session struct {
 	deaf     bool          // what is sent to ourselves does not come back
 	brought  time.Time     // when the last message came
 	problem  string
+	aside    *aside // the last message that was not handed on; nil when its topic works again
 	subs     []*subscription
 	dropped  map[string]bool // filters without a subscriber, still subscribed
 	watchers map[*func(bool)]struct{}
@@ -112,7 +113,7 @@ func (s *Session) start(ctx context.Context, client mqtt.Client, u *url.URL) <-c
 	}
 	s.mu.Lock()
 	lost := make(chan struct{})
-	s.lost, s.problem = lost, ""
+	s.lost, s.problem, s.aside = lost, "", nil
 	clear(s.dropped)
 	for _, x := range s.subs {
 		x.made = false
@@ -230,6 +231,9 @@ func (s *Session) State() (up bool, problem string) {
 	defer s.mu.Unlock()
 	if !s.up && s.problem == "" {
 		return false, "not connected to the MQTT broker yet"
+	}
+	if s.problem == "" && s.aside != nil {
+		return s.up, s.aside.String()
 	}
 	return s.up, s.problem
 }

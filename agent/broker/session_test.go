@@ -370,6 +370,12 @@ func TestLargePayloads(t *testing.T) {
 				continue // it takes no such packet
 			}
 			send(t, s, "t", strings.Repeat("x", n), false)
+			if n == MaxPayload+1 {
+				eventually(t, "told", func() bool {
+					_, problem := s.State()
+					return problem == fmt.Sprintf(`a message on "t" was not read: it has %d bytes, and at most %d are read`, n, MaxPayload)
+				})
+			}
 		}
 		if err := s.Sync(t.Context()); err != nil {
 			t.Fatal(err)
@@ -387,6 +393,9 @@ func TestLargePayloads(t *testing.T) {
 		}
 		if !strings.Contains(text.String(), "too large") {
 			t.Errorf("nothing in the log:\n%s", text)
+		}
+		if up, problem := s.State(); !up || problem != "" {
+			t.Errorf("after a message that fits: up %v, %q", up, problem)
 		}
 	})
 }

@@ -14,7 +14,8 @@ import (
 // Subscribe calls fn for each message on a topic that matches the filter, in
 // order, one at a time, until cancel is called. It survives reconnects: after
 // one, retained messages come again, as they do when somebody else subscribes
-// to an overlapping filter. Payloads above MaxPayload are dropped.
+// to an overlapping filter. Payloads above MaxPayload are dropped, which State says
+// until a smaller one comes on that topic.
 //
 // Fn runs in a goroutine of its own and may publish; while it blocks, up to
 // 65,536 messages or 64 MiB wait, and what comes then is dropped. A message that
@@ -98,6 +99,30 @@ func (s *Session) subscribe(ctx context.Context, client mqtt.Client) bool {
 // dispatch runs in paho's goroutine and must not block.
 func (s *Session) dispatch(_ mqtt.Client, m mqtt.Message) {
 	msg := Message{Topic: m.Topic(), Payload: m.Payload(), QoS: m.Qos(), Retained: m.Retained()}
+	if s.hand(msg) {
+		_, problem := s.State()
+		s.reportProblem(problem)
+	}
+}
+
+// aside is a message that was not handed on.
+type aside struct {
+	topic        string
+	bytes, limit int
+}
+
+// String says so in plain words.
+func (a *aside) String() string {
+	topic := strconv.Quote(a.topic[:min(len(a.topic), 200)])
+	if a.bytes > a.limit {
+		return fmt.Sprintf("a message on %s was not read: it has %d bytes, and at most %d are read", topic, a.bytes, a.limit)
+	}
+	return fmt.Sprintf("a message on %s was not read: too many were waiting", topic)
+}
+
+// hand gives a message to its subscribers, and reports whether what State says is
+// wrong has changed by that.
+func (s *Session) hand(msg Message) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.brought = time.Now()
@@ -109,12 +134,19 @@ func (s *Session) dispatch(_ mqtt.Client, m mqtt.Message) {
 			continue
 		}
 		ok := len(msg.Payload) <= x.max && x.queue.push(msg)
+		switch {
+		case !ok && s.aside == nil:
+			s.aside, changed = &aside{msg.Topic, len(msg.Payload), x.max}, true
+		case ok && s.aside != nil && s.aside.topic == msg.Topic && len(msg.Payload) <= s.aside.limit:
+			s.aside, changed = nil, true
+		}
 		if !ok && !x.warned {
 			x.warned = true
 			s.log.Warn("an MQTT message was dropped: it is too large, or too many wait",
 				"topic", msg.Topic, "bytes", len(msg.Payload), "filter", x.filter)
 		}
 	}
+	return changed
 }
 
 // marker is one call of Sync: two messages, because a broker may let messages
