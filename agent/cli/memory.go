@@ -19,6 +19,7 @@ const (
 // Home Assistant: garbage may grow to a quarter of what is in use, unless the
 // owner has set GOGC. What only the start needed is given back, until ctx is done.
 func saveMemory(ctx context.Context) {
+	limitMemory()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(25)
 	}

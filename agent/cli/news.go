@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	// newsEvery is how often a running agent's news is printed.
+	// newsEvery is how often a running agent's news is printed, and logEvery how
+	// often it is logged, which nobody waits for: each time wakes the processor.
 	newsEvery = 500 * time.Millisecond
+	logEvery  = 5 * time.Second
 	// nameless is how long a device has to get a name before it is printed
 	// without one.
 	nameless = 4 * time.Second
@@ -23,6 +25,7 @@ const (
 
 // news tells what changed from one snapshot to the next, one line each.
 type news struct {
+	every    time.Duration
 	since    time.Time // findings that are older are told only when they change
 	line     func(now time.Time, what string, sev policy.Severity, text string)
 	seen     map[discovery.ID]time.Time // when a device was first in a snapshot
@@ -33,7 +36,7 @@ type news struct {
 
 // newNews returns news for a person who watches.
 func newNews(w screen) *news {
-	n := emptyNews()
+	n := emptyNews(newsEvery)
 	n.line = func(now time.Time, what string, sev policy.Severity, text string) {
 		head := now.Format(time.TimeOnly) + gap + w.paint(pad(what, severityWide), sev) + gap
 		fmt.Fprint(w, hang(head, len(time.TimeOnly)+severityWide+2*len(gap), text))
@@ -45,7 +48,7 @@ func newNews(w screen) *news {
 // as warnings, and devices, which are many, for those who look for a fault.
 // What was found before the program started stands there already.
 func loggedNews(log *slog.Logger, started time.Time) *news {
-	n := emptyNews()
+	n := emptyNews(logEvery)
 	n.since = started
 	n.line = func(_ time.Time, what string, sev policy.Severity, text string) {
 		level := slog.LevelInfo
@@ -62,8 +65,8 @@ func loggedNews(log *slog.Logger, started time.Time) *news {
 	return n
 }
 
-func emptyNews() *news {
-	return &news{seen: map[discovery.ID]time.Time{}, known: map[discovery.ID]string{},
+func emptyNews(every time.Duration) *news {
+	return &news{every: every, seen: map[discovery.ID]time.Time{}, known: map[discovery.ID]string{},
 		findings: map[discovery.ID]map[string]policy.Finding{}}
 }
 

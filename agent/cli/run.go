@@ -78,7 +78,7 @@ func (a *app) runOnce(ctx context.Context, opt agent.Options, watched bool) erro
 
 // follow tells devices and findings as they come.
 func (n *news) follow(ctx context.Context, ag *agent.Agent) {
-	tick := time.NewTicker(newsEvery)
+	tick := time.NewTicker(n.every)
 	defer tick.Stop()
 	for {
 		select {

@@ -44,7 +44,7 @@ func (*Config) New(env discovery.Env) (discovery.Source, error) {
 const (
 	name = "reversedns"
 	// lookEvery is how soon a new address is looked up.
-	lookEvery = time.Second
+	lookEvery = 3 * time.Second
 	// queryEvery is the time between two queries for an address.
 	queryEvery = time.Hour
 	timeout    = time.Second
