@@ -33,6 +33,7 @@ type SourceKind struct {
 //	secret:"true"                the value is never repeated in a message
 //	url:"ws,wss"                 the value is a URL of one of these schemes, without log-in
 //	holds:"token"                the value names a file that holds the value of key token
+//	app:"str?"                   the form of Home Assistant's apps has the key, with this schema
 //	written:"urls"               not a key: set to true if the owner wrote key urls
 type SourceConfig interface {
 	// Validate checks what types and tags cannot say; its errors are made by

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,6 +22,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/thingwarden/thingwarden/agent/config"
+	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/source/zwavejs"
 )
@@ -160,19 +162,41 @@ func TestOptions(t *testing.T) {
 		want.Sources["zwavejs"].Config = &zwavejs.Config{Written: true} // another container's 127.0.0.1
 		for name, value := range m.Environment {
 			on, err := strconv.ParseBool(value)
-			source := map[string]*bool{
-				"THINGWARDEN_SOURCES_MDNS_ENABLED":       &want.Sources["mdns"].Enabled,
-				"THINGWARDEN_SOURCES_NEIGHBOURS_ENABLED": &want.Sources["neighbours"].Enabled,
-				"THINGWARDEN_SOURCES_SSDP_ENABLED":       &want.Sources["ssdp"].Enabled,
-			}[name]
-			if err != nil || source == nil {
+			source, isEnabled := strings.CutSuffix(strings.TrimPrefix(name, "THINGWARDEN_SOURCES_"), "_ENABLED")
+			s := want.Sources[strings.ToLower(source)]
+			if err != nil || !isEnabled || s == nil {
 				t.Fatalf("environment: %s: %q is not tested", name, value)
 			}
-			*source = on
+			s.Enabled = on
 		}
 		got := options(t, m.Options)
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(config.Config{}, "File", "StateDir"), cmpopts.IgnoreUnexported(config.Config{}), cmpopts.EquateEmpty(), cmpopts.EquateComparable()); diff != "" {
 			t.Errorf("configuration of the untouched form (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// TestOptionsOfSources: the form has those keys of the sources that are tagged
+// `app`, and no other; a failure says what to write.
+func TestOptionsOfSources(t *testing.T) {
+	want := map[string]any{}
+	for _, kind := range builtin.Sources {
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(kind.Default()).Elem()) {
+			schema, inApp := f.Tag.Lookup("app")
+			if !inApp {
+				continue
+			}
+			key := "sources." + kind.Name + "." + f.Tag.Get("yaml")
+			if want[key] = schema; f.Type.Kind() == reflect.Slice {
+				want[key] = []any{schema}
+			}
+		}
+	}
+	each(t, func(t *testing.T, app string, m manifest) {
+		got := maps.Clone(m.Schema)
+		maps.DeleteFunc(got, func(key string, _ any) bool { return !strings.HasPrefix(key, "sources.") })
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("write these keys of the sources into schema of %s/config.yaml, with a default in options and a name in translations (-want +got):\n%s", app, diff)
 		}
 	})
 }

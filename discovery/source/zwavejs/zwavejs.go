@@ -31,7 +31,7 @@ const (
 
 // Config is the source's part of the configuration.
 type Config struct {
-	URLs []string `yaml:"urls" url:"ws,wss" jsonschema_description:"Addresses of Z-Wave JS servers, one for each Z-Wave network: ws:// or wss://. A server that you list must be reachable; an empty list turns the search off."`
+	URLs []string `yaml:"urls" url:"ws,wss" app:"match(^wss?://[^@ ]+$)" jsonschema_description:"Addresses of Z-Wave JS servers, one for each Z-Wave network: ws:// or wss://. A server that you list must be reachable; an empty list turns the search off."`
 	// Written means that the owner wrote the URLs: a server that is not there is
 	// then a problem even at DefaultURL.
 	Written bool `yaml:"-" written:"urls"`
