@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/thingwarden/thingwarden/agent/report"
+	"github.com/thingwarden/thingwarden/discovery"
 )
 
 // correctionCommands are those by which the owner says what a device is and how it
@@ -16,6 +18,8 @@ func (a *app) correctionCommands() []*cobra.Command {
 		a.setCommand(),
 		a.switchCommand(report.Mute, "mute DEVICE", "No events or entities of a device; it is still judged", "let it make itself heard again"),
 		a.switchCommand(report.ListenOnly, "listen-only DEVICE", "Never probe a device", "let it be probed again"),
+		a.mergeCommand(),
+		a.splitCommand(),
 		a.decisionCommand(report.Forget, "forget DEVICE", "Remove a device, and what you decided about it, until seen again", 1, 1),
 		a.decisionCommand(report.Unhide, "unhide [DEVICE]", "Show a device again that was deleted in Home Assistant", 0, 1),
 	}
@@ -53,6 +57,55 @@ func (a *app) switchCommand(action report.Action, use, short, undo string) *cobr
 	return cmd
 }
 
+func (a *app) mergeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "merge DEVICE OTHER", Short: "Say that two devices are one", Args: arguments(2, 2),
+		Long: "Say that OTHER is a part of DEVICE, such as the Wi-Fi of a computer that is known\nby its cable. They are one device from then on, and what you decided of DEVICE\nholds for it; what you decided of OTHER holds again after a split.\n\n" + deviceHelp,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			other, err := a.id(cmd.Context(), args[1])
+			if err != nil {
+				return err
+			}
+			return a.decide(cmd.Context(), report.Command{Action: report.Merge, Value: string(other)}, args[0])
+		},
+	}
+}
+
+func (a *app) splitCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "split DEVICE [OTHER]", Short: "Undo a merge, of OTHER or of all that was merged", Args: arguments(1, 2),
+		Long: "Undo a merge. OTHER is the id or the MAC address of what was merged with DEVICE;\nwithout it, all of that are devices of their own again.\n\n" + deviceHelp,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c := report.Command{Action: report.Split}
+			if len(args) == 2 {
+				part, ok := discovery.ParseID(args[1])
+				if !ok {
+					return fmt.Errorf("%s is no id and no MAC address", quote(args[1], columns))
+				}
+				c.Value = string(part.ID())
+			}
+			return a.decide(cmd.Context(), c, args[0])
+		},
+	}
+}
+
+// id is the id of the device that an argument names.
+func (a *app) id(ctx context.Context, device string) (discovery.ID, error) {
+	cfg, err := a.load()
+	if err != nil {
+		return "", err
+	}
+	s, _, err := a.home(ctx, cfg)
+	if err != nil {
+		return "", err
+	}
+	d, err := resolve(s, device)
+	if err != nil {
+		return "", err
+	}
+	return d.ID, nil
+}
+
 func (a *app) trustCommand(action report.Action, short, every string) *cobra.Command {
 	var all bool
 	cmd := a.decisionCommand(action, string(action)+" DEVICE", short, 0, 1)
@@ -85,6 +138,10 @@ func corrected(cmd report.Command, name string) string {
 			return name + " may be probed again."
 		}
 		return name + " is never probed any more."
+	case report.Merge:
+		return fmt.Sprintf("%s has %s as a part of it now.", name, cmd.Value)
+	case report.Split:
+		return fmt.Sprintf("What was merged with %s is a device of its own again.", name)
 	case report.Forget:
 		return name + " is forgotten until it is seen again."
 	default:

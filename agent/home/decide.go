@@ -51,6 +51,11 @@ func (c *Home) check(cmd report.Command, dec *Decisions, now time.Time) error {
 	if _, hidden := dec.Hidden[cmd.Device]; !there && !(hidden && cmd.Action == report.Unhide) {
 		return fmt.Errorf("there is no device %q", cmd.Device)
 	}
+	if cmd.Action == report.Merge || cmd.Action == report.Split {
+		if err := c.checkParts(cmd, dec); err != nil {
+			return err
+		}
+	}
 	return c.protect(cmd)
 }
 
@@ -59,7 +64,7 @@ func (c *Home) protect(cmd report.Command) error {
 	hub := cmd.Device == discovery.Hub
 	gateway, _ := fact.WANGateway.Get(c.evidence[cmd.Device])
 	switch cmd.Action {
-	case report.Name, report.Class, report.Room, report.ListenOnly, report.Forget, report.Hide:
+	case report.Name, report.Class, report.Room, report.ListenOnly, report.Forget, report.Hide, report.Merge, report.Split:
 		if hub {
 			return fmt.Errorf("the hub is Thingwarden itself: the action %q is not for it", cmd.Action)
 		}
@@ -92,8 +97,21 @@ func (c *Home) amend(dec *Decisions, cmd report.Command, now time.Time) error {
 		dec.Hidden[cmd.Device] = now.UTC().Round(0)
 		return nil
 	case report.Forget:
+		for _, part := range dec.parts(cmd.Device) {
+			delete(dec.Devices, part)
+		}
 		delete(dec.Devices, cmd.Device)
 		delete(dec.Hidden, cmd.Device)
+		return nil
+	case report.Merge:
+		dec.join(discovery.ID(cmd.Value), cmd.Device, now)
+		return nil
+	case report.Split:
+		for _, part := range dec.parts(cmd.Device) {
+			if cmd.Value == "" || string(part) == cmd.Value {
+				dec.Devices[part].PartOf = ""
+			}
+		}
 		return nil
 	}
 	k := dec.device(cmd.Device, now)
@@ -160,6 +178,14 @@ func (c *Home) decide(cmd report.Command, now time.Time) error {
 			return nil
 		}
 		err = c.amend(c.dec, cmd, now)
+	case report.Merge:
+		err = c.amend(c.dec, cmd, now)
+		c.join(now)
+		c.out.Recheck = append(c.out.Recheck, cmd.Device)
+	case report.Split:
+		parts := c.dec.parts(cmd.Device)
+		err = c.amend(c.dec, cmd, now)
+		c.split(parts, now)
 	case report.Forget:
 		c.inv.Forget(cmd.Device)
 		c.removed(cmd.Device, now)

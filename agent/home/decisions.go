@@ -46,6 +46,9 @@ type Known struct {
 	// Ended are acceptances whose date has passed: should that have been a wrong clock,
 	// they hold again.
 	Ended map[string]policy.Acceptance `json:"ended,omitempty"`
+	// PartOf is the device as a part of which this one is shown. What was decided of
+	// this one rests as long.
+	PartOf discovery.ID `json:"part_of,omitempty"`
 	// What the owner says of the device; it ranks above all that is learned.
 	Name       string `json:"name,omitempty"`
 	Class      string `json:"class,omitempty"`
@@ -64,7 +67,7 @@ func (k *Known) accept(policyID string, a policy.Acceptance) {
 
 // decided reports whether the owner decided anything about the device.
 func (k *Known) decided() bool {
-	return k.Trusted || len(k.Accepted) > 0 || k.Name != "" || k.Class != "" || k.Room != "" || k.ListenOnly || k.Muted
+	return k.Trusted || len(k.Accepted) > 0 || k.Name != "" || k.Class != "" || k.Room != "" || k.ListenOnly || k.Muted || k.PartOf != ""
 }
 
 // merge adds what is known of the device under another identity.
@@ -74,6 +77,7 @@ func (k *Known) merge(from *Known) {
 	}
 	k.Trusted = k.Trusted || from.Trusted
 	k.Muted = k.Muted || from.Muted
+	k.PartOf = cmp.Or(k.PartOf, from.PartOf)
 	k.ListenOnly = k.ListenOnly || from.ListenOnly
 	k.Name, k.Class, k.Room = cmp.Or(k.Name, from.Name), cmp.Or(k.Class, from.Class), cmp.Or(k.Room, from.Room)
 	for p, a := range from.Accepted {
@@ -160,9 +164,17 @@ func (d *Decisions) rename(old, id discovery.ID) {
 		delete(d.Hidden, old)
 		d.Hidden[id] = at
 	}
+	for part, k := range d.Devices {
+		if k.PartOf == old && part != id {
+			k.PartOf = id
+		}
+	}
 	from := d.Devices[old]
 	if from == nil {
 		return
+	}
+	if from.PartOf == id {
+		from.PartOf = ""
 	}
 	delete(d.Devices, old)
 	to := d.Devices[id]

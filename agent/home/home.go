@@ -123,6 +123,7 @@ func New(o Options, now time.Time) *Home {
 	if o.State != nil {
 		c.restore(o.State)
 	}
+	c.join(now)
 	if past := now.Sub(c.dec.LearningFrom); c.dec.Old && past > c.learnedFor {
 		c.learnedFor = past
 	}
@@ -246,6 +247,11 @@ func (c *Home) removed(id discovery.ID, now time.Time) {
 	c.forgetKnown(id)
 	c.drop(id)
 	delete(c.sent, id)
+	c.withdraw(id)
+}
+
+// withdraw has publishers take back what they show of a device.
+func (c *Home) withdraw(id discovery.ID) {
 	c.forgotten = append(c.forgotten, id)
 	if n := len(c.forgotten) - maxForgotten; n > 0 {
 		c.forgotten = slices.Delete(c.forgotten, 0, n)

@@ -314,7 +314,7 @@ func TestCommandsThatMakeNoSense(t *testing.T) {
 		in   report.Command
 		want string
 	}{
-		{"unknown action", report.Command{Action: "reboot", Device: cameraID}, `unknown action "reboot"; there are trust, untrust, accept, unaccept, recheck, name, class, room, listen_only, mute, forget, hide, unhide`},
+		{"unknown action", report.Command{Action: "reboot", Device: cameraID}, `unknown action "reboot"; there are trust, untrust, accept, unaccept, recheck, name, class, room, listen_only, mute, forget, merge, split, hide, unhide`},
 		{"no device", report.Command{Action: report.Trust}, "the command names no device"},
 		{"unknown device", report.Command{Action: report.Trust, Device: "mac_00"}, `there is no device "mac_00"`},
 		{"unknown policy", report.Command{Action: report.Accept, Device: cameraID, Policy: "no-such"}, `there is no policy "no-such"`},

@@ -243,6 +243,7 @@ func (c *Home) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.V
 		out.FirstSeen = k.FirstSeen
 	}
 	_, out.Hidden = c.dec.Hidden[d.ID]
+	out.Parts = c.inv.Parts(d.ID)
 	out.Verdicts = telling(verdicts)
 	for _, v := range verdicts {
 		switch {

@@ -145,6 +145,9 @@ func (k *Known) validate(at string) error {
 	if k.Class != "" && !slices.Contains(fact.Lookup(fact.DeviceClass.Name()).Values, k.Class) {
 		wrong("class", "unknown class %q", fact.Clean(k.Class, 40))
 	}
+	if k.PartOf != "" && !lasting(k.PartOf) {
+		wrong("part_of", "%q is no device's lasting id", fact.Clean(string(k.PartOf), 40))
+	}
 	if k.FirstSeen.IsZero() {
 		wrong("first_seen", "is missing")
 	}
@@ -194,6 +197,7 @@ func (i Import) apply(c *Home, now time.Time) error {
 		return err
 	}
 	c.out.Decisions = true
+	c.join(now)
 	for _, id := range c.inv.IDs() {
 		c.dirty[id] = true
 	}

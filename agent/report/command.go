@@ -16,7 +16,8 @@ import (
 type Action string
 
 // The actions. The undo of name, class and room is an empty value, that of
-// listen_only and mute the value "off", that of forget to be seen again.
+// listen_only and mute the value "off", that of merge is split and the other way
+// round, that of forget to be seen again.
 const (
 	Trust      Action = "trust" // for the hub: every device that is shown now
 	Untrust    Action = "untrust"
@@ -29,6 +30,8 @@ const (
 	ListenOnly Action = "listen_only" // never probe it
 	Mute       Action = "mute"        // no event and no entity, still judged and counted
 	Forget     Action = "forget"      // removed until it is seen again
+	Merge      Action = "merge"       // the value is the id of a device that is a part of this one
+	Split      Action = "split"       // the value is the id of a part that is a device of its own; empty for all parts
 	Hide       Action = "hide"        // what deleting the device in Home Assistant does
 	Unhide     Action = "unhide"      // for the hub: every hidden device
 )
@@ -51,11 +54,11 @@ type Command struct {
 	Policy string       `json:"policy,omitempty"` // of Accept and Unaccept
 	Reason string       `json:"reason,omitempty"` // of Accept; at most MaxReason characters
 	Until  time.Time    `json:"until,omitzero"`   // of Accept; zero: without end
-	Value  string       `json:"value,omitempty"`  // of Name, Class, Room; or Off
+	Value  string       `json:"value,omitempty"`  // of Name, Class, Room; an id of Merge and Split; or Off
 }
 
 // takes says which fields an action needs or may have, besides a device.
-type takes struct{ policy, accepts, value, off bool }
+type takes struct{ policy, accepts, value, off, other bool }
 
 func actions() map[Action]takes {
 	return map[Action]takes{
@@ -64,12 +67,13 @@ func actions() map[Action]takes {
 		Unaccept: {policy: true},
 		Name:     {value: true}, Class: {value: true}, Room: {value: true},
 		ListenOnly: {off: true}, Mute: {off: true},
+		Merge: {other: true}, Split: {other: true},
 	}
 }
 
 // Actions returns all actions, in the order in which they are explained.
 func Actions() []Action {
-	return []Action{Trust, Untrust, Accept, Unaccept, Recheck, Name, Class, Room, ListenOnly, Mute, Forget, Hide, Unhide}
+	return []Action{Trust, Untrust, Accept, Unaccept, Recheck, Name, Class, Room, ListenOnly, Mute, Forget, Merge, Split, Hide, Unhide}
 }
 
 var idForm = regexp.MustCompile(`^[a-z0-9_]{1,40}$`)
@@ -100,7 +104,11 @@ func (c Command) Validate(now time.Time) error {
 		return fmt.Errorf("the action %q takes no reason", c.Action)
 	case utf8.RuneCountInString(c.Reason) > MaxReason:
 		return fmt.Errorf("the reason is longer than %d characters", MaxReason)
-	case c.Value != "" && !t.value && !(t.off && c.Value == Off):
+	case c.Action == Merge && c.Value == "":
+		return fmt.Errorf("the action %q needs the id of the other device as its value", c.Action)
+	case t.other && c.Value != "" && !idForm.MatchString(c.Value):
+		return fmt.Errorf("%q is no device's id", fact.Clean(c.Value, 40))
+	case c.Value != "" && !t.value && !t.other && !(t.off && c.Value == Off):
 		return fmt.Errorf("the action %q does not take the value %q", c.Action, fact.Clean(c.Value, 40))
 	case utf8.RuneCountInString(c.Value) > MaxValue:
 		return fmt.Errorf("the value is longer than %d characters", MaxValue)

@@ -70,6 +70,7 @@ type Device struct {
 	NotChecked []NotChecked
 	Checked    int // number of policies that passed or failed
 	Sent       Sent
+	Parts      []discovery.ID // devices that were merged with it, sorted
 }
 
 // NotChecked is a policy that could not be judged.

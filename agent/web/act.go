@@ -38,6 +38,10 @@ func done(action, value string) string {
 		return "No longer muted."
 	case a == report.Mute:
 		return "Muted: still checked and listed here, with no news of it and no entities."
+	case a == report.Merge:
+		return "One device from now on."
+	case a == report.Split:
+		return "Devices of their own again."
 	case a == report.Forget:
 		return "Forgotten until it is seen again."
 	case a == report.Unhide:

@@ -55,6 +55,7 @@ func (inv *Inventory) apply(r *record, o discovery.Observation, out *Outcome) {
 	if mergeFacts(c.facts, o) {
 		changed = true
 	}
+	inv.supersede(r, o)
 	if changed {
 		out.Changed = append(out.Changed, r.id)
 	}

@@ -65,7 +65,11 @@ func (inv *Inventory) about(id discovery.ID) []discovery.Identifier {
 	}
 	d, _ := inv.Device(id)
 	strong, weak := split(d.IDs)
-	return append(strong, weak...)[:1]
+	all := append(strong, weak...)
+	if i := slices.IndexFunc(all, func(i discovery.Identifier) bool { return i.ID() == id }); i > 0 {
+		return all[i : i+1]
+	}
+	return all[:1]
 }
 
 // follow returns a word from which another follows. Where it is unknown, so is the
@@ -129,7 +133,7 @@ func anyOf(home *fact.Evidence, of, word fact.Fact[bool], evidence map[discovery
 
 // reports returns the data behind a word about a device, of all sources and probes that report it.
 func reports[T any](inv *Inventory, id discovery.ID, word string, of func(*contribution) []T) (all []T) {
-	r := inv.records[id]
+	r := inv.whole(id)
 	if r == nil {
 		return nil
 	}

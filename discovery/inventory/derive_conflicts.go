@@ -53,7 +53,7 @@ func (inv *Inventory) mayShare(id discovery.ID, owner discovery.Identifier) bool
 // sameLease reports whether two devices asked for an address with one name.
 func (inv *Inventory) sameLease(a, b discovery.ID) bool {
 	name := func(id discovery.ID) (s string) {
-		if r := inv.records[id]; r != nil {
+		if r := inv.whole(id); r != nil {
 			for by, c := range r.by {
 				if inv.traits.Has(by, discovery.Resolves) {
 					s, _ = fact.DeviceHostname.Get(c.facts)

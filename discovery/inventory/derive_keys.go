@@ -65,7 +65,7 @@ func (inv *Inventory) oneMachine(a, b discovery.ID) bool {
 		return true
 	}
 	name := func(id discovery.ID) string {
-		r := inv.records[id]
+		r := inv.whole(id)
 		if r == nil {
 			return ""
 		}
@@ -83,6 +83,6 @@ func (inv *Inventory) oneMachine(a, b discovery.ID) bool {
 // neverMet reports whether one of two devices was last seen before the other was
 // seen first.
 func (inv *Inventory) neverMet(a, b discovery.ID) bool {
-	x, y := inv.records[a], inv.records[b]
+	x, y := inv.whole(a), inv.whole(b)
 	return x != nil && y != nil && (x.last.Before(y.first) || y.last.Before(x.first))
 }

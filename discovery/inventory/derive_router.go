@@ -149,9 +149,9 @@ func (r *router) forgotten(router discovery.ID, m discovery.PortMapping, client 
 		return false
 	}
 	if there {
-		return r.now.Sub(r.inv.records[client].last) >= staleAfter
+		return r.now.Sub(r.inv.whole(client).last) >= staleAfter
 	}
-	return r.now.Sub(r.inv.records[router].first) >= staleAfter
+	return r.now.Sub(r.inv.whole(router).first) >= staleAfter
 }
 
 // setMappings sets for each device which port mappings lead to it. Where not all are

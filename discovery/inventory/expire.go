@@ -22,7 +22,7 @@ func (inv *Inventory) Expire(now time.Time) (changed []discovery.ID, next time.T
 			}
 		}
 	}
-	return changed, next
+	return inv.shownAs(changed), next
 }
 
 func known(e *fact.Evidence) (n int) {

@@ -42,6 +42,7 @@ type Inventory struct {
 	records  map[discovery.ID]*record
 	owner    map[discovery.Identifier]discovery.ID // every identifier of every device; addresses as IPID
 	pending  []discovery.Observation
+	joined   map[discovery.ID]discovery.ID // parts of devices, and as which these are shown
 }
 
 type record struct {
@@ -74,6 +75,7 @@ func New(networks func() discovery.Networks, sources []discovery.SourceKind, kee
 	inv := &Inventory{
 		networks: networks, traits: TraitsOf(sources), keep: keep,
 		records: map[discovery.ID]*record{}, owner: map[discovery.Identifier]discovery.ID{},
+		joined: map[discovery.ID]discovery.ID{},
 	}
 	hub := inv.add(discovery.Hub, now)
 	hub.contribution(agentName, now)
@@ -113,7 +115,9 @@ func (o *Outcome) rename(old, id discovery.ID) {
 }
 
 // Observe takes an observation in. Its By and At must be set.
-func (inv *Inventory) Observe(o discovery.Observation) Outcome {
+func (inv *Inventory) Observe(o discovery.Observation) Outcome { return inv.asShown(inv.observe(o)) }
+
+func (inv *Inventory) observe(o discovery.Observation) Outcome {
 	var out Outcome
 	if len(o.About) == 0 {
 		inv.apply(inv.records[discovery.Hub], o, &out)
@@ -214,7 +218,7 @@ func (inv *Inventory) Tick(now time.Time) (Outcome, time.Time) {
 			inv.observeRouted(o, addr, &out)
 		}
 	}
-	return out, next
+	return inv.asShown(out), next
 }
 
 func (inv *Inventory) add(id discovery.ID, at time.Time) *record {
@@ -223,8 +227,14 @@ func (inv *Inventory) add(id discovery.ID, at time.Time) *record {
 	return r
 }
 
-// Forget removes a device with all that is known of it.
+// Forget removes a device with all that is known of it and its parts.
 func (inv *Inventory) Forget(id discovery.ID) {
+	for _, r := range inv.group(id) {
+		inv.forget(r.id)
+	}
+}
+
+func (inv *Inventory) forget(id discovery.ID) {
 	r := inv.records[id]
 	if r == nil || id == discovery.Hub {
 		return

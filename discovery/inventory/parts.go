@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -63,7 +64,7 @@ func (inv *Inventory) move(from, to *record, key discovery.Identifier, claimed b
 	}
 	for i := range from.ids {
 		if _, part := i.Shares(); part && len(from.ids) == 1 {
-			inv.Forget(from.id)
+			inv.forget(from.id)
 			out.Removed = append(out.Removed, from.id)
 			return
 		}
@@ -100,7 +101,7 @@ func (r *record) forgetClaims(addr string) {
 
 // parts returns the devices that share a hardware address.
 func (inv *Inventory) parts(mac discovery.Identifier) (out []*record) {
-	for _, id := range inv.IDs() {
+	for _, id := range slices.Sorted(maps.Keys(inv.records)) {
 		if r := inv.records[id]; r.isPartOf(mac) {
 			out = append(out, r)
 		}

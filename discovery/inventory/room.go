@@ -25,17 +25,17 @@ func (inv *Inventory) makeRoom(except discovery.ID, out *Outcome) {
 		out.Full = true
 		var worst *record
 		for id, r := range inv.records {
-			if id == discovery.Hub || id == except || inv.keep(id) {
+			if id == discovery.Hub || id == except || inv.keep(inv.head(id)) {
 				continue
 			}
 			if worst == nil || !r.alive && worst.alive || r.alive == worst.alive && r.last.Before(worst.last) {
 				worst = r
 			}
 		}
-		if r := inv.records[except]; worst == nil || !r.alive && worst.alive && !inv.keep(except) {
+		if r := inv.records[except]; worst == nil || !r.alive && worst.alive && !inv.keep(inv.head(except)) {
 			worst = r
 		}
-		inv.Forget(worst.id)
+		inv.forget(worst.id)
 		out.Removed = append(out.Removed, worst.id)
 	}
 }

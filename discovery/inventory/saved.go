@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -31,13 +32,12 @@ type Saved struct {
 // Save returns everything that Restore needs, sorted by id.
 func (inv *Inventory) Save() []SavedDevice {
 	var out []SavedDevice
-	for _, id := range inv.IDs() {
+	for _, id := range slices.Sorted(maps.Keys(inv.records)) {
 		if id == discovery.Hub {
 			continue
 		}
 		r := inv.records[id]
-		d, _ := inv.Device(id)
-		s := SavedDevice{ID: id, IDs: d.IDs, Via: r.via, First: r.first, Last: r.last, Reports: map[string]*Saved{}}
+		s := SavedDevice{ID: id, IDs: r.identifiers(), Via: r.via, First: r.first, Last: r.last, Reports: map[string]*Saved{}}
 		for by, c := range r.by {
 			s.Reports[by] = &Saved{Name: c.name, Services: c.services, Facts: c.facts.Entries(), Finished: c.facts.FinishedBy(), PortMappings: c.portMappings, Disputed: c.disputed}
 		}
@@ -117,7 +117,7 @@ func (inv *Inventory) EndRestored() (changed []discovery.ID) {
 			changed = append(changed, id)
 		}
 	}
-	return changed
+	return inv.shownAs(changed)
 }
 
 func (c *contribution) endRestored() (had bool) {
@@ -154,7 +154,7 @@ func (inv *Inventory) Left() (out Outcome) {
 			reporting[network{r.via, by}] = reporting[network{r.via, by}] || !c.restored
 		}
 	}
-	for _, id := range inv.IDs() {
+	for _, id := range slices.Sorted(maps.Keys(inv.records)) {
 		r := inv.records[id]
 		for by, c := range r.by {
 			if c.restored && r.via != (discovery.Identifier{}) && reporting[network{r.via, by}] {
@@ -162,5 +162,5 @@ func (inv *Inventory) Left() (out Outcome) {
 			}
 		}
 	}
-	return out
+	return inv.asShown(out)
 }

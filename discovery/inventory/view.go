@@ -10,8 +10,16 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/fact"
 )
 
-// IDs returns the ids of all devices, the hub's among them, sorted.
-func (inv *Inventory) IDs() []discovery.ID { return slices.Sorted(maps.Keys(inv.records)) }
+// IDs returns the ids of all devices, the hub's among them and those that are a part
+// of another left out, sorted.
+func (inv *Inventory) IDs() []discovery.ID {
+	all := make([]discovery.ID, 0, len(inv.records))
+	for id := range inv.records {
+		all = append(all, inv.head(id))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
 
 // Find returns the device that has an identifier.
 func (inv *Inventory) Find(i discovery.Identifier) (discovery.ID, bool) {
@@ -19,26 +27,17 @@ func (inv *Inventory) Find(i discovery.Identifier) (discovery.ID, bool) {
 		i.Kind = discovery.IPID
 	}
 	id, ok := inv.owner[i]
-	return id, ok
+	return inv.head(id), ok
 }
 
 // Device returns a copy of a device, and whether there is one of that id.
 func (inv *Inventory) Device(id discovery.ID) (discovery.Device, bool) {
-	r := inv.records[id]
+	r := inv.whole(id)
 	if r == nil {
 		return discovery.Device{}, false
 	}
-	d := discovery.Device{ID: id, FirstSeen: r.first, LastSeen: r.last}
-	for i, claimed := range r.ids {
-		if claimed {
-			i.Kind = discovery.ClaimedIP
-		}
-		d.IDs = append(d.IDs, i)
-	}
-	slices.SortFunc(d.IDs, func(a, b discovery.Identifier) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value))
-	})
-	if via, ok := inv.owner[r.via]; ok && via != id {
+	d := discovery.Device{ID: id, IDs: r.identifiers(), FirstSeen: r.first, LastSeen: r.last}
+	if via, ok := inv.Find(r.via); ok && via != id {
 		d.Via = via
 	}
 	for _, by := range inv.ranked(r) {
@@ -55,9 +54,23 @@ func (inv *Inventory) Device(id discovery.ID) (discovery.Device, bool) {
 	return d, true
 }
 
+// identifiers are those of a device, sorted.
+func (r *record) identifiers() (all []discovery.Identifier) {
+	for i, claimed := range r.ids {
+		if claimed {
+			i.Kind = discovery.ClaimedIP
+		}
+		all = append(all, i)
+	}
+	slices.SortFunc(all, func(a, b discovery.Identifier) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value))
+	})
+	return all
+}
+
 // NamedBy returns who gave the name under which Device returns a device, or "".
 func (inv *Inventory) NamedBy(id discovery.ID) string {
-	if r := inv.records[id]; r != nil {
+	if r := inv.whole(id); r != nil {
 		for _, by := range inv.ranked(r) {
 			if r.by[by].name != "" {
 				return by
@@ -82,7 +95,7 @@ func (inv *Inventory) ranked(r *record) []string {
 // says more than that it was not asked.
 func (inv *Inventory) Evidence(id discovery.ID, now time.Time) *fact.Evidence {
 	out := fact.New(agentName, now)
-	r := inv.records[id]
+	r := inv.whole(id)
 	if r == nil {
 		return out
 	}

@@ -18,7 +18,7 @@ func (inv *Inventory) withdraw(r *record, by string, out *Outcome) {
 			return
 		}
 	}
-	inv.Forget(r.id)
+	inv.forget(r.id)
 	out.Removed = append(out.Removed, r.id)
 }
 
@@ -48,7 +48,7 @@ func (inv *Inventory) SourceDown(by string) (changed []discovery.ID) {
 			changed = append(changed, id)
 		}
 	}
-	return changed
+	return inv.shownAs(changed)
 }
 
 // identityWords do not change while nobody looks.

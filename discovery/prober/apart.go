@@ -93,7 +93,8 @@ func (w *pass) hardware() discovery.Identifier {
 // groups parts the addresses by the devices that answer there, the device itself
 // first. IPv6 addresses, and those at which nothing is open, are its own.
 func (w *pass) groups() [][]*Target {
-	if w.hardware() == (discovery.Identifier{}) {
+	// Of a device with several hardware addresses it is known whose each address is.
+	if w.hardware() == (discovery.Identifier{}) || len(w.device.MACs()) > 1 {
 		return [][]*Target{w.targets}
 	}
 	var groups [][]*Target

@@ -1,7 +1,6 @@
 package prober
 
 import (
-	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -19,13 +18,6 @@ type result struct {
 	mappings []discovery.PortMapping // nil: nothing said
 	name     string
 	answered bool // the address has ever answered anything
-}
-
-// reassuring are the words of which "true" is the good news; of all others it is
-// "false", or an empty list.
-var reassuring = map[string]bool{
-	fact.ControlEncrypted.Name(): true, fact.HomeKitPaired.Name(): true, fact.IPv6FirewallOn.Name(): true,
-	fact.WANMappingsComplete.Name(): true,
 }
 
 // merge puts into out what a probe learned at several addresses of a device: bad
@@ -74,12 +66,12 @@ func mergeWord(name string, results []result, note string) fact.Entry {
 	if len(known) == 0 {
 		return unknown
 	}
-	slices.SortStableFunc(known, func(a, b fact.Entry) int { return cmp.Compare(badNews(name, b), badNews(name, a)) })
+	slices.SortStableFunc(known, func(a, b fact.Entry) int { return compareNews(b, a) })
 	first := known[0]
 	switch {
-	case badNews(name, first) == 0 && ignorant:
+	case !first.BadNews() && ignorant:
 		return unknown
-	case badNews(name, first) == 0:
+	case !first.BadNews():
 		first.Proof = fact.Clean(joinProofs(known)+note, fact.MaxText)
 	}
 	if list, ok := first.Value.([]string); ok {
@@ -100,18 +92,13 @@ func isIgnorance(why fact.Why) bool {
 	return why == fact.NoAnswer || why == fact.Unreadable || why == fact.NotProbed
 }
 
-// badNews is 1 for a value of which one address is enough, 0 for one on which all
-// must agree. Texts and numbers are neither: the first one counts.
-func badNews(name string, n fact.Entry) int {
-	switch v := n.Value.(type) {
-	case bool:
-		if v == reassuring[name] {
-			return 0
-		}
-	case []string:
-		if len(v) == 0 {
-			return 0
-		}
+// compareNews orders bad news after good.
+func compareNews(a, b fact.Entry) int {
+	switch bad, worse := a.BadNews(), b.BadNews(); {
+	case bad == worse:
+		return 0
+	case worse:
+		return -1
 	}
 	return 1
 }
