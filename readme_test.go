@@ -18,6 +18,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 	"github.com/thingwarden/thingwarden/policy"
 )
 
@@ -28,7 +29,7 @@ var update = flag.Bool("update", false, "write generated files anew")
 // tablesFile is the page with the tables of all that the program has.
 const tablesFile = "docs/checks.md"
 
-// TestTablesAreCurrent compares the tables of sources, probes and policies with
+// TestTablesAreCurrent compares the tables of sources, probes, searches and policies with
 // what the program has, or writes them with -update.
 func TestTablesAreCurrent(t *testing.T) {
 	b, err := os.ReadFile(tablesFile)
@@ -37,7 +38,7 @@ func TestTablesAreCurrent(t *testing.T) {
 	}
 	got := string(b)
 	want := got
-	for name, table := range map[string]string{"sources": sourcesTable(), "probes": probesTable(), "policies": policiesTable(t)} {
+	for name, table := range map[string]string{"sources": sourcesTable(), "probes": probesTable(), "searches": searchesTable(), "policies": policiesTable(t)} {
 		begin, end := "<!-- "+name+": made by make generate -->\n", "<!-- /"+name+" -->\n"
 		head, rest, ok := strings.Cut(want, begin)
 		_, tail, ok2 := strings.Cut(rest, end)
@@ -78,8 +79,16 @@ func sourcesTable() string {
 
 func probesTable() string {
 	rows := []string{"| Probe | What it looks for |", "|---|---|"}
-	for _, p := range builtin.Probes {
+	for _, p := range byName(builtin.Probes, func(p *prober.Probe) string { return p.Name }) {
 		rows = append(rows, fmt.Sprintf("| %s | %s |", p.Name, cell(p.Doc)))
+	}
+	return table(rows)
+}
+
+func searchesTable() string {
+	rows := []string{"| Search | What it sends |", "|---|---|"}
+	for _, s := range byName(builtin.Searches, func(s *prober.Search) string { return s.Name }) {
+		rows = append(rows, fmt.Sprintf("| %s | %s |", s.Name, cell(s.Doc)))
 	}
 	return table(rows)
 }
@@ -106,6 +115,11 @@ func policiesTable(t *testing.T) string {
 	return table(rows)
 }
 
+// byName sorts a list that stands in the order of its folders.
+func byName[T any](list []T, name func(T) string) []T {
+	return slices.SortedFunc(slices.Values(list), func(a, b T) int { return strings.Compare(name(a), name(b)) })
+}
+
 func table(rows []string) string { return strings.Join(rows, "\n") + "\n" }
 
 // cell makes text fit for a cell of a table.
@@ -113,8 +127,8 @@ func cell(s string) string {
 	return strings.NewReplacer("|", `\|`, "\n", " ").Replace(s)
 }
 
-// TestLists: sources and probes stand sorted in their lists, each with a doc of
-// one sentence, and give words that there are.
+// TestLists: sources, probes and searches stand in their lists, each with a doc
+// of one sentence, and give words that there are; no two have the same name.
 func TestLists(t *testing.T) {
 	check := func(list string, names, docs []string) {
 		if !slices.IsSorted(names) || len(slices.Compact(slices.Clone(names))) != len(names) {
@@ -132,7 +146,7 @@ func TestLists(t *testing.T) {
 	}
 	check("builtin.Sources", names, docs)
 	names, docs = nil, nil
-	for _, p := range builtin.Probes {
+	for _, p := range byName(builtin.Probes, func(p *prober.Probe) string { return p.Name }) {
 		names, docs = append(names, p.Name), append(docs, p.Doc)
 		if !slices.IsSorted(p.Gives) {
 			t.Errorf("probe %q: Gives is not sorted: %q", p.Name, p.Gives)
@@ -143,7 +157,29 @@ func TestLists(t *testing.T) {
 			}
 		}
 	}
-	check("probe.All", names, docs)
+	check("builtin.Probes", names, docs)
+	all := names
+	names, docs = nil, nil
+	for _, s := range byName(builtin.Searches, func(s *prober.Search) string { return s.Name }) {
+		names, docs = append(names, s.Name), append(docs, s.Doc)
+		if !slices.IsSorted(s.Gives) {
+			t.Errorf("search %q: Gives is not sorted: %q", s.Name, s.Gives)
+		}
+		for _, word := range s.Gives {
+			if fact.Lookup(word) == nil {
+				t.Errorf("search %q gives %q, which is no word", s.Name, word)
+			}
+		}
+	}
+	check("builtin.Searches", names, docs)
+	for _, k := range builtin.Sources {
+		all = append(all, k.Name)
+	}
+	for _, s := range names {
+		if slices.Contains(all, s) {
+			t.Errorf("%q is a search and a source or probe", s)
+		}
+	}
 }
 
 // TestLinks: what a page of the documentation links to is there, in the tree or

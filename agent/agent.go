@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -142,7 +143,7 @@ func New(o Options) (*Agent, error) {
 	now := a.now()
 	h := home.New(home.Options{
 		Site: o.Config.Site, Version: o.Version, Policies: set, Cards: a.cards, Pending: a.prober.Pending, Watch: o.Mode == ModeRun,
-		Learning: o.Config.LearningPeriod, Networks: a.networks, Sources: a.kinds,
+		Learning: o.Config.LearningPeriod, Networks: a.networks, Sources: slices.Concat(a.kinds, prober.SearchKinds(builtin.Searches)),
 		Decisions: dec, State: st,
 	}, now)
 	a.loop = newLoop(a, h)

@@ -24,7 +24,7 @@ func (a *Agent) sourceConfig(k discovery.SourceKind) (cfg discovery.SourceConfig
 func (a *Agent) proberOptions() prober.Options {
 	c := a.opt.Config
 	return prober.Options{
-		Probes: gentlestFirst(builtin.Probes), Touch: c.Touch, DeviceTouch: a.deviceTouch, NeverProbe: a.neverProbe, Recognise: a.cards.Recognise,
+		Probes: gentlestFirst(builtin.Probes), Searches: builtin.Searches, Touch: c.Touch, DeviceTouch: a.deviceTouch, NeverProbe: a.neverProbe, Recognise: a.cards.Recognise,
 		PerDevice: c.Network.ConnectionsPerSecond.Device, PerHouse: c.Network.ConnectionsPerSecond.House,
 		Dial: a.opt.Dial, DialUDP: a.opt.DialUDP, Networks: a.networks, Now: a.now,
 		Report: func(o discovery.Observation) {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/thingwarden/thingwarden/agent/config"
@@ -21,6 +22,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/builtin"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/prober"
 	"github.com/thingwarden/thingwarden/discovery/product"
 	"github.com/thingwarden/thingwarden/policy"
 )
@@ -87,7 +89,7 @@ func offlineHome(cfg config.Config, set *policy.Set, version string, now time.Ti
 		return nil, err
 	}
 	h := home.New(home.Options{
-		Site: cfg.Site, Version: version, Policies: set, Cards: cards, Watch: true, Learning: cfg.LearningPeriod, Sources: builtin.Sources, Decisions: dec, State: st,
+		Site: cfg.Site, Version: version, Policies: set, Cards: cards, Watch: true, Learning: cfg.LearningPeriod, Sources: slices.Concat(builtin.Sources, prober.SearchKinds(builtin.Searches)), Decisions: dec, State: st,
 		Pending:  func(discovery.Device, *fact.Evidence) *fact.Evidence { return fact.New("agent", now) },
 		Networks: func() discovery.Networks { return discovery.Networks{} },
 	}, now)

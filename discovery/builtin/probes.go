@@ -36,7 +36,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/protocol/upnp"
 )
 
-// Probes are all probes, sorted by name.
+// Probes are all probes, by the name of their folders.
 var Probes = []*prober.Probe{
 	adb.Probe,
 	broadlink.Probe,

@@ -94,6 +94,8 @@ const (
 	Stale       Why = "stale"        // what was known is too old to rely on
 	NotReported Why = "not-told"     // the source is there and does not say
 	PolicyErr   Why = "policy-error" // the policy's expression failed
+	PortInUse   Why = "port-in-use"  // another program has the local port that is needed
+	Limit       Why = "limit"        // a limit on how much is probed was reached
 	NotSettled  Why = "not-settled"  // it is known, and must last before it counts
 	// Restored stands beside a value: it was told before the last restart, and
 	// nobody has confirmed it since. It is no news, and nothing to act on.
@@ -123,6 +125,10 @@ func (w Why) Plain() string {
 		return "not reported by the device or its hub"
 	case PolicyErr:
 		return "the check itself failed"
+	case PortInUse:
+		return "another program on the hub uses the port that this needs"
+	case Limit:
+		return "a limit on how much is probed was reached"
 	case NotSettled:
 		return "open now, which is a finding only if it stays so; keep watching (thingwarden run)"
 	case Restored:

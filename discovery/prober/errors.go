@@ -27,6 +27,9 @@ var (
 	ErrTouch = errors.New("not allowed by the touch level")
 	// ErrForbidden means an address or port that is never probed.
 	ErrForbidden = errors.New("never probed")
+	// ErrPortInUse means that another program has the local port from which alone a
+	// search can be sent.
+	ErrPortInUse = errors.New("port in use by another program")
 	// ErrNotProbed means that nothing was sent: too many ports in this
 	// pass, or the hub itself could not open a connection.
 	ErrNotProbed = errors.New("not probed")

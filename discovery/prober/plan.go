@@ -14,13 +14,14 @@ import (
 // have not looked for yet, each unknown with the reason.
 func (p *Prober) Pending(d discovery.Device, ev *fact.Evidence) *fact.Evidence {
 	p.mu.Lock()
-	alone := p.fragile[d.ID]
-	p.mu.Unlock()
-	if alone || p.never(d, ev) {
-		// The owner's level would allow it; we do not want to.
-		return Applicable(p.probes(), d, ev, Read)
+	defer p.mu.Unlock()
+	allowed := p.allowed(d)
+	if p.fragile[d.ID] || p.never(d, ev) {
+		allowed = Read // the owner's level would allow it; we do not want to
 	}
-	return Applicable(p.probes(), d, ev, p.allowed(d))
+	out := Applicable(p.probes(), d, ev, allowed)
+	p.notSearched(d, ev, out)
+	return out
 }
 
 // Applicable returns the words of the probes that apply to a device and have
@@ -157,14 +158,19 @@ func (p *Prober) never(d discovery.Device, ev *fact.Evidence) bool {
 	return class == "medical" || class == "alarm" || p.opt.NeverProbe != nil && p.opt.NeverProbe(d, ev)
 }
 
-// applies asks a probe whether it applies; one that panics does not.
-func applies(probe *Probe, d discovery.Device, ev *fact.Evidence) (yes bool) {
+// applies asks a probe whether it applies.
+func applies(probe *Probe, d discovery.Device, ev *fact.Evidence) bool {
+	return safelyApplies(probe.Applies, d, ev)
+}
+
+// safelyApplies asks a plug-in whether it applies; one that panics does not.
+func safelyApplies(f func(discovery.Device, *fact.Evidence) bool, d discovery.Device, ev *fact.Evidence) (yes bool) {
 	defer func() {
 		if recover() != nil {
 			yes = false
 		}
 	}()
-	return probe.Applies(d, ev)
+	return f(d, ev)
 }
 
 // firstDue returns when a probe is due that has not run since we started: at

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -37,7 +38,8 @@ const (
 
 // Options say what the Prober may do. Networks, Now and Report are needed.
 type Options struct {
-	Probes []*Probe // in the order in which a pass runs them
+	Probes   []*Probe  // in the order in which a pass runs them
+	Searches []*Search // sent to all devices at once
 	// Touch is the highest level for every device.
 	Touch Touch
 	// DeviceTouch is the owner's level for one device, in place of Touch; nil if
@@ -57,9 +59,12 @@ type Options struct {
 	Dial                DialFunc // nil means NetDial
 	// DialUDP opens sockets for single datagrams; nil means NetDialUDP, or none at
 	// all if Dial is set. Its errors are those of a DialFunc.
-	DialUDP  DialFunc
-	Networks func() discovery.Networks
-	Now      func() time.Time
+	DialUDP DialFunc
+	// ListenUDP opens the socket of a search; nil means NetListenUDP, or no searches
+	// at all if Dial is set. See NetListenUDP.
+	ListenUDP func(port uint16) (net.PacketConn, error)
+	Networks  func() discovery.Networks
+	Now       func() time.Time
 	// Report takes observations, with By and At set, from several goroutines at
 	// once. It may block, but not until a method of the Prober has returned.
 	Report func(discovery.Observation)
@@ -85,6 +90,7 @@ type Prober struct {
 	fragile  map[discovery.ID]bool
 	failing  map[string]map[discovery.ID]string // by probe: what went wrong with which device
 	unwell   map[string]bool                    // probes whose health is to be told
+	searches []*searching                       // those of opt.Searches
 	running  int
 	lastPass time.Time
 }
@@ -115,6 +121,13 @@ func New(opt Options) *Prober {
 	opt.PerHouse = min(max(opt.PerHouse, 0), MaxPerHouse)
 	opt.Touch = min(opt.Touch, Read)
 	switch {
+	case opt.ListenUDP != nil:
+	case opt.Dial == nil:
+		opt.ListenUDP = NetListenUDP
+	default:
+		opt.Searches = nil
+	}
+	switch {
 	case opt.DialUDP != nil:
 	case opt.Dial == nil:
 		opt.DialUDP = NetDialUDP
@@ -133,11 +146,15 @@ func New(opt Options) *Prober {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Prober{
+	p := &Prober{
 		opt: opt, house: newPace(max(opt.PerHouse, 1)), wake: make(chan struct{}, 1),
 		subjects: map[discovery.ID]*subject{}, fragile: map[discovery.ID]bool{}, failing: map[string]map[discovery.ID]string{},
 		unwell: map[string]bool{},
 	}
+	for range opt.Searches {
+		p.searches = append(p.searches, &searching{why: fact.NotProbed, missed: map[netip.Addr]int{}})
+	}
+	return p
 }
 
 // Run asks until ctx is done, then returns nil once every pass has stopped.
@@ -166,7 +183,7 @@ func (p *Prober) start(ctx context.Context, passes *sync.WaitGroup) time.Duratio
 	defer p.mu.Unlock()
 	now := p.opt.Now()
 	var due []*subject
-	wait := lookAgain
+	wait := p.startSearches(ctx, passes)
 	for _, s := range p.subjects {
 		switch {
 		case s.next.IsZero() || s.cancel != nil:
@@ -259,6 +276,7 @@ func (p *Prober) Recheck(id discovery.ID) {
 		return
 	}
 	s.forced, s.silent = true, nil
+	p.searchAgain(s.evidence)
 	for probe := range s.due {
 		s.due[probe] = time.Time{}
 	}
@@ -325,6 +343,11 @@ func (p *Prober) reportHealth() {
 		problems[probe] = problemOf(probe, p.failing[probe])
 	}
 	clear(p.unwell)
+	for i, st := range p.searches {
+		if st.problem != st.told {
+			st.told, problems[p.opt.Searches[i].Name] = st.problem, st.problem
+		}
+	}
 	p.mu.Unlock()
 	for _, probe := range slices.Sorted(maps.Keys(problems)) {
 		status := discovery.OK

@@ -36,7 +36,7 @@ func TestFind(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got, err := l.find(dir)
+			got, err := l.find(dir, l.exports)
 			if tt.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.wantErr) {
 					t.Fatalf("error = %v, want %q in it", err, tt.wantErr)
@@ -96,5 +96,36 @@ var Sources = []discovery.SourceKind{
 `
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Errorf("file (-want +got):\n%s", diff)
+	}
+}
+
+// A folder may export several values in place of one, or beside it.
+func TestWriteMany(t *testing.T) {
+	dir := t.TempDir()
+	l := list{file: filepath.Join(dir, "searches.go"), name: "Searches", doc: "Searches are all.", typ: "*prober.Search", imports: module + "/prober", under: []string{"product"}, exports: "Search", many: "Searches"}
+	for folder, text := range map[string]string{"acme": "var Search = 1", "zeta": "var Searches = 1", "both": "var (\n\tSearch = 1\n\tSearches = 2\n)"} {
+		if err := os.MkdirAll(filepath.Join(dir, "product", folder), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "product", folder, "a.go"), []byte("package "+folder+"\n"+text+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.write(dir); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(l.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `// Searches are all.
+var Searches = slices.Concat([]*prober.Search{
+	acme.Search,
+	both.Search,
+}, both.Searches, zeta.Searches)
+`
+	_, body, _ := strings.Cut(string(got), ")\n\n")
+	if diff := cmp.Diff(want, body); diff != "" {
+		t.Errorf("list (-want +got):\n%s", diff)
 	}
 }

@@ -2,6 +2,7 @@ package tplink
 
 import (
 	"bytes"
+	"net/netip"
 	"testing"
 
 	"github.com/thingwarden/thingwarden/discovery/fact"
@@ -9,6 +10,21 @@ import (
 )
 
 func TestRecorded(t *testing.T) { probertest.Run(t, Probe) }
+
+func TestSearch(t *testing.T) { probertest.RunSearch(t, Search) }
+
+func FuzzSearch(f *testing.F) {
+	for _, b := range probertest.SearchSeeds(f) {
+		f.Add(uint16(sysinfoPort), b)
+		f.Add(uint16(statePort), b)
+	}
+	f.Fuzz(func(t *testing.T, port uint16, b []byte) {
+		o, err := readSearch(netip.AddrPortFrom(probertest.Addr, port), b)
+		if err == nil && o.Facts.Len() == 0 {
+			t.Errorf("nothing read from %q", b)
+		}
+	})
+}
 
 func FuzzSysinfo(f *testing.F) {
 	for _, b := range probertest.Seeds(f) {

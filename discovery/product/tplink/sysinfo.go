@@ -19,6 +19,9 @@ const (
 	firstKey    = 171
 )
 
+// sysinfoQuestion is sent as it is in a datagram, after its length by TCP.
+var sysinfoQuestion = scramble([]byte(`{"system":{"get_sysinfo":{}}}`))
+
 // scramble and unscramble are the "encryption" of the old protocol: each byte is
 // XORed with the scrambled one before it.
 func scramble(plain []byte) []byte {
@@ -56,8 +59,7 @@ func askSysinfo(ctx context.Context, t *prober.Target) (sysinfo, error) {
 		return sysinfo{}, err
 	}
 	defer c.Close() //nolint:errcheck // nothing can be done about it
-	question := scramble([]byte(`{"system":{"get_sysinfo":{}}}`))
-	if _, err := c.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(question))), question...)); err != nil {
+	if _, err := c.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(sysinfoQuestion))), sysinfoQuestion...)); err != nil {
 		return sysinfo{}, fmt.Errorf("%w: %w", prober.ErrUnreadable, err)
 	}
 	return readSysinfo(c)
@@ -76,6 +78,11 @@ func readSysinfo(r io.Reader) (sysinfo, error) {
 	if _, err := io.ReadFull(r, b); err != nil {
 		return sysinfo{}, fmt.Errorf("%w: %w", prober.ErrUnreadable, err)
 	}
+	return decodeSysinfo(b)
+}
+
+// decodeSysinfo reads an answer, scrambled as it came.
+func decodeSysinfo(b []byte) (sysinfo, error) {
 	var reply struct {
 		System loosejson.Maybe[struct {
 			Sysinfo loosejson.Maybe[sysinfo] `json:"get_sysinfo"`
