@@ -30,6 +30,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/protocol/matter"
 	"github.com/thingwarden/thingwarden/discovery/protocol/mqtt"
 	"github.com/thingwarden/thingwarden/discovery/protocol/natpmp"
+	"github.com/thingwarden/thingwarden/discovery/protocol/onvif"
 	"github.com/thingwarden/thingwarden/discovery/protocol/rtsp"
 	"github.com/thingwarden/thingwarden/discovery/protocol/ssh"
 	"github.com/thingwarden/thingwarden/discovery/protocol/telnet"
@@ -54,6 +55,7 @@ var Probes = []*prober.Probe{
 	matter.Probe,
 	mqtt.Probe,
 	natpmp.Probe,
+	onvif.Probe,
 	roku.Probe,
 	rtsp.Probe,
 	shelly.Probe,

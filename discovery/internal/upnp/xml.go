@@ -17,13 +17,16 @@ const (
 	maxXML       = 256 << 10 // bytes
 	maxXMLDepth  = 32
 	maxXMLTokens = 5000 // white space not counted
+	maxXMLAttrs  = 8
 	maxXMLText   = 4096 // bytes of one element; the rest is dropped
 )
 
-// Element is an element of an XML document: its name without prefix, and its text.
+// Element is an element of an XML document: its name and those of its attributes
+// without prefix, and its text.
 type Element struct {
 	Name     string
 	Text     string
+	Attrs    []xml.Attr // the first ones
 	Children []*Element
 	Whole    bool // its end has been read
 }
@@ -78,7 +81,7 @@ func (t *tree) add(token xml.Token) error {
 		if len(t.open) == maxXMLDepth {
 			return fmt.Errorf("deeper than %d", maxXMLDepth)
 		}
-		e := &Element{Name: x.Name.Local}
+		e := &Element{Name: x.Name.Local, Attrs: slices.Clone(x.Attr[:min(len(x.Attr), maxXMLAttrs)])}
 		if t.root == nil {
 			t.root = e
 		} else {
@@ -120,6 +123,14 @@ func (e *Element) Child(name string) *Element {
 // Value returns the text of the first child of that name, without white space
 // around it.
 func (e *Element) Value(name string) string { return strings.TrimSpace(e.Child(name).Text) }
+
+// Attr returns the value of an attribute; empty if there is none.
+func (e *Element) Attr(name string) string {
+	if i := slices.IndexFunc(e.Attrs, func(a xml.Attr) bool { return a.Name.Local == name }); i >= 0 {
+		return e.Attrs[i].Value
+	}
+	return ""
+}
 
 // Each calls f for the element and all below it of that name.
 func (e *Element) Each(name string, f func(*Element)) {

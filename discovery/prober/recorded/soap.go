@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"path"
 	"strings"
@@ -58,6 +59,11 @@ func SOAPCall(req *http.Request) string {
 	}
 	action := root.Child("Body").Children[0]
 	service, name, _ := strings.Cut(strings.Trim(req.Header.Get("SOAPAction"), `"`), "#")
+	if name == "" { // SOAP 1.2 has it as a parameter (RFC 3902)
+		_, parameters, _ := mime.ParseMediaType(req.Header.Get("Content-Type"))
+		service, name = path.Split(parameters["action"])
+		service = strings.TrimSuffix(service, "/")
+	}
 	if name != action.Name || !strings.Contains(string(body), `xmlns:u="`+service+`"`) {
 		return fmt.Sprintf("header %s, body %s", req.Header.Get("SOAPAction"), body)
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/netip"
 	"net/textproto"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,13 +23,15 @@ import (
 )
 
 // Probe looks for a camera that describes its picture to anyone (RFC 2326). It
-// asks for the path "/" alone: lists of paths are how cameras are broken into.
+// asks for the path "/" and for the one that the camera itself reported: lists of
+// paths are how cameras are broken into.
 var Probe = &prober.Probe{
-	Name:  "rtsp",
-	Doc:   "Asks TCP ports 554 and 8554, and one announced by multicast DNS, once to describe their live video (RTSP), to see whether a password is wanted; fetches no picture and logs in nowhere.",
-	Touch: prober.Read,
-	Gives: []string{fact.RTSPOpen.Name(), fact.RTSPPictureOpen.Name(), fact.RTSPServer.Name()},
-	Every: 12 * time.Hour,
+	Name:    "rtsp",
+	Doc:     "Asks TCP ports 554 and 8554, and one announced by multicast DNS, once to describe their live video (RTSP), and where the camera itself reports it by ONVIF, to see whether a password is wanted; fetches no picture and logs in nowhere.",
+	Touch:   prober.Read,
+	Gives:   []string{fact.RTSPOpen.Name(), fact.RTSPPictureOpen.Name(), fact.RTSPServer.Name()},
+	Every:   12 * time.Hour,
+	Follows: []string{fact.RTSPLocation.Name()},
 	Applies: func(d discovery.Device, ev *fact.Evidence) bool {
 		class, _ := fact.DeviceClass.Get(ev)
 		return prober.Reachable(d, ev) && !slices.Contains(noVideo, class)
@@ -51,10 +54,17 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	var v videos
 	var err error
 	if o.Services, err = v.Services(ctx, "rtsp", list, func(port uint16) bool {
-		answer, err := describeRTSP(ctx, t, port)
-		return v.add(port, answer, err)
+		answer, err := describeRTSP(ctx, t, port, "/")
+		return v.add(port, "/", answer, err)
 	}); err != nil {
 		return err
+	}
+	if port, path, ok := location(t); ok {
+		answer, err := describeRTSP(ctx, t, port, path)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		v.addLocation(port, path, answer, err)
 	}
 	v.setFacts(o.Facts)
 	report(o)
@@ -65,16 +75,33 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 // camera with several streams has about 2 KB.
 const maxRTSP = 16 << 10
 
-// describeRTSP asks for the description of what is at "/" (RFC 2326 section 10.2).
+// location returns where the device reported its video to be, unless that is "/".
+func location(t *prober.Target) (port uint16, path string, ok bool) {
+	text, known := fact.RTSPLocation.Get(t.Known())
+	u, err := url.Parse(text)
+	if !known || err != nil || u.Scheme != "rtsp" {
+		return 0, "", false
+	}
+	host, err := netip.ParseAddr(u.Hostname())
+	if err != nil || host.WithZone("") != t.Addr().WithZone("") {
+		return 0, "", false
+	}
+	number, err := strconv.ParseUint(cmp.Or(u.Port(), "554"), 10, 16)
+	path = u.RequestURI()
+	odd := func(r rune) bool { return r <= ' ' || r >= 0x7f }
+	return uint16(number), path, err == nil && path != "/" && !strings.ContainsFunc(path, odd)
+}
+
+// describeRTSP asks for the description of what is at a path (RFC 2326 section 10.2).
 // It is no set-up and begins no session.
-func describeRTSP(ctx context.Context, t *prober.Target, port uint16) (rtspAnswer, error) {
+func describeRTSP(ctx context.Context, t *prober.Target, port uint16, path string) (rtspAnswer, error) {
 	c, err := t.Dial(ctx, port)
 	if err != nil {
 		return rtspAnswer{}, err
 	}
 	defer c.Close() //nolint:errcheck // nothing can be done about it
 	host := netip.AddrPortFrom(t.Addr().WithZone(""), port)
-	_, err = fmt.Fprintf(c, "DESCRIBE rtsp://%s/ RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\nUser-Agent: Thingwarden\r\n\r\n", host)
+	_, err = fmt.Fprintf(c, "DESCRIBE rtsp://%s%s RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\nUser-Agent: Thingwarden\r\n\r\n", host, path)
 	if err != nil {
 		return rtspAnswer{}, err
 	}
@@ -135,12 +162,12 @@ type videos struct {
 	open   string // proof of one that shows its picture
 	server string // first Server header, and its proof
 	by     string
-	vague  bool // one whose picture is elsewhere, or that said nothing of it
+	vague  []uint16 // those whose picture is elsewhere, or that said nothing of it
 }
 
 // add takes in what a port answered and reports whether it serves live video.
-func (v *videos) add(port uint16, d rtspAnswer, err error) bool {
-	proof := fmt.Sprintf("tcp/%d: DESCRIBE /: %s", port, d.line)
+func (v *videos) add(port uint16, path string, d rtspAnswer, err error) bool {
+	proof := fmt.Sprintf("tcp/%d: DESCRIBE %s: %s", port, path, d.line)
 	if !v.Answered(port, proof, d.status != 0, err) {
 		return false
 	}
@@ -153,9 +180,17 @@ func (v *videos) add(port uint16, d rtspAnswer, err error) bool {
 	case d.video:
 		v.open = proof + ", m=video"
 	case d.status != 401 && d.status != 403: // those want a password, or let nobody in
-		v.vague = true
+		v.vague = append(v.vague, port)
 	}
 	return true
+}
+
+// addLocation takes in what was answered where the device reported its video: there
+// it does not matter that another path of the port says nothing.
+func (v *videos) addLocation(port uint16, path string, d rtspAnswer, err error) {
+	if v.add(port, path, d, err) && (d.status == 401 || d.status == 403) {
+		v.vague = slices.DeleteFunc(v.vague, func(p uint16) bool { return p == port })
+	}
 }
 
 func (v *videos) setFacts(e *fact.Evidence) {
@@ -171,5 +206,5 @@ func (v *videos) setFacts(e *fact.Evidence) {
 		fact.RTSPPictureOpen.Set(e, true, v.open)
 		return
 	}
-	v.SetClosed(e, fact.RTSPPictureOpen, v.vague)
+	v.SetClosed(e, fact.RTSPPictureOpen, len(v.vague) > 0)
 }
