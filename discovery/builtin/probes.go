@@ -7,6 +7,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/product/broadlink"
 	"github.com/thingwarden/thingwarden/discovery/product/dahua"
 	"github.com/thingwarden/thingwarden/discovery/product/elgato"
+	"github.com/thingwarden/thingwarden/discovery/product/enphase"
 	"github.com/thingwarden/thingwarden/discovery/product/esphome"
 	"github.com/thingwarden/thingwarden/discovery/product/goe"
 	"github.com/thingwarden/thingwarden/discovery/product/hikvision"
@@ -14,6 +15,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/product/roku"
 	"github.com/thingwarden/thingwarden/discovery/product/shelly"
 	"github.com/thingwarden/thingwarden/discovery/product/signify"
+	"github.com/thingwarden/thingwarden/discovery/product/sonos"
 	"github.com/thingwarden/thingwarden/discovery/product/tasmota"
 	"github.com/thingwarden/thingwarden/discovery/product/tplink"
 	"github.com/thingwarden/thingwarden/discovery/product/twinkly"
@@ -44,6 +46,7 @@ var Probes = []*prober.Probe{
 	cast.Probe,
 	dahua.Probe,
 	elgato.Probe,
+	enphase.Probe,
 	esphome.Probe,
 	ftp.Probe,
 	goe.Probe,
@@ -60,6 +63,7 @@ var Probes = []*prober.Probe{
 	rtsp.Probe,
 	shelly.Probe,
 	signify.Probe,
+	sonos.Probe,
 	ssh.Probe,
 	tasmota.Probe,
 	telnet.Probe,
