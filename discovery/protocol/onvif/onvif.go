@@ -41,8 +41,7 @@ var cameras = []string{"camera", "doorbell", "recorder"}
 func applies(d discovery.Device, ev *fact.Evidence) bool {
 	class, _ := fact.DeviceClass.Get(ev)
 	video, _ := fact.RTSPOpen.Get(ev)
-	types, _ := fact.WSDTypes.Get(ev)
-	return prober.Reachable(d, ev) && (video || slices.Contains(cameras, class) || slices.Contains(types, "NetworkVideoTransmitter"))
+	return prober.Reachable(d, ev) && (video || slices.Contains(cameras, class))
 }
 
 const (
