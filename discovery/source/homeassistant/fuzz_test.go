@@ -102,3 +102,38 @@ func take(h *home, kind uint8, b []byte) {
 		_ = h.takeUPnP(b)
 	}
 }
+
+// FuzzSession takes any three messages in on a connection on which commands wait for
+// their answers and streams are open.
+func FuzzSession(f *testing.F) {
+	f.Add([]byte(`{"id":1,"type":"result","success":true,"result":[]}`), []byte(`{"id":5,"type":"event","event":{"a":{}}}`), []byte(`{"id":1,"type":"result","success":false,"error":{"code":"unknown_command"}}`))
+	f.Add([]byte(`{"id":9007199254740993,"type":"result"}`), []byte(`[]`), []byte(`{"id":6,"type":"result","success":true}`))
+	f.Fuzz(func(t *testing.T, one, two, three []byte) {
+		now := time.Unix(1e9, 0)
+		env := discovery.Env{
+			Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }, Health: func(discovery.Status, string) {},
+			Networks: func() discovery.Networks { return discovery.Networks{} }, Routed: func([]netip.Prefix) {},
+		}
+		x := &connection{
+			source: &source{env: env}, reporter: newReporter(env, func(discovery.Observation) {}), began: now, lastMessage: now, wait: retryFirst,
+			sent: map[int64]command{}, streams: map[int64]command{}, refused: map[command]string{}, started: map[int64]bool{},
+		}
+		x.reporter.begin(now)
+		for id, c := range opening {
+			x.sent[int64(id)+1], x.streams[int64(id)+1] = c, c
+		}
+		commands := len(opening)
+		for _, b := range [][]byte{one, two, three} {
+			x.take(b)
+		}
+		if len(x.sent) > commands || len(x.streams) > commands || len(x.refused) > commands || len(x.started) > commands {
+			t.Errorf("%d answers waited for, %d streams, %d refusals, %d started; %d commands were sent", len(x.sent), len(x.streams), len(x.refused), len(x.started), commands)
+		}
+		for _, code := range x.refused {
+			if code != fact.Clean(code, fact.MaxText) {
+				t.Errorf("refused with %q", code)
+			}
+		}
+		x.next(now)
+	})
+}

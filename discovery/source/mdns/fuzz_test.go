@@ -70,3 +70,17 @@ func FuzzReceive(f *testing.F) {
 		}
 	})
 }
+
+// FuzzInstances reads an answer to a targeted query.
+func FuzzInstances(f *testing.F) {
+	for _, p := range recorded(f, "testdata/matter.pcap") {
+		f.Add(p.data, "_matter._tcp.local.")
+	}
+	f.Fuzz(func(t *testing.T, b []byte, typ string) {
+		for _, name := range instancesOf(b, typ) {
+			if _, of, ok := dnssd.InstanceName(name); !ok || of != typ {
+				t.Errorf("%q is no instance of %q", name, typ)
+			}
+		}
+	})
+}

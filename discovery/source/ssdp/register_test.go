@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/time/rate"
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
@@ -284,5 +286,39 @@ func FuzzReadAnswer(f *testing.F) {
 		})
 		r.receive(m, time.Now())
 		r.work(time.Now())
+	})
+}
+
+// FuzzNotify takes announcements in, as the monitor's package reads them from NOTIFY
+// requests of anybody.
+func FuzzNotify(f *testing.F) {
+	f.Add("upnp:rootdevice", "http://192.168.1.66:5000/rootDesc.xml", "Linux UPnP/1.0", "http://192.168.1.66/2")
+	f.Add("urn:schemas-upnp-org:device:InternetGatewayDevice:1", "http://192.168.1.1/", "\x1b[2J\u202e", "http://[::1]/")
+	f.Fuzz(func(t *testing.T, kind, location, server, second string) {
+		in := make(chan message, 2)
+		from := netip.MustParseAddr("192.168.1.66")
+		env := discovery.Env{Log: slog.New(slog.DiscardHandler), Now: time.Now, Networks: func() discovery.Networks { return home }}
+		l := &listener{env: env, gate: newGate(env, in), flood: make(chan struct{}, 1), packets: rate.NewLimiter(floodRate, floodBurst)}
+		r := newRegister(env, func(o discovery.Observation) {
+			if len(o.About) != 1 || o.About[0] != discovery.IP(from) {
+				t.Errorf("reported about %v", o.About)
+			}
+			for _, n := range o.Facts.Entries() {
+				if s, ok := n.Value.(string); ok && fact.Clean(s, fact.MaxText) != s {
+					t.Errorf("%s = %q", n.Name, s)
+				}
+				locations, _ := n.Value.([]string)
+				for _, s := range locations {
+					if where, err := url.Parse(s); err != nil || where.Hostname() != from.String() {
+						t.Errorf("%s = %q", n.Name, s)
+					}
+				}
+			}
+		})
+		for _, where := range []string{location, second} {
+			l.receive(net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 1900)), message{kind: kind, location: where, server: server})
+			r.receive(<-in, time.Now())
+			r.work(time.Now())
+		}
 	})
 }
