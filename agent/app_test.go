@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -49,24 +48,7 @@ func TestApp(t *testing.T) {
 
 	cfg := config.Default()
 	cfg.StateDir, cfg.InApp, cfg.Web.Listen = t.TempDir(), true, ""
-	a, err := New(Options{
-		Config: cfg, Log: slog.New(slog.DiscardHandler), Supervisor: supervisor.New(s.URL, "token"),
-		Networks: func() discovery.Networks { return discovery.Networks{} },
-		Sources:  []discovery.SourceKind{kindOf("test", oneDevice{})},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- a.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-
+	a := start(t, Options{Config: cfg, Supervisor: supervisor.New(s.URL, "token"), Sources: []discovery.SourceKind{kindOf("test", oneDevice{})}})
 	soon(t, "what is missing is told, and the device is there", func() bool {
 		h := health(a.Snapshot(), "mqtt")
 		return h.Status == discovery.Down && strings.Contains(h.Error, "Mosquitto broker") && a.Snapshot().Device(cameraID) != nil

@@ -33,17 +33,12 @@ func (oneDevice) Run(ctx context.Context, report func(discovery.Observation)) er
 	return nil
 }
 
-// runAgent runs an agent that sees one device and no network, until the test ends.
-func runAgent(t *testing.T, dir string, onSnapshot func(*report.Snapshot)) *Agent {
+// start runs an agent that sees no network until the test ends.
+func start(t *testing.T, o Options) *Agent {
 	t.Helper()
-	t.Setenv("container", "test") // no broker of our own
-	cfg := config.Default()
-	cfg.StateDir = dir
-	a, err := New(Options{
-		Config: cfg, Log: slog.New(slog.DiscardHandler), OnSnapshot: onSnapshot,
-		Networks: func() discovery.Networks { return discovery.Networks{} },
-		Sources:  []discovery.SourceKind{kindOf("test", oneDevice{})},
-	})
+	o.Log = slog.New(slog.DiscardHandler)
+	o.Networks = func() discovery.Networks { return discovery.Networks{} }
+	a, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,8 +50,18 @@ func runAgent(t *testing.T, dir string, onSnapshot func(*report.Snapshot)) *Agen
 		if err := <-ended; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		goleak.VerifyNone(t)
 	})
+	return a
+}
+
+// runAgent runs an agent that sees one device and no network, until the test ends.
+func runAgent(t *testing.T, dir string, onSnapshot func(*report.Snapshot)) *Agent {
+	t.Helper()
+	t.Setenv("container", "test") // no broker of our own
+	cfg := config.Default()
+	cfg.StateDir = dir
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	a := start(t, Options{Config: cfg, OnSnapshot: onSnapshot, Sources: []discovery.SourceKind{kindOf("test", oneDevice{})}})
 	for deadline := time.Now().Add(10 * time.Second); a.Snapshot().Device(cameraID) == nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the device is not there")

@@ -1,8 +1,6 @@
 package agent
 
 import (
-	"context"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -29,22 +27,7 @@ func TestPage(t *testing.T) {
 			port := freePort(t)
 			cfg := config.Default()
 			cfg.StateDir, cfg.Web.Listen, cfg.MQTT.Listen = t.TempDir(), tt.host+":"+port, "127.0.0.1:"+freePort(t)
-			a, err := New(Options{
-				Config: cfg, Log: slog.New(slog.DiscardHandler), Sources: []discovery.SourceKind{},
-				Networks: func() discovery.Networks { return discovery.Networks{} },
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ctx, stop := context.WithCancel(t.Context())
-			ended := make(chan error, 1)
-			go func() { ended <- a.Run(ctx) }()
-			t.Cleanup(func() {
-				stop()
-				if err := <-ended; err != nil {
-					t.Errorf("Run: %v", err)
-				}
-			})
+			a := start(t, Options{Config: cfg, Sources: []discovery.SourceKind{}})
 			soon(t, "the page is served", func() bool {
 				resp, err := http.Get("http://127.0.0.1:" + port + "/")
 				if err != nil {

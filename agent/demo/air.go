@@ -100,7 +100,7 @@ func pause(ctx context.Context, wait time.Duration, wake <-chan struct{}) bool {
 	return true
 }
 
-// multicastDNS is a mdns.Feed.
+// multicastDNS is the feed of mdns.KindOn.
 func (h *Home) multicastDNS(ctx context.Context, receive func(netip.Addr, []byte)) {
 	h.follow(ctx, 0, func(d *device) {
 		messages := make([][]service, 0, 2)
@@ -180,7 +180,7 @@ func escape(s string) string {
 // hostOf is how devices make a host name of a name.
 func hostOf(name string) string { return strings.ReplaceAll(strings.ToLower(name), " ", "-") }
 
-// upnp is an ssdp.Feed.
+// upnp is the feed of ssdp.KindOn.
 func (h *Home) upnp(ctx context.Context, receive func(netip.Addr, []byte)) {
 	h.follow(ctx, 0, func(d *device) {
 		for _, kind := range d.kinds {

@@ -69,7 +69,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 		return ctx.Err()
 	}
 	if err == nil {
-		err = tell(o.Facts, b)
+		err = setFacts(o.Facts, b)
 	}
 	if err != nil {
 		answer.Unknown(o.Facts, prober.WhyOf(err), words)
@@ -78,7 +78,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	return nil
 }
 
-func tell(e *fact.Evidence, b []byte) error {
+func setFacts(e *fact.Evidence, b []byte) error {
 	if len(b) != answerSize || b[atCommand] != found || b[atLocked] > 1 {
 		return fmt.Errorf("no answer to a search: %w", prober.ErrUnreadable)
 	}

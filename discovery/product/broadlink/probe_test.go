@@ -16,7 +16,7 @@ func FuzzBroadLink(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e := fact.New("broadlink", probertest.Today)
-		if err := tell(e, b); err == nil && len(b) != answerSize {
+		if err := setFacts(e, b); err == nil && len(b) != answerSize {
 			t.Errorf("%d bytes understood", len(b))
 		}
 	})

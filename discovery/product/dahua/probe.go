@@ -65,7 +65,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	if why != "" {
 		answer.Unknown(o.Facts, why, words)
 	} else {
-		i.tell(o.Facts)
+		i.setFacts(o.Facts)
 		answer.Unknown(o.Facts, fact.NotReported, words)
 	}
 	report(o)
@@ -110,7 +110,7 @@ var classes = map[loosejson.Text]string{
 	"IPC": "camera", "SD": "camera", "NVR": "recorder", "XVR": "recorder", "HCVR": "recorder", "DVR": "recorder", "VTO": "doorbell",
 }
 
-func (i info) tell(e *fact.Evidence) {
+func (i info) setFacts(e *fact.Evidence) {
 	at := fmt.Sprintf("udp/%d: ", port)
 	answer.SetText(e, fact.DeviceModel, string(i.Model), at+"DeviceType="+string(i.Model))
 	answer.SetText(e, fact.DeviceFirmware, string(i.Version), at+"Version="+string(i.Version))

@@ -21,7 +21,7 @@ func FuzzDahua(f *testing.F) {
 		if why != "" {
 			return
 		}
-		i.tell(e)
+		i.setFacts(e)
 		if n, _ := e.Entry(fact.DeviceSetUp.Name()); n.Known() && (!n.Likely || !bytes.Contains(bytes.ToLower(b), []byte("init")) && !bytes.Contains(b, []byte(`\u`))) {
 			t.Errorf("set up or not for sure, by %q", b)
 		}

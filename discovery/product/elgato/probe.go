@@ -45,7 +45,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	if why != "" {
 		answer.Unknown(o.Facts, why, words)
 	} else {
-		i.tell(o.Facts, fmt.Sprintf("tcp/%d accessory-info: ", port))
+		i.setFacts(o.Facts, fmt.Sprintf("tcp/%d accessory-info: ", port))
 	}
 	report(o)
 	return nil
@@ -61,7 +61,7 @@ type info struct {
 
 func (i info) valid() bool { return i.Product != "" && i.Firmware != "" && i.Build.Known }
 
-func (i info) tell(e *fact.Evidence, at string) {
+func (i info) setFacts(e *fact.Evidence, at string) {
 	fact.ControlOpen.Set(e, true, at+"answered")
 	fact.ControlPasswordPossible.Set(e, false, at+"answered")
 	fact.DeviceProduct.Set(e, "elgato-light", at+"productName="+string(i.Product))

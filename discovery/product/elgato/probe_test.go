@@ -18,7 +18,7 @@ func FuzzElgato(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e := fact.New("elgato", probertest.Today)
 		if i, why := answer.JSON(&prober.Response{Status: 200, Body: b}, nil, info.valid); why == "" {
-			i.tell(e, "")
+			i.setFacts(e, "")
 		}
 	})
 }

@@ -51,7 +51,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	case why != "":
 		answer.Unknown(o.Facts, why, words)
 	default:
-		s.tell(o.Facts)
+		s.setFacts(o.Facts)
 	}
 	report(o)
 	return nil
@@ -64,7 +64,7 @@ type status struct {
 
 func (s status) valid() bool { return s.Firmware != "" && strings.HasPrefix(string(s.Type), "go-e") }
 
-func (s status) tell(e *fact.Evidence) {
+func (s status) setFacts(e *fact.Evidence) {
 	at := "tcp/80 GET /api/status: "
 	fact.ControlOpen.Set(e, true, at+"answered")
 	fact.ControlPasswordPossible.Set(e, false, at+"answered")

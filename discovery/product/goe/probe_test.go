@@ -18,7 +18,7 @@ func FuzzGoE(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e := fact.New("goe", probertest.Today)
 		if s, why := answer.JSON(&prober.Response{Status: 200, Body: b}, nil, status.valid); why == "" {
-			s.tell(e)
+			s.setFacts(e)
 		}
 	})
 }

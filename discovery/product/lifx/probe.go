@@ -62,7 +62,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 		return ctx.Err()
 	}
 	if err == nil {
-		err = tell(o.Facts, b, t.Now())
+		err = setFacts(o.Facts, b, t.Now())
 	}
 	if err != nil {
 		answer.Unknown(o.Facts, prober.WhyOf(err), words)
@@ -73,9 +73,9 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 
 var errOther = fmt.Errorf("no StateHostFirmware: %w", prober.ErrUnreadable)
 
-// tell reads the answer: when the firmware was built, in nanoseconds since 1970, and
+// setFacts reads the answer: when the firmware was built, in nanoseconds since 1970, and
 // its version.
-func tell(e *fact.Evidence, b []byte, now time.Time) error {
+func setFacts(e *fact.Evidence, b []byte, now time.Time) error {
 	if len(b) != stateSize || binary.LittleEndian.Uint16(b) != stateSize ||
 		binary.LittleEndian.Uint32(b[4:]) != source || binary.LittleEndian.Uint16(b[32:]) != stateHostFirmware {
 		return errOther

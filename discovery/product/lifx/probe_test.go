@@ -16,7 +16,7 @@ func FuzzLIFX(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e := fact.New("lifx", probertest.Today)
-		if err := tell(e, b, probertest.Today); err == nil && len(b) != stateSize {
+		if err := setFacts(e, b, probertest.Today); err == nil && len(b) != stateSize {
 			t.Errorf("%d bytes understood", len(b))
 		}
 	})

@@ -49,7 +49,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	if why != "" {
 		answer.Unknown(o.Facts, why, words)
 	} else {
-		tell(o.Facts, info)
+		setFacts(o.Facts, info)
 	}
 	report(o)
 	return nil
@@ -73,7 +73,7 @@ func readInfo(r *prober.Response, err error) (*upnp.Element, fact.Why) {
 	return info, ""
 }
 
-func tell(e *fact.Evidence, info *upnp.Element) {
+func setFacts(e *fact.Evidence, info *upnp.Element) {
 	isTV, version := info.Value("is-tv"), info.Value("software-version")
 	if isTV == "true" {
 		fact.DeviceProduct.Set(e, "roku-tv", at+"is-tv="+isTV)

@@ -21,7 +21,7 @@ func FuzzRoku(f *testing.F) {
 			return
 		}
 		e := fact.New("roku", probertest.Today)
-		tell(e, info)
+		setFacts(e, info)
 		if n, _ := e.Entry(fact.ControlOpen.Name()); n.Value == true && !n.Likely && !bytes.Contains(body, []byte("ecp-setting-mode")) {
 			t.Errorf("surely open, by %q", body)
 		}

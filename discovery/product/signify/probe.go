@@ -56,7 +56,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	case why != "":
 		answer.Unknown(o.Facts, why, words)
 	default:
-		c.tell(o.Facts, at)
+		c.setFacts(o.Facts, at)
 	}
 	report(o)
 	return nil
@@ -92,7 +92,7 @@ func (c config) isOf(d discovery.Device) bool {
 	return !known || slices.Contains(d.IDs, told)
 }
 
-func (c config) tell(e *fact.Evidence, at string) {
+func (c config) setFacts(e *fact.Evidence, at string) {
 	proof := at + "modelid=" + string(c.Model)
 	fact.DeviceProduct.Set(e, "hue-bridge", proof)
 	fact.DeviceManufacturer.Set(e, "Philips Hue", proof)

@@ -23,7 +23,7 @@ func FuzzHue(f *testing.F) {
 		}
 		e := fact.New("hue", probertest.Today)
 		c.isOf(probertest.Device())
-		c.tell(e, "")
+		c.setFacts(e, "")
 		if _, ok := fact.DeviceSetUp.Get(e); ok && !bytes.Contains(bytes.ToLower(body), []byte("factorynew")) && !bytes.Contains(body, []byte(`\u`)) {
 			t.Errorf("set up or not, by %q", body)
 		}

@@ -43,7 +43,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 		return ctx.Err()
 	}
 	if err == nil {
-		s.tell(o.Facts)
+		s.setFacts(o.Facts)
 		// A device that obeys anyone may have an owner and tells nothing of it.
 		answer.Unknown(o.Facts, fact.NotReported, words)
 		report(o)
@@ -62,7 +62,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 		report(o)
 		return nil
 	}
-	state.tell(o.Facts, closed)
+	state.setFacts(o.Facts, closed)
 	answer.Unknown(o.Facts, old, words[:2])
 	answer.Unknown(o.Facts, fact.NotReported, words[2:])
 	report(o)

@@ -35,7 +35,7 @@ func FuzzSysinfo(f *testing.F) {
 			t.Error("scrambled for good")
 		}
 		if s, err := readSysinfo(bytes.NewReader(b)); err == nil {
-			s.tell(fact.New("tplink", probertest.Today))
+			s.setFacts(fact.New("tplink", probertest.Today))
 		}
 	})
 }
@@ -50,7 +50,7 @@ func FuzzState(f *testing.F) {
 			return
 		}
 		e := fact.New("tplink", probertest.Today)
-		s.tell(e, true)
+		s.setFacts(e, true)
 		if setUp, ok := fact.DeviceSetUp.Get(e); ok && !setUp && !s.Factory.Value {
 			t.Errorf("not set up, by %q", b)
 		}

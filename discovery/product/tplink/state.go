@@ -50,7 +50,7 @@ func readState(b []byte, err error) (state, fact.Why) {
 }
 
 // tell sets what the device tells. Closed says that the old protocol is refused.
-func (s state) tell(e *fact.Evidence, closed bool) {
+func (s state) setFacts(e *fact.Evidence, closed bool) {
 	at := fmt.Sprintf("udp/%d: ", statePort)
 	setModel(e, string(s.Model), at)
 	setKind(e, string(s.Type), string(s.Model), at)

@@ -105,7 +105,7 @@ func (s sysinfo) kind() string {
 	return string(s.MicType)
 }
 
-func (s sysinfo) tell(e *fact.Evidence) {
+func (s sysinfo) setFacts(e *fact.Evidence) {
 	at := fmt.Sprintf("tcp/%d get_sysinfo: ", sysinfoPort)
 	fact.ControlOpen.Set(e, true, at+"answered")
 	fact.ControlPasswordPossible.Set(e, false, at+"answered")

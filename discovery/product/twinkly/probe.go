@@ -48,7 +48,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 		report(o)
 		return nil
 	}
-	g.tell(o.Facts)
+	g.setFacts(o.Facts)
 	r, err = t.Get(ctx, 80, "/xled/v1/fw/version")
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -67,7 +67,7 @@ type gestalt struct {
 
 func (g gestalt) valid() bool { return g.Product == "Twinkly" && g.LEDs.Known }
 
-func (g gestalt) tell(e *fact.Evidence) {
+func (g gestalt) setFacts(e *fact.Evidence) {
 	const at = "tcp/80 GET /xled/v1/gestalt: product_name=Twinkly"
 	fact.ControlOpen.SetLikely(e, true, at)
 	fact.ControlPasswordPossible.SetLikely(e, false, at)

@@ -19,7 +19,7 @@ func FuzzTwinkly(f *testing.F) {
 		e := fact.New("twinkly", probertest.Today)
 		r := &prober.Response{Status: 200, Body: b}
 		if g, why := answer.JSON(r, nil, gestalt.valid); why == "" {
-			g.tell(e)
+			g.setFacts(e)
 		}
 		setFirmware(e, r, nil)
 	})

@@ -47,7 +47,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	if why != "" {
 		answer.Unknown(o.Facts, why, words)
 	} else {
-		c.tell(o.Facts)
+		c.setFacts(o.Facts)
 	}
 	report(o)
 	return nil
@@ -73,7 +73,7 @@ func readConfig(b []byte, err error) (config, fact.Why) {
 	return reply.Result.Value, ""
 }
 
-func (c config) tell(e *fact.Evidence) {
+func (c config) setFacts(e *fact.Evidence) {
 	at := fmt.Sprintf("udp/%d getSystemConfig: ", port)
 	fact.ControlOpen.Set(e, true, at+"answered")
 	fact.ControlPasswordPossible.Set(e, false, at+"answered")

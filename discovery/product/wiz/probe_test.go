@@ -20,7 +20,7 @@ func FuzzWiZ(f *testing.F) {
 		if why != "" {
 			return
 		}
-		c.tell(e)
+		c.setFacts(e)
 		if open, ok := fact.ControlOpen.Get(e); !ok || !open {
 			t.Errorf("answered and not open, by %q", b)
 		}

@@ -53,7 +53,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 		report(o)
 		return nil
 	}
-	i.tell(o.Facts)
+	i.setFacts(o.Facts)
 	r, err = t.Get(ctx, 80, "/update")
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -73,7 +73,7 @@ type info struct {
 
 func (i info) valid() bool { return i.Brand == "WLED" && i.Version != "" && i.Build.Known }
 
-func (i info) tell(e *fact.Evidence) {
+func (i info) setFacts(e *fact.Evidence) {
 	const at = "tcp/80 GET /json/info: "
 	fact.DeviceProduct.Set(e, "wled", at+"brand=WLED")
 	fact.DeviceManufacturer.Set(e, "WLED", at+"brand=WLED")

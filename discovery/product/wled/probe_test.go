@@ -20,7 +20,7 @@ func FuzzWLED(f *testing.F) {
 		r := &prober.Response{Status: status, Body: body}
 		e := fact.New("wled", probertest.Today)
 		if i, why := answer.JSON(r, nil, info.valid); why == "" {
-			i.tell(e)
+			i.setFacts(e)
 		}
 		setReplaceable(e, r, nil)
 		if open, ok := fact.DeviceReplaceable.Get(e); ok && open && status != 200 {

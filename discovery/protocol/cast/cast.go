@@ -57,7 +57,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	if why != "" {
 		answer.Unknown(o.Facts, why, words)
 	} else {
-		i.tell(o.Facts, at, t.Known())
+		i.setFacts(o.Facts, at, t.Known())
 	}
 	report(o)
 	return nil
@@ -84,7 +84,7 @@ func (i info) valid() bool {
 	return d != nil && (d.Model != "" || d.Product != "") && (d.Manufacturer != "" || b != nil)
 }
 
-func (i info) tell(e *fact.Evidence, at string, known *fact.Evidence) {
+func (i info) setFacts(e *fact.Evidence, at string, known *fact.Evidence) {
 	b, d := i.Build.Value, i.Device.Value
 	fact.ControlOpen.Set(e, true, at+"answered")
 	fact.ControlPasswordPossible.Set(e, false, at+"answered")

@@ -17,7 +17,7 @@ func FuzzCast(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if i, why := answer.JSON(&prober.Response{Status: 200, Body: body}, nil, info.valid); why == "" {
-			i.tell(fact.New("cast", probertest.Today), "", fact.New("test", probertest.Today))
+			i.setFacts(fact.New("cast", probertest.Today), "", fact.New("test", probertest.Today))
 		}
 	})
 }

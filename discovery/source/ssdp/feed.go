@@ -8,43 +8,20 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/internal/feed"
 )
 
-// Feed supplies answers to searches that do not come from the machine's own
-// interfaces: it calls hear with each, and with the address of its sender, until
-// ctx is done.
-type Feed func(ctx context.Context, receive func(from netip.Addr, answer []byte))
+// KindOn returns the source as it runs on a feed. Answers are judged as by Kind.
+func KindOn(f feed.Func) discovery.SourceKind { return feed.Kind(Kind, f, runFeed) }
 
-// KindOn returns the source as it runs on a feed, for the simulated home of `demo`.
-// Answers are judged as by Kind; no socket is opened and nothing is sent.
-func KindOn(feed Feed) discovery.SourceKind {
-	k := Kind
-	k.Default = func() discovery.SourceConfig { return fromFeed(feed) }
-	return k
-}
-
-type fromFeed Feed
-
-func (fromFeed) Validate() error { return nil }
-
-func (a fromFeed) New(env discovery.Env) (discovery.Source, error) {
-	return &feedSource{Feed(a), env}, nil
-}
-
-type feedSource struct {
-	feed Feed
-	env  discovery.Env
-}
-
-// Run implements discovery.Source.
-func (s *feedSource) Run(ctx context.Context, report func(discovery.Observation)) error {
+func runFeed(ctx context.Context, env discovery.Env, f feed.Func, report func(discovery.Observation)) error {
 	in := make(chan message, 256)
-	g := newGate(s.env, in)
-	r := newRegister(s.env, report)
+	g := newGate(env, in)
+	r := newRegister(env, report)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return r.run(ctx, in, nil) })
 	group.Go(func() error {
-		s.feed(ctx, func(from netip.Addr, answer []byte) {
+		f(ctx, func(from netip.Addr, answer []byte) {
 			sender, ok := g.admits(net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 1900)))
 			if !ok || len(answer) > maxPacket {
 				return
