@@ -38,6 +38,7 @@ func (a *Agent) env(name string) discovery.Env {
 		Routed:     a.routed.Set,
 		Owners:     a.owners,
 		Pause:      func() time.Duration { return a.share.pause(time.Now()) },
+		Connection: a.prober.Connection,
 		Sent:       a.countSent,
 		ListenOnly: a.opt.Config.ListenOnly(), Devices: a.opt.Config.OwnerDevices(),
 	}

@@ -48,6 +48,9 @@ type Env struct {
 	// its share of this second from all sources together; 0 if one may go. Who
 	// sends many asks before each; Sent takes from the share.
 	Pause func() time.Duration
+	// Connection waits until one more connection may be opened to the home's devices,
+	// of which those of probes count too; the error is that of the context.
+	Connection func(ctx context.Context) error
 	// Sent counts what was sent to a device; every packet and connection that a
 	// source causes is counted. An invalid address counts for the whole home.
 	Sent func(to netip.Addr, packets, connections int)
@@ -92,8 +95,11 @@ type Networks struct {
 	Gateways []netip.Addr
 	// Routed are private IPv4 networks of the home in which the hub has no address:
 	// their devices are asked as those of the others are, but nothing in them is
-	// heard, swept or resolved.
+	// heard or resolved.
 	Routed []netip.Prefix
+	// Swept are those of Routed in which every address is tried: named by the owner,
+	// /22 or longer, the first four.
+	Swept []netip.Prefix
 
 	// Near are the networks of interfaces that are not looked at.
 	Near []netip.Prefix

@@ -8,6 +8,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/source/mdns"
 	"github.com/thingwarden/thingwarden/discovery/source/neighbours"
 	"github.com/thingwarden/thingwarden/discovery/source/reversedns"
+	"github.com/thingwarden/thingwarden/discovery/source/routed"
 	"github.com/thingwarden/thingwarden/discovery/source/ssdp"
 	"github.com/thingwarden/thingwarden/discovery/source/static"
 	"github.com/thingwarden/thingwarden/discovery/source/zigbee2mqtt"
@@ -20,6 +21,7 @@ var Sources = []discovery.SourceKind{
 	mdns.Kind,
 	neighbours.Kind,
 	reversedns.Kind,
+	routed.Kind,
 	ssdp.Kind,
 	static.Kind,
 	zigbee2mqtt.Kind,

@@ -19,6 +19,9 @@ import (
 // 1,022 addresses.
 const widestIPv4 = 22
 
+// maxSwept is how many networks behind a router are swept.
+const maxSwept = 4
+
 // link is a network interface as far as the choice of networks needs it.
 type link struct {
 	name  string
@@ -136,6 +139,9 @@ func choose(links []link, named []netip.Prefix) discovery.Networks {
 		case slices.ContainsFunc(n.Watched, func(w discovery.Network) bool { return within(w.Prefix, p) }):
 		case routable(p):
 			n.Routed = append(n.Routed, p)
+			if p.Bits() >= widestIPv4 && len(n.Swept) < maxSwept {
+				n.Swept = append(n.Swept, p)
+			}
 		default:
 			n.Skipped = append(n.Skipped, discovery.Skipped{Prefix: p, Reason: "named in the configuration, but the hub has no address in it, so it is not directly connected"})
 		}

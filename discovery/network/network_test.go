@@ -3,6 +3,7 @@ package network
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,8 +64,12 @@ func TestChoose(t *testing.T) {
 			"lan0 10.99.0.0/24 10.99.0.2; lan0 fd00::/64 fd00::2", "lan0 fe80::/64 not among"},
 		{"inside a named one", []link{described("eth0", 2, "", "10.1.2.3/16")}, prefixes("10.0.0.0/8"), "eth0 10.1.0.0/16 10.1.2.3", ""},
 		{"part of a wide one", []link{described("eth0", 2, "", "10.1.2.3/16")}, prefixes("10.1.7.0/24"), "eth0 10.1.7.0/24 10.1.2.3", ""},
-		{"named, not on link", []link{described("eth0", 2, "", "192.168.1.2/24")}, prefixes("192.168.7.0/24"), "routed 192.168.7.0/24",
+		{"named, not on link", []link{described("eth0", 2, "", "192.168.1.2/24")}, prefixes("192.168.7.0/24"), "routed 192.168.7.0/24 swept",
 			"eth0 192.168.1.0/24 not among"},
+		{"named, not on link and wide", []link{described("eth0", 2, "", "192.168.1.2/24")}, prefixes("10.7.0.0/16"), "routed 10.7.0.0/16",
+			"eth0 192.168.1.0/24 not among"},
+		{"five behind a router", nil, prefixes("10.1.0.0/24", "10.2.0.0/24", "10.3.0.0/24", "10.4.0.0/24", "10.5.0.0/24"),
+			"routed 10.1.0.0/24 swept; routed 10.2.0.0/24 swept; routed 10.3.0.0/24 swept; routed 10.4.0.0/24 swept; routed 10.5.0.0/24", ""},
 		{"named IPv6, not on link", []link{described("eth0", 2, "", "192.168.1.2/24")}, prefixes("192.168.1.0/24", "fd00::/64"),
 			"eth0 192.168.1.0/24 192.168.1.2", "- fd00::/64 not directly connected"},
 		{"named public IPv6 on link", []link{described("eth0", 2, "", "192.168.1.2/24", "2001:db8::2/64")}, prefixes("192.168.1.0/24", "2001:db8::/64"),
@@ -81,7 +86,11 @@ func TestChoose(t *testing.T) {
 				}
 			}
 			for _, p := range got.Routed {
-				watched = append(watched, "routed "+p.String())
+				swept := ""
+				if slices.Contains(got.Swept, p) {
+					swept = " swept"
+				}
+				watched = append(watched, "routed "+p.String()+swept)
 			}
 			if diff := cmp.Diff(tt.watched, strings.Join(watched, "; ")); diff != "" {
 				t.Errorf("looked at (-want +got):\n%s", diff)

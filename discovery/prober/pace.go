@@ -50,3 +50,7 @@ func (p *pace) late(now time.Time) {
 	defer p.mu.Unlock()
 	p.times[(p.next+len(p.times)-1)%len(p.times)] = now
 }
+
+// Connection waits until one more connection may be opened to a device of the home
+// by somebody else than a probe: all share the house's pace.
+func (p *Prober) Connection(ctx context.Context) error { return p.house.wait(ctx) }

@@ -38,12 +38,13 @@ type World struct {
 func New() *World {
 	w := &World{}
 	w.Env = discovery.Env{
-		Log:      slog.New(slog.NewTextHandler(logTo{w}, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Now:      time.Now,
-		Networks: func() discovery.Networks { return discovery.Networks{} },
-		Owners:   func() map[netip.Addr]discovery.Identifier { return nil },
-		Routed:   func([]netip.Prefix) {},
-		Pause:    func() time.Duration { return 0 },
+		Log:        slog.New(slog.NewTextHandler(logTo{w}, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Now:        time.Now,
+		Networks:   func() discovery.Networks { return discovery.Networks{} },
+		Owners:     func() map[netip.Addr]discovery.Identifier { return nil },
+		Routed:     func([]netip.Prefix) {},
+		Pause:      func() time.Duration { return 0 },
+		Connection: func(ctx context.Context) error { return ctx.Err() },
 		Sent: func(_ netip.Addr, _, connections int) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
