@@ -13,7 +13,7 @@ import (
 const (
 	// ourShare of a container's memory, in percent, is for what the program holds;
 	// the rest is for the pages of its file and for the kernel's buffers.
-	ourShare = 60
+	ourShare = 50
 	// noLimit is from where on a limit is none: cgroup v1 has a large number for that.
 	noLimit = math.MaxInt64 / 2
 )

@@ -21,6 +21,9 @@ const (
 	// maxHosts is the number of senders that are remembered, which is twice that
 	// of devices: one may speak IPv4 and IPv6.
 	maxHosts = 2 * inventory.MaxDevices
+	// maxUnproven is how many of them may be there that came lately: a home does not
+	// get so many new devices at once (threat T14).
+	maxUnproven = 512
 	// coalesce is how long a known host is listened to before its change is
 	// reported, since an announcement takes several packets.
 	coalesce = 10 * time.Millisecond
@@ -50,6 +53,9 @@ type browser struct {
 	wake    time.Time // when work must be called; zero if it need not be
 	worked  time.Time
 	evicted time.Time
+
+	unproven int       // hosts that came lately, at most
+	counted  time.Time // when they were last counted
 
 	started  time.Time // when the first link came up
 	answered bool      // an answer of another host has come
@@ -173,14 +179,14 @@ func (b *browser) receive(p packet, now time.Time) {
 // longest of those that came lately makes room, one a second: a flood of false
 // senders pushes out false senders.
 func (b *browser) admit(k hostKey, l *link, now time.Time) *host {
-	if len(b.hosts) >= maxHosts {
+	if b.full(now) {
 		if now.Sub(b.evicted) < time.Second {
 			return nil
 		}
 		b.evicted = now
 		var out *host
 		for _, h := range b.hosts {
-			if h.last.Sub(h.first) < proven && (out == nil || h.last.Before(out.last)) {
+			if !h.proven() && (out == nil || h.last.Before(out.last)) {
 				out = h
 			}
 		}
@@ -189,12 +195,31 @@ func (b *browser) admit(k hostKey, l *link, now time.Time) *host {
 		}
 		b.withdraw(out, now)
 		b.remove(out)
+		b.unproven--
 	}
 	h := newHost(k, l, &b.total, now)
 	b.hosts[k] = h
+	b.unproven++
 	l.welcome(now)
 	return h
 }
+
+// full reports whether there are too many hosts for another one. It counts those
+// that came lately at most once a second: a flood asks for each of its packets.
+func (b *browser) full(now time.Time) bool {
+	if b.unproven >= maxUnproven && now.Sub(b.counted) >= time.Second {
+		b.counted, b.unproven = now, 0
+		for _, h := range b.hosts {
+			if !h.proven() {
+				b.unproven++
+			}
+		}
+	}
+	return b.unproven >= maxUnproven || len(b.hosts) >= maxHosts
+}
+
+// proven reports whether the host was heard long enough to be kept.
+func (h *host) proven() bool { return h.last.Sub(h.first) >= proven }
 
 // answer takes the records of a response in.
 func (b *browser) answer(h *host, m dnssd.Message, now time.Time) {

@@ -24,8 +24,8 @@ const (
 	maxRData         = 2048      // bytes of one record's data; RFC 6763 section 6.2 advises 1,300 at most
 	maxSenderRecords = 1024      // records of one sender
 	maxSenderBytes   = 256 << 10 // memory of one sender's records
-	maxRecords       = 32 << 10  // records of all senders
-	maxBytes         = 16 << 20  // memory of all senders' records
+	maxRecords       = 8 << 10   // records of all senders
+	maxBytes         = 4 << 20   // memory of all senders' records
 	freeRecords      = 24        // records that a sender may have even when others have used everything up
 	freeBytes        = 8 << 10   // memory that goes with them
 	recordOverhead   = 512       // bytes that a record takes beside its texts

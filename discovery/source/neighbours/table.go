@@ -16,7 +16,7 @@ import (
 // Bounds on memory that unknown senders can claim (threat T14).
 const (
 	maxNeighbours  = inventory.MaxDevices
-	maxUnconfirmed = 500 // of them: seen in packets only
+	maxUnconfirmed = 250 // of them: seen in packets only; twice that if nobody may be probed
 	maxAddrs       = 24  // of one device
 	leftAfter      = 3   // unanswered probes after which a device has left an address
 )
@@ -273,13 +273,20 @@ func (t *neighbourTable) stranger(mac hwaddr, now time.Time) *neighbour {
 // add makes an entry, in place of the least useful one when there are too many;
 // nil if every other one is more useful.
 func (t *neighbourTable) add(mac hwaddr, now time.Time) *neighbour {
-	if len(t.hosts) >= maxUnconfirmed && !t.makeRoom() {
+	if len(t.hosts) >= t.mostUnconfirmed() && !t.makeRoom() {
 		t.dropped = now
 		return nil
 	}
 	n := &neighbour{mac: mac, addrs: map[netip.Addr]*addrState{}, alive: now, changed: true, limit: rate.NewLimiter(1, 5)}
 	t.hosts[mac] = n
 	return n
+}
+
+func (t *neighbourTable) mostUnconfirmed() int {
+	if t.listenOnly {
+		return 2 * maxUnconfirmed
+	}
+	return maxUnconfirmed
 }
 
 // makeRoom drops the least useful neighbour if there are too many; false if
@@ -295,7 +302,7 @@ func (t *neighbourTable) makeRoom() bool {
 			least = n
 		}
 	}
-	if len(t.hosts) < maxNeighbours && unconfirmed < maxUnconfirmed {
+	if len(t.hosts) < maxNeighbours && unconfirmed < t.mostUnconfirmed() {
 		return true
 	}
 	if least.confirmed && least.state == present {
