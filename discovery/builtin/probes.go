@@ -34,6 +34,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/protocol/natpmp"
 	"github.com/thingwarden/thingwarden/discovery/protocol/onvif"
 	"github.com/thingwarden/thingwarden/discovery/protocol/rtsp"
+	"github.com/thingwarden/thingwarden/discovery/protocol/smb"
 	"github.com/thingwarden/thingwarden/discovery/protocol/ssh"
 	"github.com/thingwarden/thingwarden/discovery/protocol/telnet"
 	"github.com/thingwarden/thingwarden/discovery/protocol/upnp"
@@ -63,6 +64,7 @@ var Probes = []*prober.Probe{
 	rtsp.Probe,
 	shelly.Probe,
 	signify.Probe,
+	smb.Probe,
 	sonos.Probe,
 	ssh.Probe,
 	tasmota.Probe,

@@ -29,6 +29,7 @@ import (
 //	             "fact igd.location http://192.0.2.10/" (known before)
 //	tcp/23       what the device sends on connection, then waits
 //	tcp/1883 answer   what it sends once it was sent something
+//	tcp/445 hang-up   it ends the connection once it was sent something
 //	tcp/80 GET / what it answers to that question; other paths give 404
 //	tcp/80 POST /ctl GetStatus 0   what it answers to a SOAP action with these
 //	             arguments: whole, or "fault 713", or lines "NewName value"
@@ -127,6 +128,7 @@ func (d *Device) readPort(name, text string) error {
 	name, path, isGet := strings.Cut(name, " GET ")
 	name, call, isPost := strings.Cut(name, " POST ")
 	name, isAnswer := strings.CutSuffix(name, " answer")
+	name, hangsUp := strings.CutSuffix(name, " hang-up")
 	proto, number, _ := strings.Cut(name, "/")
 	n, err := portNumber(number)
 	if err != nil {
@@ -142,6 +144,8 @@ func (d *Device) readPort(name, text string) error {
 		p.paths[path], err = unescape(text, true)
 	case isPost:
 		p.soap[call], err = SOAPAnswer(call, text)
+	case hangsUp:
+		p.answers, p.hangsUp = true, true
 	case isAnswer:
 		p.answers = true
 		p.answer, err = unescape(text, false)

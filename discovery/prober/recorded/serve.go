@@ -27,8 +27,9 @@ import (
 type port struct {
 	tls     bool
 	banner  []byte
-	answers bool // it says something once it was sent something
+	answers bool // it does something once it was sent something:
 	answer  []byte
+	hangsUp bool
 	paths   map[string][]byte
 	soap    map[string][]byte // by path, action and arguments
 
@@ -109,12 +110,17 @@ func (p *port) serveHTTP(c net.Conn) {
 func (p *port) listenAndAnswer(c net.Conn) {
 	var answering sync.WaitGroup
 	defer answering.Wait()
+	answering.Go(func() { _, _ = c.Write(p.banner) })
 	for first, b := true, make([]byte, 1024); ; first = false {
 		n, err := c.Read(b)
 		p.mu.Lock()
 		p.got = append(p.got, b[:n]...)
 		p.mu.Unlock()
 		if err != nil {
+			return
+		}
+		if p.hangsUp {
+			_ = c.Close() // a banner that nobody reads ends too
 			return
 		}
 		if first && len(p.answer) > 0 {
