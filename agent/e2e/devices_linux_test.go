@@ -162,7 +162,7 @@ func TestDevices(t *testing.T) {
 			}
 		}
 		most = max(most, d.Sent.Connections)
-		if d.Sent.Connections == 0 || d.Sent.Connections > 40 { // IPv4, and IPv6 once it is confirmed
+		if d.Sent.Connections == 0 || d.Sent.Connections > 12 {
 			t.Errorf("%s: %d connections", d.ID, d.Sent.Connections)
 		}
 	}

@@ -17,6 +17,10 @@ type result struct {
 	services []discovery.Service
 	mappings []discovery.PortMapping // nil: nothing said
 	name     string
+	via      discovery.Identifier
+	disputed []discovery.AddressDispute // nil: nothing said
+	quiet    bool                       // all that was said is
+	gone     bool
 	answered bool // the address has ever answered anything
 }
 
