@@ -28,3 +28,15 @@ func (w *pass) spare(s *subject, now time.Time) {
 func (w *pass) index(a netip.Addr) int {
 	return slices.IndexFunc(w.targets, func(t *Target) bool { return t.addr == a })
 }
+
+// worst is 1 for a probe that has told of something wrong with the device, which the
+// owner who has it checked now wants to see first, else 0.
+func (w *pass) worst(probe *Probe) int {
+	for _, word := range probe.Gives {
+		n, _ := w.evidence.Entry(word)
+		if _, ok := n.Value.(bool); ok && n.By == probe.Name && n.BadNews() {
+			return 1
+		}
+	}
+	return 0
+}

@@ -133,3 +133,27 @@ func TestLostAddress(t *testing.T) {
 		}
 	})
 }
+
+// What was wrong is asked first when the owner has a device checked now.
+func TestRecheckAsksFirstWhatWasWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(probeOn("ftp", 21), probeOn("mqtt", 1883), probeOn("telnet", 23))
+		defer h.run(t)()
+		known := evidence(func(e *fact.Evidence) {
+			e.Put(fact.Entry{Name: fact.TelnetOpen.Name(), Value: true, By: "telnet", At: time.Now()})
+		})
+		h.Update(device(10), known)
+		time.Sleep(10 * time.Second)
+		_, first := h.take()
+		h.Recheck("mac_00005e00530a")
+		time.Sleep(10 * time.Second)
+		_, again := h.take()
+		const d = " mac_00005e00530a"
+		if diff := cmp.Diff([]string{"ftp" + d, "mqtt" + d, "telnet" + d}, first); diff != "" {
+			t.Errorf("at first (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"telnet" + d, "ftp" + d, "mqtt" + d}, again); diff != "" {
+			t.Errorf("checked now (-want +got):\n%s", diff)
+		}
+	})
+}

@@ -93,7 +93,7 @@ func mergeWord(name string, results []result, note string) fact.Entry {
 // isIgnorance reports whether a word is unknown at an address because that could
 // not be looked at; a service that is not there tells all there is to tell.
 func isIgnorance(why fact.Why) bool {
-	return why == fact.NoAnswer || why == fact.Unreadable || why == fact.NotProbed
+	return why == fact.NoAnswer || why == fact.Unreadable || why == fact.NotProbed || why == fact.Limit
 }
 
 // compareNews orders bad news after good.

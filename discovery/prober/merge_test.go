@@ -29,6 +29,7 @@ func TestMerge(t *testing.T) {
 		{"open at one", []say{telnet(false), telnet(true)}, 0, "telnet.open", true},
 		{"closed at both", []say{telnet(false), telnet(false)}, 0, "telnet.open", false},
 		{"closed at one, the other not looked at", []say{telnet(false), unknown(fact.NoAnswer)}, 0, "telnet.open", fact.NoAnswer},
+		{"closed at one, the limit reached at the other", []say{telnet(false), unknown(fact.Limit)}, 0, "telnet.open", fact.Limit},
 		{"closed at one, nothing there at the other", []say{telnet(false), unknown(fact.Refused)}, 0, "telnet.open", false},
 		{"closed at one, the other never answered", []say{telnet(false), unknown(fact.NoAnswer)}, 1, "telnet.open", false},
 		{"open at one, the other not looked at", []say{unknown(fact.NoAnswer), telnet(true)}, 0, "telnet.open", true},

@@ -56,6 +56,9 @@ func (p *Prober) newPass(s *subject) *pass {
 		w.add(addr, s)
 	}
 	w.spare(s, now)
+	if s.forced {
+		slices.SortStableFunc(w.allowed, func(a, b *Probe) int { return cmp.Compare(w.worst(b), w.worst(a)) })
+	}
 	if !s.struck {
 		s.strikes = 0 // the last pass did it no harm
 	}
