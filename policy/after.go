@@ -33,7 +33,7 @@ func settled(ev *fact.Evidence, word string) bool {
 	case n.Known():
 		return true
 	default:
-		return n.Why != fact.NotProbed && n.Why != fact.TouchLevel && n.Why != fact.SourceDown
+		return !slices.Contains([]fact.Why{fact.NotProbed, fact.TouchLevel, fact.SourceDown, fact.PortInUse, fact.Limit}, n.Why)
 	}
 }
 

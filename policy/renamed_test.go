@@ -145,6 +145,7 @@ func TestAcceptancesOf010(t *testing.T) {
 	} {
 		vs, _ := s.Evaluate(facts(seen), noon)
 		l.Update(device, vs, false, noon)
+		l.Update(device, vs, false, noon.Add(time.Minute)) // settings-open has to settle
 		for _, f := range l.Findings(device) {
 			if f.Status != Accepted {
 				t.Errorf("%s: %s is %s, want accepted", device, f.Policy.ID, f.Status)

@@ -250,6 +250,7 @@ type scanned struct {
 	Devices []struct {
 		ID       string
 		Kind     string
+		IP       []string
 		Findings []struct{ Policy, Status string }
 		Sent     struct{ Packets, Connections int }
 	}

@@ -3,6 +3,7 @@ package prober
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -27,6 +28,9 @@ var (
 	ErrTouch = errors.New("not allowed by the touch level")
 	// ErrForbidden means an address or port that is never probed.
 	ErrForbidden = errors.New("never probed")
+	// errTooMuch is the ErrNotProbed of a device of which no more ports or datagrams
+	// are allowed in this pass.
+	errTooMuch = fmt.Errorf("limit reached: %w", ErrNotProbed)
 	// ErrPortInUse means that another program has the local port from which alone a
 	// search can be sent.
 	ErrPortInUse = errors.New("port in use by another program")
@@ -44,6 +48,8 @@ func WhyOf(err error) fact.Why {
 		return fact.TouchLevel
 	case errors.Is(err, ErrClosed):
 		return fact.Refused
+	case errors.Is(err, errTooMuch):
+		return fact.Limit
 	case errors.Is(err, ErrForbidden), errors.Is(err, ErrNotProbed), errors.Is(err, context.Canceled):
 		return fact.NotProbed
 	case errors.Is(err, ErrNoAnswer), isSilence(err):

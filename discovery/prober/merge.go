@@ -17,6 +17,10 @@ type result struct {
 	services []discovery.Service
 	mappings []discovery.PortMapping // nil: nothing said
 	name     string
+	via      discovery.Identifier
+	disputed []discovery.AddressDispute // nil: nothing said
+	quiet    bool                       // all that was said is
+	gone     bool
 	answered bool // the address has ever answered anything
 }
 
@@ -89,7 +93,7 @@ func mergeWord(name string, results []result, note string) fact.Entry {
 // isIgnorance reports whether a word is unknown at an address because that could
 // not be looked at; a service that is not there tells all there is to tell.
 func isIgnorance(why fact.Why) bool {
-	return why == fact.NoAnswer || why == fact.Unreadable || why == fact.NotProbed
+	return why == fact.NoAnswer || why == fact.Unreadable || why == fact.NotProbed || why == fact.Limit
 }
 
 // compareNews orders bad news after good.

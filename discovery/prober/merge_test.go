@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
@@ -28,6 +29,7 @@ func TestMerge(t *testing.T) {
 		{"open at one", []say{telnet(false), telnet(true)}, 0, "telnet.open", true},
 		{"closed at both", []say{telnet(false), telnet(false)}, 0, "telnet.open", false},
 		{"closed at one, the other not looked at", []say{telnet(false), unknown(fact.NoAnswer)}, 0, "telnet.open", fact.NoAnswer},
+		{"closed at one, the limit reached at the other", []say{telnet(false), unknown(fact.Limit)}, 0, "telnet.open", fact.Limit},
 		{"closed at one, nothing there at the other", []say{telnet(false), unknown(fact.Refused)}, 0, "telnet.open", false},
 		{"closed at one, the other never answered", []say{telnet(false), unknown(fact.NoAnswer)}, 1, "telnet.open", false},
 		{"open at one, the other not looked at", []say{unknown(fact.NoAnswer), telnet(true)}, 0, "telnet.open", true},
@@ -107,5 +109,38 @@ func TestClaimedAddressesComeLast(t *testing.T) {
 	want := []netip.Addr{netip.MustParseAddr("192.0.2.11"), netip.MustParseAddr("192.0.2.10")}
 	if d := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// What is said beside facts outlasts the merging too.
+func TestMergedObservation(t *testing.T) {
+	via := discovery.Identifier{Kind: discovery.MACID, Value: "00005e005399"}
+	dispute := discovery.AddressDispute{Addr: netip.MustParseAddr("192.0.2.10")}
+	said := func(change func(*result)) result {
+		l := result{facts: fact.New("test", time.Time{}), answered: true}
+		change(&l)
+		return l
+	}
+	for _, tt := range []struct {
+		name    string
+		results []result
+		want    discovery.Observation
+	}{
+		{"nothing", []result{said(func(*result) {})}, discovery.Observation{}},
+		{"by way of another", []result{said(func(*result) {}), said(func(l *result) { l.via = via })}, discovery.Observation{Via: via}},
+		{"quiet at one", []result{said(func(l *result) { l.quiet = true }), said(func(*result) {})}, discovery.Observation{}},
+		{"quiet at all", []result{said(func(l *result) { l.quiet = true }), said(func(l *result) { l.quiet = true })}, discovery.Observation{Quiet: true}},
+		{"gone at one", []result{said(func(l *result) { l.gone = true }), said(func(*result) {})}, discovery.Observation{}},
+		{"gone at all", []result{said(func(l *result) { l.gone = true }), said(func(l *result) { l.gone = true })}, discovery.Observation{Gone: true}},
+		{"disputed at one", []result{said(func(*result) {}), said(func(l *result) { l.disputed = []discovery.AddressDispute{dispute} })}, discovery.Observation{Disputed: []discovery.AddressDispute{dispute}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := &pass{targets: []*Target{{device: device(10), now: time.Now}}}
+			got := w.merged(&Probe{Name: "test"}, tt.results)
+			got.Facts, got.About = nil, nil
+			if diff := cmp.Diff(tt.want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }

@@ -28,11 +28,15 @@ type pass struct {
 	cut      []string          // probes that met the limit of silent ports
 	problems map[string]string // by probe that ran; "" if it did well
 	held     []held
+	at       []netip.Addr         // where the device is asked
+	results  map[string][]result  // by probe: of the addresses that it need not ask again; then of all
+	regular  map[string]time.Time // by probe that asks new addresses alone: when it asks all
 }
 
 // newPass is called with the lock held.
 func (p *Prober) newPass(s *subject) *pass {
-	w := &pass{prober: p, device: s.device, evidence: s.evidence.Clone(), due: map[string]bool{}, needed: map[string]string{}, problems: map[string]string{}}
+	w := &pass{prober: p, device: s.device, evidence: s.evidence.Clone(), due: map[string]bool{}, needed: map[string]string{}, problems: map[string]string{},
+		results: map[string][]result{}, regular: map[string]time.Time{}}
 	now, allowed := p.opt.Now(), p.allowed(s.device)
 	for _, probe := range p.probes() {
 		if probe.Touch > allowed {
@@ -47,8 +51,13 @@ func (p *Prober) newPass(s *subject) *pass {
 		w.due[probe.Name] = s.forced || due.Before(now.Add(together))
 	}
 	w.answered = s.answered
-	for _, addr := range Addresses(s.device, p.opt.Networks()) {
+	w.at = Addresses(s.device, p.opt.Networks())
+	for _, addr := range w.at {
 		w.add(addr, s)
+	}
+	w.spare(s, now)
+	if s.forced {
+		slices.SortStableFunc(w.allowed, func(a, b *Probe) int { return cmp.Compare(w.worst(b), w.worst(a)) })
 	}
 	if !s.struck {
 		s.strikes = 0 // the last pass did it no harm
@@ -116,7 +125,10 @@ func (w *pass) one(ctx context.Context, probe *Probe) {
 	if probe.Located {
 		targets = targets[:1]
 	}
-	var results []result
+	results := w.results[probe.Name]
+	targets = slices.DeleteFunc(targets, func(t *Target) bool {
+		return slices.ContainsFunc(results, func(l result) bool { return l.addr == t.addr })
+	})
 	problem, sent := "", false
 	for _, t := range targets {
 		before := w.sent()
@@ -130,6 +142,8 @@ func (w *pass) one(ctx context.Context, probe *Probe) {
 		sent = sent || w.sent() > before
 		results = append(results, l)
 	}
+	slices.SortStableFunc(results, func(a, b result) int { return cmp.Compare(w.index(a.addr), w.index(b.addr)) })
+	w.results[probe.Name] = results
 	w.ran = append(w.ran, probe.Name)
 	w.problems[probe.Name] = problem
 	for _, t := range w.targets {
@@ -164,6 +178,14 @@ func (w *pass) merged(probe *Probe, results []result) discovery.Observation {
 			}
 		}
 	}
+	o.Quiet, o.Gone = true, true
+	for _, l := range results {
+		o.Via = cmp.Or(o.Via, l.via)
+		o.Quiet, o.Gone = o.Quiet && l.quiet, o.Gone && l.gone
+		if l.disputed != nil {
+			o.Disputed = append(append([]discovery.AddressDispute{}, o.Disputed...), l.disputed...)
+		}
+	}
 	o.Facts.Finish(probe.Name)
 	return o
 }
@@ -184,6 +206,7 @@ func (w *pass) result(ctx context.Context, probe *Probe, t *Target) (result, err
 		o.begin(probe)
 	}
 	l := result{addr: t.addr, facts: t.Evidence()}
+	said := false
 	err := w.safely(probe, func() error {
 		return probe.Run(limited, t, func(o discovery.Observation) {
 			if !w.isOurs(o) {
@@ -199,7 +222,12 @@ func (w *pass) result(ctx context.Context, probe *Probe, t *Target) (result, err
 			if o.PortMappings != nil {
 				l.mappings = o.PortMappings
 			}
-			l.name = cmp.Or(o.Name, l.name)
+			l.name, l.via = cmp.Or(o.Name, l.name), cmp.Or(o.Via, l.via)
+			l.quiet, l.gone = o.Quiet && (l.quiet || !said), o.Gone
+			if o.Disputed != nil {
+				l.disputed = o.Disputed
+			}
+			said = true
 		})
 	})
 	for _, o := range w.targets {
@@ -285,8 +313,10 @@ func (p *Prober) finish(s *subject, w *pass, complete bool) {
 	}
 	now := p.opt.Now()
 	for _, name := range w.ran {
-		s.needed[name] = w.needed[name]
-		if !s.forced {
+		s.needed[name], s.results[name], s.at[name] = w.needed[name], w.results[name], w.at
+		if regular, ok := w.regular[name]; !s.forced && ok {
+			s.due[name] = regular
+		} else if !s.forced {
 			s.due[name] = now.Add(interval(p.probe(name), s.device.ID))
 		}
 		p.setHealth(name, s.device.ID, w.problems[name])
@@ -294,7 +324,7 @@ func (p *Prober) finish(s *subject, w *pass, complete bool) {
 			p.opt.Log.Warn("probe failed", "probe", name, "device", s.device.ID, "error", problem)
 		}
 	}
-	s.silent = nil
+	s.silent, s.ended = nil, now
 	if len(w.targets) > 0 && len(w.cut) > 0 {
 		s.silent = w.targets[0].silentPorts()
 		for _, name := range w.cut {

@@ -50,6 +50,9 @@ func (p *Prober) replan() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, s := range p.subjects {
+		if p.opt.Now().Sub(s.ended) > keepResults {
+			clear(s.results)
+		}
 		p.plan(s)
 	}
 }
@@ -72,6 +75,13 @@ func (p *Prober) plan(s *subject) {
 			// At the least a while after it ran.
 			due = due.Add(changeGap - interval(probe, s.device.ID))
 			s.due[probe.Name] = due
+			delete(s.regular, probe.Name)
+		} else if p.addressesChanged(s, probe) && !due.IsZero() {
+			s.regular[probe.Name] = due
+			if due = s.ended.Add(changeGap); due.After(s.regular[probe.Name]) {
+				due = s.regular[probe.Name]
+			}
+			s.due[probe.Name] = due
 		}
 		if s.next.IsZero() || due.Before(s.next) {
 			s.next = due
@@ -83,11 +93,17 @@ func (p *Prober) plan(s *subject) {
 	}
 }
 
+// keepResults is how long what was learned at single addresses is kept, so that of a
+// device that gets another address only that one is asked: IPv6 addresses show
+// themselves some time after the first.
+const keepResults = time.Hour
+
 // changeGap is the least time between two looks of a probe whose needs change.
 const changeGap = time.Minute
 
-// where returns, as one text, where a probe asks: the addresses of the device and
-// the values of the words that it needs; empty if one of these is not known.
+// where returns, as one text, where a probe asks: the values of the words that it
+// needs, and the addresses of the device if these tell it which to ask; empty if one
+// of these is not known.
 func (p *Prober) where(s *subject, probe *Probe) string {
 	var values []string
 	for _, word := range probe.Needs {
@@ -101,7 +117,20 @@ func (p *Prober) where(s *subject, probe *Probe) string {
 		n, _ := s.evidence.Entry(word)
 		values = append(values, fmt.Sprint(n.Value))
 	}
+	if !probe.Located {
+		return fmt.Sprint("values", values) // addressesChanged tells of addresses
+	}
 	return fmt.Sprint(Addresses(s.device, p.opt.Networks()), values)
+}
+
+// addressesChanged reports, once, that the device has other addresses than when a
+// probe ran.
+func (p *Prober) addressesChanged(s *subject, probe *Probe) bool {
+	before, ran := s.at[probe.Name]
+	if _, told := s.regular[probe.Name]; !ran || told || probe.Located {
+		return false
+	}
+	return !slices.Equal(before, Addresses(s.device, p.opt.Networks()))
 }
 
 // needChanged reports, once, that a probe that ran has to ask elsewhere now.

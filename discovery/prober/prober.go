@@ -99,13 +99,17 @@ type Prober struct {
 type subject struct {
 	device   discovery.Device
 	evidence *fact.Evidence
-	due      map[string]time.Time // by probe
-	needed   map[string]string    // by probe that ran: where it asked then
-	answered map[netip.Addr]bool  // addresses that have ever answered; of the pass, while one runs
-	next     time.Time            // earliest due; zero if there is nothing to ask
-	forced   bool                 // asked for by the owner: now, and even if it seems away
-	cancel   context.CancelFunc   // of the pass that runs; nil if none does
-	done     bool                 // a pass has ended
+	due      map[string]time.Time    // by probe
+	needed   map[string]string       // by probe that ran: where it asked then
+	at       map[string][]netip.Addr // by probe that ran: the addresses of the device then
+	results  map[string][]result     // by probe that ran lately
+	regular  map[string]time.Time    // by probe that is due because of a new address: when it is due otherwise
+	ended    time.Time               // the last pass
+	answered map[netip.Addr]bool     // addresses that have ever answered; of the pass, while one runs
+	next     time.Time               // earliest due; zero if there is nothing to ask
+	forced   bool                    // asked for by the owner: now, and even if it seems away
+	cancel   context.CancelFunc      // of the pass that runs; nil if none does
+	done     bool                    // a pass has ended
 	pace     *pace
 	silent   []uint16 // ports, when the last pass had to stop because of them
 
@@ -220,7 +224,7 @@ func (p *Prober) Update(d discovery.Device, ev *fact.Evidence) {
 	defer p.mu.Unlock()
 	s := p.subjects[d.ID]
 	if s == nil {
-		s = &subject{due: map[string]time.Time{}, needed: map[string]string{}, answered: map[netip.Addr]bool{}, pace: newPace(max(p.opt.PerDevice, 1))}
+		s = &subject{due: map[string]time.Time{}, needed: map[string]string{}, at: map[string][]netip.Addr{}, results: map[string][]result{}, regular: map[string]time.Time{}, answered: map[netip.Addr]bool{}, pace: newPace(max(p.opt.PerDevice, 1))}
 		p.subjects[d.ID] = s
 	}
 	s.device, s.evidence = d, ev.Clone()

@@ -230,7 +230,7 @@ func (t *Target) mayConnect(port uint16) error {
 		t.cut = !t.secondary || t.answered
 		return fmt.Errorf("after %d silent ports: %w", t.silent, ErrNoAnswer)
 	case !tried && t.tried >= maxPorts:
-		return fmt.Errorf("after %d ports: %w", maxPorts, ErrNotProbed)
+		return fmt.Errorf("after %d ports: %w", maxPorts, errTooMuch)
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func (t *Target) datagram(ctx context.Context, port uint16, payload []byte) ([]b
 		return nil, err
 	}
 	if t.datagrams == maxDatagrams {
-		return nil, fmt.Errorf("after %d datagrams: %w", maxDatagrams, ErrNotProbed)
+		return nil, fmt.Errorf("after %d datagrams: %w", maxDatagrams, errTooMuch)
 	}
 	if err := t.pace.wait(ctx); err != nil {
 		return nil, err
