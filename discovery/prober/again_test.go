@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,7 +20,7 @@ import (
 // answered at the others counts as before.
 func TestNewAddressAlone(t *testing.T) {
 	networks := testLAN
-	networks.Watched = append(networks.Watched[:len(networks.Watched):len(networks.Watched)],
+	networks.Watched = append(slices.Clip(networks.Watched),
 		discovery.Network{Interface: "eth0", Prefix: netip.MustParsePrefix("fe80::/64"), Own: netip.MustParseAddr("fe80::1")})
 	at := func(addrs ...string) discovery.Device {
 		d := device(10)
@@ -99,7 +100,7 @@ func TestLostAddress(t *testing.T) {
 		telnet := probeOn("telnet", 23)
 		h := newHouse(telnet)
 		networks := testLAN
-		networks.Watched = append(networks.Watched[:len(networks.Watched):len(networks.Watched)],
+		networks.Watched = append(slices.Clip(networks.Watched),
 			discovery.Network{Interface: "eth0", Prefix: netip.MustParsePrefix("fe80::/64"), Own: netip.MustParseAddr("fe80::1")})
 		h.opt.Networks = func() discovery.Networks { return networks }
 		refused := h.opt.Dial
