@@ -25,11 +25,6 @@ var renamed = map[string]string{
 	"web-admin-open":      "settings-open",
 }
 
-// Renamed returns the ids of version 0.1.0 that have another name now, sorted:
-// whoever keeps something by policy id, such as a retained topic, has to clear
-// them.
-func Renamed() []string { return sortedKeys(renamed) }
-
 // Current returns the id under which the policy of an id of version 0.1.0 stands
 // in the set now, and any other id as it is.
 func (s *Set) Current(id string) string {

@@ -12,7 +12,7 @@ import (
 
 func TestOldIDsAreUnderstood(t *testing.T) {
 	s := core(t)
-	for _, old := range Renamed() {
+	for _, old := range sortedKeys(renamed) {
 		p := s.Policy(old)
 		if p == nil {
 			t.Errorf("%s: there is no policy %q", old, renamed[old])

@@ -143,6 +143,9 @@ func address(s string) bool {
 	if _, err := netip.ParseAddr(s); err == nil {
 		return true
 	}
+	if len(s) != 17 {
+		return false
+	}
 	hex := strings.NewReplacer(":", "", "-", "", ".", "").Replace(s)
-	return len(hex) == 12 && len(s) == 17 && serial(hex)
+	return len(hex) == 12 && serial(hex)
 }

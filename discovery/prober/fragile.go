@@ -36,7 +36,7 @@ func (p *Prober) noteOnline(s *subject, away bool) {
 	s.struck = true
 	if s.strikes++; s.strikes >= fragileAfter {
 		p.fragile[s.device.ID] = true
-		p.opt.Log.Warn("device falls silent when it is asked, left alone from now on", "device", s.device.ID)
+		p.opt.Log.Warn("device falls silent when it is probed, left alone from now on", "device", s.device.ID)
 	}
 }
 

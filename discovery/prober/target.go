@@ -181,7 +181,7 @@ func (t *Target) connect(ctx context.Context, port uint16) (net.Conn, error) {
 	defer cancel()
 	t.connections++
 	t.sent(t.addr, 0, 1)
-	t.log.Debug("asking a device", "device", t.device.ID, "probe", t.probe, "port", port)
+	t.log.Debug("probing a device", "device", t.device.ID, "probe", t.probe, "port", port)
 	start := time.Now()
 	t.pace.late(start)
 	conn, err := t.dial(dialing, netip.AddrPortFrom(t.addr, port))

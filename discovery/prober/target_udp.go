@@ -27,7 +27,7 @@ const (
 func (t *Target) Exchange(ctx context.Context, port uint16, payload []byte) ([]byte, error) {
 	reply, err := t.datagram(ctx, port, payload)
 	if err != nil {
-		return nil, fmt.Errorf("ask udp/%d: %w", port, err)
+		return nil, fmt.Errorf("query udp/%d: %w", port, err)
 	}
 	return reply, nil
 }
@@ -66,7 +66,7 @@ func (t *Target) datagram(ctx context.Context, port uint16, payload []byte) ([]b
 	defer stop()
 	t.datagrams++
 	t.sent(t.addr, 1, 0)
-	t.log.Debug("asking a device", "device", t.device.ID, "probe", t.probe, "udp", port)
+	t.log.Debug("probing a device", "device", t.device.ID, "probe", t.probe, "udp", port)
 	start := time.Now()
 	t.pace.late(start)
 	_ = c.SetReadDeadline(start.Add(t.patience()))

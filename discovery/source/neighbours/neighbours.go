@@ -10,7 +10,9 @@
 // On other systems it sweeps, and its health states what it cannot see.
 //
 // It is not its job to decide which networks are watched, or which device an
-// address that changes hands finally belongs to (the inventory does).
+// address that changes hands finally belongs to (the inventory does). It does not
+// use package delta: neighbours note themselves that they changed, and keeping the
+// observation of each would cost more than that.
 package neighbours
 
 import (

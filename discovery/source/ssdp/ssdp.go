@@ -10,7 +10,8 @@
 //
 // It is not this package's job to read the descriptions: probe upnp does, with
 // all limits of probes. SSDP over IPv6, which very few devices use, is not
-// supported.
+// supported. It does not use package delta: it compares what it heard, before an
+// observation is made of it, and retracts nothing.
 package ssdp
 
 import (
