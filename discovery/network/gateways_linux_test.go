@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -14,6 +15,7 @@ import (
 func TestGateways(t *testing.T) {
 	l := lab.New(t)
 	lans := []netip.Prefix{lab.LAN0.IPv4, netip.MustParsePrefix("fe80::/64")}
+	lab.WaitFor(t, 5*time.Second, "the hub's link", func() bool { return len(lookOnHub(t, l, lans...).Watched) > 1 })
 	for _, tt := range []struct {
 		name   string
 		routes []string
