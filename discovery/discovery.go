@@ -157,8 +157,11 @@ func Part(mac Identifier, product string) Identifier {
 // Shares returns the hardware address that a device shares with others, if its
 // identifier is that of such a part.
 func (i Identifier) Shares() (mac Identifier, ok bool) {
+	if i.Kind != PartID {
+		return Identifier{}, false
+	}
 	hex, _, ok := strings.Cut(i.Value, "_")
-	return Identifier{MACID, hex}, ok && i.Kind == PartID
+	return Identifier{MACID, hex}, ok
 }
 
 // Device is what the inventory knows of a device's identity. Values are copies.

@@ -13,6 +13,7 @@ func (inv *Inventory) bind(r *record, i discovery.Identifier) {
 	}
 	inv.owner[i] = r.id
 	r.ids[i] = false
+	inv.shared = inv.shared || i.Kind == discovery.PartID
 }
 
 // bindAddr gives an address to a device. The kernel's word moves it from

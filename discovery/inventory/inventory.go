@@ -43,6 +43,7 @@ type Inventory struct {
 	owner    map[discovery.Identifier]discovery.ID // every identifier of every device; addresses as IPID
 	pending  []discovery.Observation
 	joined   map[discovery.ID]discovery.ID // parts of devices, and as which these are shown
+	shared   bool                          // a device has shared its hardware address with others
 }
 
 type record struct {

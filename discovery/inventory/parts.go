@@ -101,6 +101,9 @@ func (r *record) forgetClaims(addr string) {
 
 // parts returns the devices that share a hardware address.
 func (inv *Inventory) parts(mac discovery.Identifier) (out []*record) {
+	if !inv.shared { // as in most homes
+		return nil
+	}
 	for _, id := range slices.Sorted(maps.Keys(inv.records)) {
 		if r := inv.records[id]; r.isPartOf(mac) {
 			out = append(out, r)

@@ -66,6 +66,7 @@ func (inv *Inventory) Restore(saved []SavedDevice) {
 			}
 			inv.owner[key] = r.id
 			r.ids[key] = claimed
+			inv.shared = inv.shared || key.Kind == discovery.PartID
 			if key.Kind == discovery.IPID {
 				r.named[key] = s.Last
 			}
