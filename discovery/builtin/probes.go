@@ -33,6 +33,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/protocol/mqtt"
 	"github.com/thingwarden/thingwarden/discovery/protocol/natpmp"
 	"github.com/thingwarden/thingwarden/discovery/protocol/onvif"
+	"github.com/thingwarden/thingwarden/discovery/protocol/redis"
 	"github.com/thingwarden/thingwarden/discovery/protocol/rtsp"
 	"github.com/thingwarden/thingwarden/discovery/protocol/smb"
 	"github.com/thingwarden/thingwarden/discovery/protocol/ssh"
@@ -60,6 +61,7 @@ var Probes = []*prober.Probe{
 	mqtt.Probe,
 	natpmp.Probe,
 	onvif.Probe,
+	redis.Probe,
 	roku.Probe,
 	rtsp.Probe,
 	shelly.Probe,

@@ -21,6 +21,7 @@ import (
 	"github.com/thingwarden/thingwarden/discovery/prober/probertest"
 	"github.com/thingwarden/thingwarden/discovery/protocol/http"
 	"github.com/thingwarden/thingwarden/discovery/protocol/mqtt"
+	"github.com/thingwarden/thingwarden/discovery/protocol/redis"
 	"github.com/thingwarden/thingwarden/discovery/protocol/telnet"
 )
 
@@ -139,5 +140,39 @@ func TestMQTTInTheLab(t *testing.T) {
 		if out := anyone.Output(); strings.Contains(out, never) {
 			t.Errorf("the broker saw %s:\n%s", never, out)
 		}
+	}
+}
+
+func TestRedisInTheLab(t *testing.T) {
+	l := lab.New(t)
+	open, shut, local, clean := l.Host("open"), l.Host("shut"), l.Host("local"), l.Host("clean")
+	for h, args := range map[*lab.Host][]string{
+		open:  {"--protected-mode", "no"},
+		shut:  {"--requirepass", "correct horse"},
+		local: {"--protected-mode", "yes"},
+	} {
+		h.Start(t, "redis-server", append([]string{"--port", "6379", "--bind", "0.0.0.0", "--save", "", "--dir", t.TempDir()}, args...)...)
+		lab.WaitFor(t, 20*time.Second, "redis-server", func() bool {
+			c, err := l.Hub().Dial("tcp", netip.AddrPortFrom(h.IP(), 6379).String())
+			if err == nil {
+				_ = c.Close()
+			}
+			return err == nil
+		})
+	}
+	for _, tt := range []struct {
+		host *lab.Host
+		want string
+	}{
+		{open, "redis.anonymous = true | tcp/6379: +PONG\nredis.open = true | tcp/6379: +PONG\nservice tcp/6379 redis\nconnections 1\n"},
+		{shut, "redis.anonymous = false | tcp/6379: -NOAUTH\nredis.open = true | tcp/6379: -NOAUTH\nservice tcp/6379 redis\nconnections 1\n"},
+		{local, "redis.anonymous = false | tcp/6379: -DENIED\nredis.open = true | tcp/6379: -DENIED\nservice tcp/6379 redis\nconnections 1\n"},
+		{clean, "redis.anonymous ? refused\nredis.open = false | tcp/6379 refused\nconnections 1\n"},
+	} {
+		t.Run(tt.host.Name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, observeHost(t, l, tt.host, redis.Probe)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }
