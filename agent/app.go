@@ -28,7 +28,7 @@ func findBroker(c *supervisor.Client, cfg config.MQTT) func(context.Context) (br
 // moment later brings back every entity that the owner deleted.
 func (a *Agent) pageInHomeAssistant() string {
 	if a.opt.Supervisor == nil {
-		return ""
+		return a.opt.Config.Web.URL
 	}
 	self, err := a.opt.Supervisor.Self(context.Background()) // has a timeout
 	if err != nil {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/thingwarden/thingwarden/agent/config"
 	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 )
@@ -21,6 +23,7 @@ func (a *app) correctionCommands() []*cobra.Command {
 		a.mergeCommand(),
 		a.splitCommand(),
 		a.decisionCommand(report.Forget, "forget DEVICE", "Remove a device, and what you decided about it, until seen again", 1, 1),
+		a.pauseCommand(),
 		a.decisionCommand(report.Unhide, "unhide [DEVICE]", "Show a device again that was deleted in Home Assistant", 0, 1),
 	}
 }
@@ -104,6 +107,32 @@ func (a *app) id(ctx context.Context, device string) (discovery.ID, error) {
 		return "", err
 	}
 	return d.ID, nil
+}
+
+func (a *app) pauseCommand() *cobra.Command {
+	var off bool
+	cmd := &cobra.Command{
+		Use: "pause TIME", Short: "Pause events for some hours; a summary follows", Args: arguments(0, 1),
+		Long: "Pause events for a time such as 4h, at most 7 days. Devices are still checked, and\n" +
+			"the page shows everything. At the end, events follow for what is different then,\n" +
+			"and one summary names all new devices.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c := report.Command{Action: report.Pause, Value: report.Off}
+			if off == (len(args) == 1) {
+				return errors.New("give a time such as 4h, or --undo")
+			}
+			if !off {
+				d, err := config.ParseDuration(args[0])
+				if err != nil {
+					return err
+				}
+				c.Value, c.Until = "", time.Now().Add(d)
+			}
+			return a.decide(cmd.Context(), c, "")
+		},
+	}
+	cmd.Flags().BoolVar(&off, "undo", false, "end the pause now")
+	return cmd
 }
 
 func (a *app) trustCommand(action report.Action, short, every string) *cobra.Command {

@@ -189,6 +189,11 @@ func done(cmd report.Command, d *report.Device) string {
 			return "Every device that is there now is trusted."
 		case report.Untrust:
 			return "No device is trusted any more."
+		case report.Pause:
+			if cmd.Value == report.Off {
+				return "Events are no longer paused."
+			}
+			return fmt.Sprintf("Events are paused until %s; a summary follows then.", cmd.Until.Local().Format("2006-01-02 15:04"))
 		case report.Unhide:
 			return "Every device that you deleted in Home Assistant is shown again."
 		}

@@ -101,6 +101,9 @@ func (e *explanation) device() {
 	if len(d.Sources) > 0 {
 		fmt.Fprint(e.w, paragraph("  Seen by:    ", strings.Join(d.Sources, ", ")))
 	}
+	if link := cmp.Or(d.Links.Updates, d.Links.Security, d.Links.Manual); link != "" {
+		fmt.Fprintln(e.w, "  Maker:      "+fact.Clean(link, fact.MaxText))
+	}
 	if d.ID != discovery.Hub {
 		fmt.Fprintf(e.w, "  First seen: %s, last %s\n", ago(d.FirstSeen, e.now), ago(d.LastSeen, e.now))
 		fmt.Fprintf(e.w, "  Trusted:    %s\n", map[bool]string{true: "yes", false: "no"}[d.Trusted])

@@ -213,9 +213,11 @@ func (b *blueprints) testDigest(t *testing.T) {
 	if n.Title != "Security score: "+e["hub_score"].State+" of 100" {
 		t.Errorf("title %q", n.Title)
 	}
-	worst := fmt.Sprint("• high: ", e[macID(b.camera)+"_telnet_open"].Attr["friendly_name"], "\n… and 1 more.\nChecks that were not possible: ")
-	if !strings.HasPrefix(n.Message, "2 open:\n"+worst) {
-		t.Errorf("message %q, want %q in it", n.Message, worst)
+	camera := e[macID(b.camera)+"_telnet_open"].Attr
+	want := fmt.Sprint("2 open:\n• high: ", camera["friendly_name"], "\n… and 1 more.\nIn seven days: 2 new, 0 fixed.\nDo next, for ", camera["friendly_name"], ": ",
+		strings.TrimPrefix(strings.Split(fmt.Sprint(camera["remedy"]), "\n")[0], "1. "), "\nChecks that were not possible: ")
+	if !strings.HasPrefix(n.Message, want) {
+		t.Errorf("message %q, want %q in it", n.Message, want)
 	}
 }
 
@@ -285,7 +287,7 @@ func (b *blueprints) testSilent(t *testing.T) {
 	}
 	b.agent.Kill()
 	n = b.phone.wait(t, "agent", tagged("thingwarden-silent"))
-	if n.Title != "Thingwarden does not run" || !strings.HasPrefix(n.Message, "Nobody has looked after your devices") {
+	if n.Title != "Thingwarden has stopped" || !strings.HasPrefix(n.Message, "Your devices have not been checked for") {
 		t.Errorf("message %+v", n)
 	}
 	b.agent.start()

@@ -28,6 +28,7 @@ type notification struct {
 	Title, Message string
 	Data           struct {
 		Tag     string
+		URL     string
 		Actions []struct{ Action, Title string }
 	}
 }

@@ -172,7 +172,7 @@ func (n names) deviceAttributes(d report.Device, scale int) deviceAttr {
 }
 
 // deviceInfo says what the device is.
-func (n names) deviceInfo(d report.Device, hubShown bool) device {
+func (n names) deviceInfo(d report.Device, hubShown bool, o Options) device {
 	out := device{
 		Identifiers: []string{n.identifier(d.ID)}, Connections: connections(d.Device), Name: name(d.Title, maxName),
 		Manufacturer: name(d.Manufacturer, maxInfo), Model: name(d.Model, maxInfo),
@@ -180,6 +180,9 @@ func (n names) deviceInfo(d report.Device, hubShown bool) device {
 	}
 	if hubShown { // a parent that is not there becomes a stub in Home Assistant
 		out.ViaDevice = n.identifier(discovery.Hub)
+	}
+	if strings.HasPrefix(o.Page, "http") {
+		out.ConfigurationURL = strings.TrimSuffix(o.Page, "/") + "/device/" + string(d.ID)
 	}
 	return out
 }

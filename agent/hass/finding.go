@@ -26,6 +26,7 @@ type findingAttr struct {
 	Severity       string   `json:"severity"`
 	Confidence     string   `json:"confidence"`
 	Since          string   `json:"since,omitempty"`
+	Fixed          string   `json:"fixed,omitempty"` // when it was resolved
 	Summary        string   `json:"summary"`
 	Evidence       string   `json:"evidence"`
 	Proof          string   `json:"proof"`
@@ -89,6 +90,9 @@ func attributes(f policy.Finding, scale int) findingAttr {
 	}
 	for _, r := range first(p.Refs, 20/scale) {
 		a.Standards = append(a.Standards, cut(fact.Clean(r, maxInfo), maxInfo))
+	}
+	if f.Status == policy.Resolved {
+		a.Fixed = stamp(f.Changed)
 	}
 	if f.Acceptance != nil {
 		a.AcceptedReason = plain(f.Acceptance.Reason, 500/scale)

@@ -38,7 +38,9 @@ type Options struct {
 	Prefix     string // of Home Assistant's discovery topics; default "homeassistant"
 	BirthTopic string // on which Home Assistant says "online"; default "homeassistant/status"
 	SupportURL string // shown in Home Assistant's log beside our name
-	Page       string // the address of our page as Home Assistant leads there; empty for none
+	// Page is the address of our page as Home Assistant leads there; empty for none.
+	// Of an app's page (homeassistant://app/…) Home Assistant opens only the first.
+	Page string
 	// Command carries out what the owner asks for, and hides what they deleted in
 	// Home Assistant. Its error is told to them, and
 	// should be one plain sentence without a secret.

@@ -109,6 +109,7 @@ type health struct {
 	// Accepted findings cost no points, hidden devices are shown nowhere.
 	Accepted int    `json:"accepted"`
 	Hidden   int    `json:"hidden"`
+	Paused   string `json:"news_paused_until,omitempty"`
 	Version  string `json:"version"`
 	Site     string `json:"thingwarden_site"`
 }
@@ -138,6 +139,7 @@ func (n names) hubMessage(s *report.Snapshot) message {
 	}
 	out.Health, out.HealthDetails = n.health(s)
 	out.HealthDetails.Devices, out.HealthDetails.Accepted, out.HealthDetails.Hidden = shown, s.Accepted(), s.Hidden()
+	out.HealthDetails.Paused = stamp(s.PausedUntil)
 	var own []policy.Finding
 	if hub := s.Device(discovery.Hub); hub != nil {
 		own = hub.Findings

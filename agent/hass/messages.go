@@ -95,7 +95,7 @@ func (n names) hub(s *report.Snapshot, o Options) deviceMessages {
 func (n names) device(d report.Device, o Options, hubShown bool) deviceMessages {
 	components := n.deviceComponents(d)
 	states := append([]message{n.deviceMessage(d)}, n.findings(d, components)...)
-	return n.finish(d.ID, n.deviceInfo(d, hubShown), "", components, states, o)
+	return n.finish(d.ID, n.deviceInfo(d, hubShown, o), "", components, states, o)
 }
 
 // findings adds the entities of a device's findings and returns their states. Those

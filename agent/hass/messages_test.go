@@ -107,6 +107,8 @@ func TestConfigurationsFitTheClosedSchema(t *testing.T) {
 	empty.Devices = nil
 	inApp := testOptions()
 	inApp.Page = "homeassistant://app/a0d7b954_thingwarden"
+	atAddress := testOptions()
+	atAddress.Page = "https://things.example.org/warden/"
 	for _, s := range []struct {
 		name string
 		in   []deviceMessages
@@ -115,6 +117,7 @@ func TestConfigurationsFitTheClosedSchema(t *testing.T) {
 		{"hub deleted", messages(snapshot(), testOptions(), map[discovery.ID]bool{discovery.Hub: true})},
 		{"nothing", messages(empty, testOptions(), nil)},
 		{"in the app", messages(snapshot(), inApp, nil)},
+		{"page at an address", messages(snapshot(), atAddress, nil)},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			for _, d := range s.in {
@@ -122,6 +125,29 @@ func TestConfigurationsFitTheClosedSchema(t *testing.T) {
 				validate(t, schema, d.without(map[string]string{"old_policy": "binary_sensor"}))
 			}
 		})
+	}
+}
+
+// Home Assistant's "Visit" leads to the page of the device itself, where the page has
+// an address of its own.
+func TestLinksToThePage(t *testing.T) {
+	for _, tt := range []struct{ page, hub, device string }{
+		{"", "", ""},
+		{"homeassistant://app/a0d7b954_thingwarden", "homeassistant://app/a0d7b954_thingwarden", ""},
+		{"https://things.example.org/warden/", "https://things.example.org/warden/", "https://things.example.org/warden/device/%s"},
+		{"http://hub:8686", "http://hub:8686", "http://hub:8686/device/%s"},
+	} {
+		o := testOptions()
+		o.Page = tt.page
+		for _, m := range messages(snapshot(), o, nil) {
+			want := tt.hub
+			if m.id != discovery.Hub {
+				want = strings.ReplaceAll(tt.device, "%s", string(m.id))
+			}
+			if got := m.content.Device.ConfigurationURL; got != want {
+				t.Errorf("page %q, device %s: link %q, want %q", tt.page, m.id, got, want)
+			}
+		}
 	}
 }
 
@@ -168,7 +194,9 @@ func TestQuietSnapshots(t *testing.T) {
 		d.LastSeen = d.LastSeen.Add(time.Hour)
 		d.Sent.Packets += 100
 		for j := range d.Findings {
-			d.Findings[j].Changed = d.Findings[j].Changed.Add(time.Hour)
+			if d.Findings[j].Status != policy.Resolved { // it says when, which moves only with the status
+				d.Findings[j].Changed = d.Findings[j].Changed.Add(time.Hour)
+			}
 		}
 	}
 	if d := cmp.Diff(texts(before), texts(messages(s, testOptions(), nil))); d != "" {

@@ -490,7 +490,7 @@ func TestCommands(t *testing.T) {
 				failed = append(failed, p)
 			}
 		}
-		want := []string{`{"request":"8","ok":false,"error":"unknown action \"explode\"; there are trust, untrust, accept, unaccept, recheck, name, class, room, listen_only, mute, forget, merge, split, hide, unhide"}`}
+		want := []string{`{"request":"8","ok":false,"error":"unknown action \"explode\"; there are trust, untrust, accept, unaccept, recheck, name, class, room, listen_only, mute, forget, merge, split, hide, unhide, pause"}`}
 		if d := cmp.Diff(want, failed); d != "" {
 			t.Error(d)
 		}

@@ -93,6 +93,12 @@ func (c *Home) amend(dec *Decisions, cmd report.Command, now time.Time) error {
 		}
 		delete(dec.Hidden, cmd.Device)
 		return nil
+	case report.Pause:
+		dec.PausedUntil = cmd.Until.UTC().Round(0)
+		if cmd.Value == report.Off {
+			dec.PausedUntil = now.UTC().Round(0)
+		}
+		return nil
 	case report.Hide:
 		dec.Hidden[cmd.Device] = now.UTC().Round(0)
 		return nil

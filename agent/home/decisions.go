@@ -10,6 +10,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/thingwarden/thingwarden/agent/report"
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/policy"
 )
@@ -34,6 +35,8 @@ type Decisions struct {
 	Devices map[discovery.ID]*Known `json:"devices"`
 	// Hidden are devices that the owner deleted in Home Assistant.
 	Hidden map[discovery.ID]time.Time `json:"hidden,omitempty"`
+	// PausedUntil is until when the owner wants no news; zero if not paused.
+	PausedUntil time.Time `json:"paused_until,omitzero"`
 }
 
 // Known is what is remembered of a device for good.
@@ -199,6 +202,9 @@ func (d *Decisions) NotAfter(now time.Time) {
 	}
 	for id, at := range d.Hidden {
 		d.Hidden[id] = notAfter(at, now)
+	}
+	if d.PausedUntil.After(now.Add(report.MaxPause)) {
+		d.PausedUntil = now.UTC().Round(0)
 	}
 }
 

@@ -78,6 +78,7 @@ type Home struct {
 	full      time.Time                // when a device had to be left out last
 	nameless  map[discovery.ID]arrival // new devices that have not been identified
 	private   gathering
+	withheld  []withheld // events since the owner paused the news
 	forgotten []discovery.ID
 	lastScan  time.Time
 
@@ -178,6 +179,7 @@ func (c *Home) rename(old, id discovery.ID) {
 			c.events[i].Device = id
 		}
 	}
+	c.renameWithheld(old, id)
 	c.ledger.Rename(string(old), string(id))
 	c.dec.rename(old, id)
 	c.out.Decisions = true
@@ -280,6 +282,7 @@ func (c *Home) tick(now time.Time) time.Time {
 	c.learn(now)
 	c.sendSummary(now)
 	c.sendEvening(now)
+	c.endPause(now)
 	if !c.next.IsZero() && !now.Before(c.next) {
 		out, next := c.inv.Tick(now)
 		expired, expiry := c.inv.Expire(now)
@@ -300,7 +303,7 @@ func (c *Home) tick(now time.Time) time.Time {
 	if c.moved {
 		c.moved, c.out.Owners = false, c.owners()
 	}
-	next := earliest(c.next, c.summary.due, c.private.Due)
+	next := earliest(c.next, c.summary.due, c.private.Due, c.dec.PausedUntil)
 	for _, t := range c.again {
 		next = earliest(next, t)
 	}
@@ -378,7 +381,7 @@ func earliest(times ...time.Time) (first time.Time) {
 
 // Snapshot returns the home as it is shown now.
 func (c *Home) Snapshot(now time.Time) *report.Snapshot {
-	s := &report.Snapshot{Site: c.o.Site, Version: c.o.Version, At: now, Blind: c.blind(now), LastScan: c.lastScan,
+	s := &report.Snapshot{Site: c.o.Site, Version: c.o.Version, At: now, Blind: c.blind(now), LastScan: c.lastScan, PausedUntil: c.dec.PausedUntil,
 		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten)}
 	for id, d := range c.shown {
 		d.Sent = c.sent[id]

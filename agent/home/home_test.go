@@ -314,12 +314,12 @@ func TestCommandsThatMakeNoSense(t *testing.T) {
 		in   report.Command
 		want string
 	}{
-		{"unknown action", report.Command{Action: "reboot", Device: cameraID}, `unknown action "reboot"; there are trust, untrust, accept, unaccept, recheck, name, class, room, listen_only, mute, forget, merge, split, hide, unhide`},
+		{"unknown action", report.Command{Action: "reboot", Device: cameraID}, `unknown action "reboot"; there are trust, untrust, accept, unaccept, recheck, name, class, room, listen_only, mute, forget, merge, split, hide, unhide, pause`},
 		{"no device", report.Command{Action: report.Trust}, "the command names no device"},
 		{"unknown device", report.Command{Action: report.Trust, Device: "mac_00"}, `there is no device "mac_00"`},
 		{"unknown policy", report.Command{Action: report.Accept, Device: cameraID, Policy: "no-such"}, `there is no policy "no-such"`},
 		{"date in the past", report.Command{Action: report.Accept, Device: cameraID, Policy: "telnet-open", Until: noon.Add(-time.Hour)},
-			"the date until which to accept, 2026-11-23, has passed"},
+			"the time given by until, 2026-11-23, has passed"},
 		{"a date that no file can hold", report.Command{Action: report.Accept, Device: cameraID, Policy: "telnet-open",
 			Until: time.Date(9999, 12, 31, 23, 0, 0, 0, time.FixedZone("", -7200))},
 			"the date until which to accept is too far away; leave it out to accept without an end"},

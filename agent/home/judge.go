@@ -1,6 +1,7 @@
 package home
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -98,14 +99,31 @@ func (c *Home) addOwn(d discovery.Device, ev *fact.Evidence) {
 		return
 	}
 	k := c.dec.Devices[d.ID]
-	appeared, trusted := false, false
+	appeared, trusted, how := false, false, ""
 	if k != nil {
 		appeared, trusted = k.Appeared && c.o.Watch, k.Trusted
 		c.addOwner(ev, k)
 		fact.DeviceFirstSeen.Set(ev, k.FirstSeen, "first seen "+k.FirstSeen.Format(time.DateTime))
 	}
-	fact.DeviceAppeared.Set(ev, appeared, "")
+	if appeared {
+		how = c.firstSeen(d, k.FirstSeen)
+	}
+	fact.DeviceAppeared.Set(ev, appeared, how)
 	fact.DeviceTrusted.Set(ev, trusted, "")
+}
+
+// firstSeen says when, where and by what a device was first seen, for its owner.
+func (c *Home) firstSeen(d discovery.Device, at time.Time) string {
+	text := "First seen on " + at.Local().Format("2 January 2006 at 15:04")
+	if all := d.Addrs(); len(all) > 0 {
+		text += ", at " + all[0].WithZone("").String()
+	}
+	for _, s := range c.o.Sources {
+		if slices.Contains(d.Sources, s.Name) {
+			return text + ", by " + cmp.Or(s.Title, s.Name) + "."
+		}
+	}
+	return text + "."
 }
 
 // addOwner sets what the owner says of a device, in place of what was learned.
@@ -235,6 +253,7 @@ func (c *Home) device(d discovery.Device, ev *fact.Evidence, verdicts []policy.V
 	out.Firmware, _ = fact.DeviceFirmware.Get(ev)
 	out.Hardware, _ = fact.DeviceHardware.Get(ev)
 	out.Room, _ = fact.DeviceArea.Get(ev)
+	out.Links = c.links(ev)
 	by := c.inv.NamedBy(d.ID)
 	out.Owned = by != "" && c.traits.Rank(by) == discovery.RankOwner
 	if k := c.dec.Devices[d.ID]; k != nil {

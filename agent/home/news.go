@@ -33,17 +33,33 @@ func (c *Home) muted(id discovery.ID) bool {
 	return k != nil && k.Muted
 }
 
-// event appends an event. Numbers rise over restarts, even when the newest
+// event appends an event, or keeps it for the end of a pause. Numbers rise over restarts, even when the newest
 // were not saved: they are at least the time in milliseconds.
 func (c *Home) event(e report.Event, now time.Time) {
 	c.seq = max(c.seq+1, uint64(now.UnixMilli()))
+	e.Seq, e.At = c.seq, now.UTC().Round(0)
+	c.out.News = append(c.out.News, e)
+	if c.paused(now) {
+		c.withhold(e)
+		return
+	}
+	c.show(e)
+}
+
+// send makes news again of what was withheld, which is in the history already.
+func (c *Home) send(e report.Event, now time.Time) {
+	c.seq = max(c.seq+1, uint64(now.UnixMilli()))
+	e.Seq, e.At = c.seq, now.UTC().Round(0)
+	c.show(e)
+}
+
+// show hands an event to the publishers.
+func (c *Home) show(e report.Event) {
 	if n := len(c.events) + 1 - maxEvents; n > 0 {
 		c.events = slices.Delete(c.events, 0, n)
 	}
-	e.Seq, e.At = c.seq, now.UTC().Round(0)
 	c.events = append(c.events, e)
 	c.out.Snapshot = true
-	c.out.News = append(c.out.News, e)
 }
 
 // passingEvent makes it news that a device came back or went away, and reports

@@ -44,6 +44,15 @@ func (c *Home) overlay(ev, recognised *fact.Evidence) {
 	}
 }
 
+// links are the pages of the product's maker that its card names.
+func (c *Home) links(ev *fact.Evidence) report.Links {
+	id, _ := fact.DeviceProduct.Get(ev)
+	if card := c.o.Cards.Card(id); card != nil {
+		return report.Links(card.Links)
+	}
+	return report.Links{}
+}
+
 // maker is who made the device, or else its network chip, as people say it.
 func (c *Home) maker(d *report.Device, ev *fact.Evidence) string {
 	if maker := c.o.Cards.Maker(d.Manufacturer); maker != "" {

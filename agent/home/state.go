@@ -25,8 +25,9 @@ type State struct {
 	Ledger    policy.LedgerState      `json:"ledger"`
 	Events    []report.Event          `json:"events"`
 	Forgotten []discovery.ID          `json:"forgotten,omitempty"`
-	Crowd     []discovery.ID          `json:"crowd,omitempty"`  // devices that are only counted
-	Private   gathering               `json:"private,omitzero"` // new devices of which the evening's summary tells
+	Crowd     []discovery.ID          `json:"crowd,omitempty"`    // devices that are only counted
+	Private   gathering               `json:"private,omitzero"`   // new devices of which the evening's summary tells
+	Withheld  []withheld              `json:"withheld,omitempty"` // events since the owner paused the news
 	Fragile   []discovery.ID          `json:"fragile,omitempty"`
 	LastScan  time.Time               `json:"last_scan,omitzero"`
 	// LearnedFor is for how long devices have been learned, in seconds of running.
@@ -41,7 +42,7 @@ func (c *Home) State(now time.Time) *State {
 		Events: slices.Clone(c.events), Forgotten: slices.Clone(c.forgotten),
 		Crowd: slices.Sorted(maps.Keys(c.overflow)), LastScan: c.lastScan.UTC().Round(0),
 		Private:    gathering{Due: c.private.Due, IDs: slices.Clone(c.private.IDs)},
-		LearnedFor: int64(c.learnedFor.Seconds()),
+		LearnedFor: int64(c.learnedFor.Seconds()), Withheld: slices.Clone(c.withheld),
 	}
 }
 
@@ -85,7 +86,7 @@ func (c *Home) restore(st *State) {
 	c.ledger.Restore(st.Ledger)
 	c.events = slices.Clone(st.Events)
 	c.forgotten = slices.Clone(st.Forgotten)
-	c.private = st.Private
+	c.private, c.withheld = st.Private, slices.Clone(st.Withheld)
 	for _, d := range st.Devices {
 		for by := range d.Reports {
 			c.listsFrom[by] = time.Time{}

@@ -16,8 +16,8 @@ import (
 type Action string
 
 // The actions. The undo of name, class and room is an empty value, that of
-// listen_only and mute the value "off", that of merge is split and the other way
-// round, that of forget to be seen again.
+// listen_only, mute and pause the value "off", that of merge is split and the
+// other way round, that of forget to be seen again.
 const (
 	Trust      Action = "trust" // for the hub: every device that is shown now
 	Untrust    Action = "untrust"
@@ -34,9 +34,10 @@ const (
 	Split      Action = "split"       // the value is the id of a part that is a device of its own; empty for all parts
 	Hide       Action = "hide"        // what deleting the device in Home Assistant does
 	Unhide     Action = "unhide"      // for the hub: every hidden device
+	Pause      Action = "pause"       // of the hub: no events until a time, when those of the pause follow
 )
 
-// Off is the value of a Command that undoes ListenOnly or Mute.
+// Off is the value of a Command that undoes ListenOnly, Mute or Pause.
 const Off = "off"
 
 const (
@@ -45,6 +46,8 @@ const (
 	MaxReason = 500
 	// MaxValue is the longest name or room, in characters. A longer one is refused.
 	MaxValue = 60
+	// MaxPause is for how long news can be paused at most.
+	MaxPause = 7 * 24 * time.Hour
 )
 
 // Command is a decision or wish of the owner.
@@ -53,12 +56,12 @@ type Command struct {
 	Device discovery.ID `json:"device"`
 	Policy string       `json:"policy,omitempty"` // of Accept and Unaccept
 	Reason string       `json:"reason,omitempty"` // of Accept; at most MaxReason characters
-	Until  time.Time    `json:"until,omitzero"`   // of Accept; zero: without end
+	Until  time.Time    `json:"until,omitzero"`   // of Accept (zero: without end) and Pause
 	Value  string       `json:"value,omitempty"`  // of Name, Class, Room; an id of Merge and Split; or Off
 }
 
 // takes says which fields an action needs or may have, besides a device.
-type takes struct{ policy, accepts, value, off, other bool }
+type takes struct{ policy, accepts, value, off, other, pauses bool }
 
 func actions() map[Action]takes {
 	return map[Action]takes{
@@ -68,12 +71,13 @@ func actions() map[Action]takes {
 		Name:     {value: true}, Class: {value: true}, Room: {value: true},
 		ListenOnly: {off: true}, Mute: {off: true},
 		Merge: {other: true}, Split: {other: true},
+		Pause: {off: true, pauses: true},
 	}
 }
 
 // Actions returns all actions, in the order in which they are explained.
 func Actions() []Action {
-	return []Action{Trust, Untrust, Accept, Unaccept, Recheck, Name, Class, Room, ListenOnly, Mute, Forget, Merge, Split, Hide, Unhide}
+	return []Action{Trust, Untrust, Accept, Unaccept, Recheck, Name, Class, Room, ListenOnly, Mute, Forget, Merge, Split, Hide, Unhide, Pause}
 }
 
 var idForm = regexp.MustCompile(`^[a-z0-9_]{1,40}$`)
@@ -98,7 +102,13 @@ func (c Command) Validate(now time.Time) error {
 		return fmt.Errorf("the action %q takes no policy", c.Action)
 	case len(c.Policy) > 200:
 		return errors.New("the policy's id is too long")
-	case !t.accepts && !c.Until.IsZero():
+	case t.pauses && c.Device != discovery.Hub:
+		return errors.New("news is paused for the whole home: the device must be the hub")
+	case t.pauses && (c.Value == Off) != c.Until.IsZero():
+		return fmt.Errorf("the action %q needs an until, or the value %q", c.Action, Off)
+	case t.pauses && c.Until.After(now.Add(MaxPause)):
+		return fmt.Errorf("news can be paused for %d days at most", int(MaxPause.Hours()/24))
+	case !t.accepts && !t.pauses && !c.Until.IsZero():
 		return fmt.Errorf("the action %q takes no until", c.Action)
 	case !t.accepts && c.Reason != "":
 		return fmt.Errorf("the action %q takes no reason", c.Action)
@@ -123,7 +133,7 @@ func checkUntil(until, now time.Time) error {
 	case until.IsZero():
 		return nil
 	case !until.After(now):
-		return fmt.Errorf("the date until which to accept, %s, has passed", until.Format(time.DateOnly))
+		return fmt.Errorf("the time given by until, %s, has passed", until.Format(time.DateOnly))
 	case until.UTC().Year() > 9999: // RFC 3339, in which times stand in files, ends there
 		return errors.New("the date until which to accept is too far away; leave it out to accept without an end")
 	default:

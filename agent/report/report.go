@@ -32,6 +32,9 @@ type Snapshot struct {
 	Blind string
 	// LastScan is when the last pass of the probes over the home ended; zero if none.
 	LastScan time.Time
+	// PausedUntil is until when the owner wants no news: there are no Events of what
+	// happens before. Zero: not paused.
+	PausedUntil time.Time
 	// Forgotten are ids of devices that the owner or time removed and that no
 	// publisher shows any more.
 	Forgotten []discovery.ID
@@ -54,6 +57,7 @@ type Device struct {
 	Firmware     string
 	Hardware     string
 	Room         string
+	Links        Links
 	Online       bool // false only if a source says that it is away
 	Trusted      bool
 	Hidden       bool // the owner deleted it in Home Assistant: no publisher shows it
@@ -71,6 +75,13 @@ type Device struct {
 	Checked    int // number of policies that passed or failed
 	Sent       Sent
 	Parts      []discovery.ID // devices that were merged with it, sorted
+}
+
+// Links are pages of the product's maker, each an https address or "".
+type Links struct {
+	Updates  string `json:",omitempty"`
+	Security string `json:",omitempty"`
+	Manual   string `json:",omitempty"`
 }
 
 // NotChecked is a policy that could not be judged.

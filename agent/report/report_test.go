@@ -93,7 +93,7 @@ func TestValidate(t *testing.T) {
 		{"mute as what", Command{Action: Mute, Device: "mac_1", Value: "maybe"}, `the action "mute" does not take the value "maybe"`},
 		{"value of trust", Command{Action: Trust, Device: "mac_1", Value: "x"}, `the action "trust" does not take the value "x"`},
 		{"reason of trust", Command{Action: Trust, Device: "mac_1", Reason: "x"}, `the action "trust" takes no reason`},
-		{"in the past", Command{Action: Accept, Device: "mac_1", Policy: "p", Until: now}, "the date until which to accept, 2026-11-23, has passed"},
+		{"in the past", Command{Action: Accept, Device: "mac_1", Policy: "p", Until: now}, "the time given by until, 2026-11-23, has passed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := ""

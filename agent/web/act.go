@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -44,6 +45,10 @@ func done(action, value string) string {
 		return "Devices of their own again."
 	case a == report.Forget:
 		return "Forgotten until it is seen again."
+	case a == report.Pause && off:
+		return "Events are no longer paused."
+	case a == report.Pause:
+		return "Events are paused. A summary follows at the end."
 	case a == report.Unhide:
 		return "It shows in Home Assistant again."
 	default:
@@ -103,6 +108,13 @@ func commandsOf(form url.Values, now time.Time) ([]report.Command, error) {
 			return nil, fmt.Errorf("%q is not a date such as 2027-01-31", date)
 		}
 		c.Until = day.AddDate(0, 0, 1).Add(-time.Second) // the day itself is part of it
+	}
+	if hours := form.Get("hours"); hours != "" {
+		n, err := strconv.ParseUint(hours, 10, 8)
+		if err != nil || n == 0 {
+			return nil, fmt.Errorf("%q is not a number of hours", hours)
+		}
+		c.Until = now.Add(time.Duration(n) * time.Hour)
 	}
 	devices := slices.Compact(slices.Sorted(slices.Values(form["device"])))
 	if len(devices) == 0 {

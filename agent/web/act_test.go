@@ -34,6 +34,13 @@ func TestDecide(t *testing.T) {
 		{"check now", url.Values{"action": {"recheck"}, "device": {"hub"}}, 303, []report.Command{{Action: "recheck", Device: "hub"}}, "./?done=recheck"},
 		{"back to another site", url.Values{"action": {"recheck"}, "device": {"hub"}, "back": {"//evil.example/"}}, 303, []report.Command{{Action: "recheck", Device: "hub"}}, "./?done=recheck"},
 
+		{"pause", url.Values{"action": {"pause"}, "device": {"hub"}, "hours": {"4"}}, 303,
+			[]report.Command{{Action: "pause", Device: "hub", Until: noon.Add(time.Minute + 4*time.Hour)}}, "./?done=pause"},
+		{"resume", url.Values{"action": {"pause"}, "device": {"hub"}, "value": {"off"}}, 303,
+			[]report.Command{{Action: "pause", Device: "hub", Value: "off"}}, "./?done=pause.off"},
+		{"pause for ever", url.Values{"action": {"pause"}, "device": {"hub"}, "hours": {"1000"}}, 400, nil, "not a number of hours"},
+		{"pause of one device", url.Values{"action": {"pause"}, "device": {camera}, "hours": {"4"}}, 400, nil, "whole home"},
+
 		{"no action", url.Values{"device": {camera}}, 400, nil, "names no action"},
 		{"no such action", url.Values{"action": {"reboot"}, "device": {camera}}, 400, nil, "Unknown action"},
 		{"no device", url.Values{"action": {"trust"}}, 400, nil, "No device is chosen"},

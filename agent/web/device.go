@@ -31,6 +31,7 @@ type detail struct {
 	IsHub    bool
 	LastSeen stamp
 	Own      string // address of the device's own page
+	Links    report.Links
 	Checked  int
 
 	Problems []finding
@@ -61,7 +62,7 @@ func viewDevice(f frame, d report.Device) detail {
 	x := f.row(d)
 	v := detail{
 		frame: f, Device: x.deviceRef, What: x.What, Room: x.Room, Score: x.Score, Away: x.Away, New: x.New, Trusted: x.Trusted, Unsure: x.Unsure,
-		Muted: d.Muted, Listened: d.ListenOnly, Hidden: d.Hidden, IsHub: d.ID == discovery.Hub, LastSeen: x.LastSeen, Own: ownPage(d), Checked: d.Checked, Rows: f.rows(d), Facts: f.facts(d),
+		Muted: d.Muted, Listened: d.ListenOnly, Hidden: d.Hidden, IsHub: d.ID == discovery.Hub, LastSeen: x.LastSeen, Own: ownPage(d), Links: d.Links, Checked: d.Checked, Rows: f.rows(d), Facts: f.facts(d),
 	}
 	v.Title, v.Made, v.Classes = x.Title, checksMade(d), classes(d.Class)
 	if d.Owned {

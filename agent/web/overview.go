@@ -35,7 +35,8 @@ type overview struct {
 	Accepts   int // how many there are, if not all are listed
 	Pass      *progress
 	LastScan  stamp
-	Checked   int // checks that came out one way or the other
+	Paused    string // until when events are
+	Checked   int    // checks that came out one way or the other
 }
 
 // tally is how many problems there are of a severity.
@@ -94,6 +95,9 @@ func (p *Page) showOverview(w http.ResponseWriter, r *http.Request, v visitor) {
 		if c.Status != string(discovery.OK) {
 			view.Unwatched = append(view.Unwatched, c)
 		}
+	}
+	if s.PausedUntil.After(f.now) {
+		view.Paused = moment(s.PausedUntil)
 	}
 	if s.LastScan.IsZero() {
 		if n, total := p.opt.Progress(); total > 0 {
