@@ -4,10 +4,20 @@ package builtin
 
 import (
 	"github.com/thingwarden/thingwarden/discovery/prober"
+	"github.com/thingwarden/thingwarden/discovery/product/dahua"
+	"github.com/thingwarden/thingwarden/discovery/product/lifx"
 	"github.com/thingwarden/thingwarden/discovery/product/tplink"
+	"github.com/thingwarden/thingwarden/discovery/product/tuya"
+	"github.com/thingwarden/thingwarden/discovery/product/wiz"
+	"github.com/thingwarden/thingwarden/discovery/product/xiaomi"
+	"slices"
 )
 
 // Searches are all searches, by the name of their folders.
-var Searches = []*prober.Search{
+var Searches = slices.Concat([]*prober.Search{
+	dahua.Search,
+	lifx.Search,
 	tplink.Search,
-}
+	wiz.Search,
+	xiaomi.Search,
+}, tuya.Searches)

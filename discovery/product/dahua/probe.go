@@ -112,6 +112,17 @@ var classes = map[loosejson.Text]string{
 
 func (i info) setFacts(e *fact.Evidence) {
 	at := fmt.Sprintf("udp/%d: ", port)
+	i.describe(e, at)
+	// That Init is byInitStatus of the maker's SDK (bits 0 and 1: 1 not initialised, 2
+	// initialised) is inferred: recorded devices in use have 2 there, a new one has
+	// not been recorded.
+	if n, ok := i.Init.Int(0, 1<<31); ok && n&3 == 1 || n&3 == 2 {
+		fact.DeviceSetUp.SetLikely(e, n&3 == 2, fmt.Sprintf("%sInit=%d", at, n))
+	}
+}
+
+// describe sets what the device is.
+func (i info) describe(e *fact.Evidence, at string) {
 	answer.SetText(e, fact.DeviceModel, string(i.Model), at+"DeviceType="+string(i.Model))
 	answer.SetText(e, fact.DeviceFirmware, string(i.Version), at+"Version="+string(i.Version))
 	if class := classes[i.Class]; class != "" {
@@ -119,11 +130,5 @@ func (i info) setFacts(e *fact.Evidence) {
 	}
 	if i.Vendor != "" && i.Vendor != "General" && i.Vendor != "Private" { // so in plain brands
 		answer.SetText(e, fact.DeviceManufacturer, string(i.Vendor), at+"Vendor="+string(i.Vendor))
-	}
-	// That Init is byInitStatus of the maker's SDK (bits 0 and 1: 1 not initialised, 2
-	// initialised) is inferred: recorded devices in use have 2 there, a new one has
-	// not been recorded.
-	if n, ok := i.Init.Int(0, 1<<31); ok && n&3 == 1 || n&3 == 2 {
-		fact.DeviceSetUp.SetLikely(e, n&3 == 2, fmt.Sprintf("%sInit=%d", at, n))
 	}
 }

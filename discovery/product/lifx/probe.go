@@ -73,12 +73,23 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 
 var errOther = fmt.Errorf("no StateHostFirmware: %w", prober.ErrUnreadable)
 
-// setFacts reads the answer: when the firmware was built, in nanoseconds since 1970, and
-// its version.
-func setFacts(e *fact.Evidence, b []byte, now time.Time) error {
+// readFirmware reads when the firmware was built, in nanoseconds since 1970, and its
+// version.
+func readFirmware(b []byte) (version string, built time.Time, err error) {
 	if len(b) != stateSize || binary.LittleEndian.Uint16(b) != stateSize ||
 		binary.LittleEndian.Uint32(b[4:]) != source || binary.LittleEndian.Uint16(b[32:]) != stateHostFirmware {
-		return errOther
+		return "", time.Time{}, errOther
+	}
+	minor, major := binary.LittleEndian.Uint16(b[headerSize+16:]), binary.LittleEndian.Uint16(b[headerSize+18:])
+	built = time.Unix(int64(binary.LittleEndian.Uint64(b[headerSize:])/uint64(time.Second)), 0).UTC()
+	return fmt.Sprintf("%d.%d", major, minor), built, nil
+}
+
+// setFacts sets what the answer says.
+func setFacts(e *fact.Evidence, b []byte, now time.Time) error {
+	version, built, err := readFirmware(b)
+	if err != nil {
+		return err
 	}
 	at := fmt.Sprintf("udp/%d StateHostFirmware: ", port)
 	fact.ControlOpen.Set(e, true, at+"answered")
@@ -86,10 +97,7 @@ func setFacts(e *fact.Evidence, b []byte, now time.Time) error {
 	fact.DeviceProduct.Set(e, "lifx", at+"answered")
 	fact.DeviceManufacturer.Set(e, "LIFX", at+"answered")
 	fact.DeviceClass.SetLikely(e, "light", at+"answered") // there are switches
-	minor, major := binary.LittleEndian.Uint16(b[headerSize+16:]), binary.LittleEndian.Uint16(b[headerSize+18:])
-	version := fmt.Sprintf("%d.%d", major, minor)
 	fact.DeviceFirmware.Set(e, version, at+version)
-	built := time.Unix(int64(binary.LittleEndian.Uint64(b[headerSize:])/uint64(time.Second)), 0).UTC()
 	if built.Year() < 2012 || built.After(now.AddDate(0, 0, 1)) {
 		fact.DeviceFirmwareDate.Unknown(e, fact.NotReported)
 		return nil

@@ -37,9 +37,11 @@ var signs = &prober.Signs{Products: []string{"wiz"}}
 
 const port = 38899
 
+var question = []byte(`{"method":"getSystemConfig","params":{}}`)
+
 func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
 	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
-	b, err := t.Exchange(ctx, port, []byte(`{"method":"getSystemConfig","params":{}}`))
+	b, err := t.Exchange(ctx, port, question)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -77,6 +79,11 @@ func (c config) setFacts(e *fact.Evidence) {
 	at := fmt.Sprintf("udp/%d getSystemConfig: ", port)
 	fact.ControlOpen.Set(e, true, at+"answered")
 	fact.ControlPasswordPossible.Set(e, false, at+"answered")
+	c.describe(e, at)
+}
+
+// describe sets what the device is.
+func (c config) describe(e *fact.Evidence, at string) {
 	fact.DeviceProduct.Set(e, "wiz", at+"answered")
 	fact.DeviceManufacturer.Set(e, "WiZ", at+"answered")
 	answer.SetText(e, fact.DeviceModel, string(c.Module), at+"moduleName="+string(c.Module))

@@ -1,6 +1,7 @@
 package xiaomi
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/thingwarden/thingwarden/discovery/fact"
@@ -9,6 +10,20 @@ import (
 )
 
 func TestRecorded(t *testing.T) { probertest.Run(t, Probe) }
+
+func TestSearch(t *testing.T) { probertest.RunSearch(t, Search) }
+
+func FuzzSearch(f *testing.F) {
+	for _, b := range probertest.SearchSeeds(f) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		o, err := readSearch(netip.AddrPortFrom(probertest.Addr, port), b)
+		if (err == nil) != (o.Facts != nil) {
+			t.Errorf("facts %v, error %v", o.Facts, err)
+		}
+	})
+}
 
 func FuzzMiIO(f *testing.F) {
 	for _, b := range probertest.Answers(f) {
