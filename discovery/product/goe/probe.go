@@ -66,8 +66,8 @@ func (s status) valid() bool { return s.Firmware != "" && strings.HasPrefix(stri
 
 func (s status) setFacts(e *fact.Evidence) {
 	at := "tcp/80 GET /api/status: "
-	fact.ControlOpen.Set(e, true, at+"answered")
-	fact.ControlPasswordPossible.Set(e, false, at+"answered")
+	fact.ControlOpen.SetLikely(e, true, at+"answered")
+	fact.ControlPasswordPossible.SetLikely(e, false, at+"answered")
 	fact.DeviceProduct.Set(e, "goe-charger", at+"typ="+string(s.Type))
 	fact.DeviceManufacturer.Set(e, "go-e", at+"typ="+string(s.Type))
 	fact.DeviceClass.Set(e, "charger", at+"typ="+string(s.Type))

@@ -61,7 +61,7 @@ func setActivated(e *fact.Evidence, r *prober.Response, err error) {
 	}
 	switch said := status.Value("Activated"); said {
 	case "true", "false":
-		fact.DeviceSetUp.Set(e, said == "true", at+"Activated="+said)
+		fact.DeviceSetUp.SetLikely(e, said == "true", at+"Activated="+said)
 	default:
 		fact.DeviceSetUp.Unknown(e, fact.Unreadable)
 	}

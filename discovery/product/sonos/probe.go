@@ -100,6 +100,6 @@ func tell(e *fact.Evidence, root *upnp.Element) {
 		fact.ControlPasswordPossible.Unknown(e, fact.NotReported)
 		return
 	}
-	fact.ControlOpen.Set(e, true, fmt.Sprintf("%sserviceType=%s", at, service))
-	fact.ControlPasswordPossible.Set(e, false, fmt.Sprintf("%sserviceType=%s", at, service))
+	fact.ControlOpen.SetLikely(e, true, fmt.Sprintf("%sserviceType=%s", at, service))
+	fact.ControlPasswordPossible.SetLikely(e, false, fmt.Sprintf("%sserviceType=%s", at, service))
 }

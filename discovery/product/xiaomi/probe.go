@@ -74,7 +74,7 @@ func tell(e *fact.Evidence, b []byte) error {
 		// Some, such as lamps of Yeelight, obey another protocol as well.
 		fact.ControlOpen.SetLikely(e, false, at+"no key shown")
 	} else {
-		fact.ControlOpen.Set(e, true, at+"key shown")
+		fact.ControlOpen.SetLikely(e, true, at+"key shown")
 	}
 	return nil
 }

@@ -64,7 +64,7 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	case err != nil:
 		fact.DebugOpen.Unknown(o.Facts, prober.WhyOf(err))
 	default:
-		fact.DebugOpen.Set(o.Facts, said == "CNXN", at+said)
+		fact.DebugOpen.SetLikely(o.Facts, said == "CNXN", at+said)
 	}
 	report(o)
 	return nil
