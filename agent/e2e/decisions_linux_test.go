@@ -236,7 +236,8 @@ func (w *decisionsWorld) testExpiry(t *testing.T) {
 		t.Errorf("it came back %v after its end", d)
 	}
 	w.waitEvent(t, "finding_expired", id)
-	lab.WaitFor(t, 5*time.Second, "the file to have what is over as ended", func() bool {
+	// What nobody waits for is saved with the state: after many events, once a minute.
+	lab.WaitFor(t, 75*time.Second, "the file to have what is over as ended", func() bool {
 		// It is kept as ended, should the clock have been wrong.
 		var file struct {
 			Devices map[string]struct {
