@@ -144,7 +144,7 @@ func (l *loop) apply(in home.Input, now time.Time) home.Effects {
 		l.a.owned.Store(&e.Owners)
 	}
 	l.history.AddEvents(e.News)
-	if len(e.News) > 0 && l.eventAt.IsZero() {
+	if (len(e.News) > 0 || e.Sent) && l.eventAt.IsZero() {
 		l.eventAt = now
 	}
 	l.a.passOn(e)

@@ -47,7 +47,11 @@ func (a *app) export() error {
 		return fmt.Errorf("writing the decisions: %w", err)
 	}
 	for _, id := range left {
-		fmt.Fprint(a.err, paragraph("", fmt.Sprintf("warning: %s is left out: only its address is known, which is another device's elsewhere", id)))
+		text := fmt.Sprintf("warning: %s is left out: only its address is known, which is another device's elsewhere", id)
+		if t.Devices[id] != nil {
+			text = fmt.Sprintf("warning: %s is exported as a device of its own: it is merged with one of which only the address is known, which is another device's elsewhere", id)
+		}
+		fmt.Fprint(a.err, paragraph("", text))
 	}
 	fmt.Fprintln(a.out, string(b))
 	return nil

@@ -193,7 +193,11 @@ func (c *Home) decide(cmd report.Command, now time.Time) error {
 		err = c.amend(c.dec, cmd, now)
 		c.split(parts, now)
 	case report.Forget:
+		parts := c.dec.parts(cmd.Device)
 		c.inv.Forget(cmd.Device)
+		for _, part := range parts {
+			c.inv.Split(part) // all of its records are gone
+		}
 		c.removed(cmd.Device, now)
 		err = c.amend(c.dec, cmd, now)
 	default:

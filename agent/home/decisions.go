@@ -155,14 +155,16 @@ func (d *Decisions) device(id discovery.ID, now time.Time) *Known {
 	return k
 }
 
-// decided reports whether the owner decided anything about the device.
+// decided reports whether the owner decided anything about the device, such as that
+// another is a part of it.
 func (d *Decisions) decided(id discovery.ID) bool {
 	k := d.Devices[id]
-	return k != nil && k.decided()
+	return k != nil && (k.decided() || len(d.parts(id)) > 0)
 }
 
 // rename moves what is known to a better identity. Decisions about either hold.
 func (d *Decisions) rename(old, id discovery.ID) {
+	defer d.flatten()
 	if at, ok := d.Hidden[old]; ok {
 		delete(d.Hidden, old)
 		d.Hidden[id] = at

@@ -53,6 +53,7 @@ type Effects struct {
 	Snapshot  bool  // a new snapshot is due
 	Decisions bool  // the decisions differ from those that were there before
 	News      []report.Event
+	Sent      bool // what was withheld during a pause went to the publishers
 	Learning  bool // for how long devices have been learned is to be saved
 	Renamed   []Renaming
 	Gone      []discovery.ID

@@ -29,6 +29,25 @@ func (d *Decisions) join(part, whole discovery.ID, now time.Time) {
 	d.device(part, now).PartOf = whole
 }
 
+// flatten makes each part of a part one of the device as which both are shown, and
+// a device that would be a part of itself one of its own.
+func (d *Decisions) flatten() {
+	for id, k := range d.Devices {
+		seen := map[discovery.ID]bool{id: true}
+		for !seen[k.PartOf] {
+			next := d.Devices[k.PartOf]
+			if k.PartOf == "" || next == nil || next.PartOf == "" {
+				break
+			}
+			seen[k.PartOf] = true
+			k.PartOf = next.PartOf
+		}
+		if seen[k.PartOf] {
+			k.PartOf = ""
+		}
+	}
+}
+
 // checkParts refuses to merge or split what can't be.
 func (c *Home) checkParts(cmd report.Command, dec *Decisions) error {
 	other := discovery.ID(cmd.Value)

@@ -114,6 +114,65 @@ func TestMergedFollowsABetterIdentity(t *testing.T) {
 	}
 }
 
+// TestFlatten: whatever parts say of each other, each is a part of one that is none.
+func TestFlatten(t *testing.T) {
+	type parts map[discovery.ID]discovery.ID
+	for _, tt := range []struct {
+		name     string
+		in, want parts
+	}{
+		{"flat", parts{"a": "c", "b": "c", "c": ""}, parts{"a": "c", "b": "c", "c": ""}},
+		{"a part of a part", parts{"a": "b", "b": "c", "c": ""}, parts{"a": "c", "b": "c", "c": ""}},
+		{"of one that nobody knows", parts{"a": "b", "b": "x"}, parts{"a": "x", "b": "x"}},
+		{"of itself", parts{"a": "a"}, parts{"a": ""}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := NewDecisions(noon)
+			for id, whole := range tt.in {
+				d.device(id, noon).PartOf = whole
+			}
+			d.flatten()
+			got := parts{}
+			for id, k := range d.Devices {
+				got[id] = k.PartOf
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("parts (-want +got):\n%s", diff)
+			}
+		})
+	}
+	d := NewDecisions(noon)
+	d.device("a", noon).PartOf, d.device("b", noon).PartOf, d.device("c", noon).PartOf = "b", "c", "a"
+	d.flatten()
+	whole := 0
+	for _, k := range d.Devices {
+		if k.PartOf == "" {
+			whole++
+		} else if d.Devices[k.PartOf].PartOf != "" {
+			t.Errorf("a circle leaves a part of the part %q", k.PartOf)
+		}
+	}
+	if whole != 1 {
+		t.Errorf("a circle of three leaves %d devices, want 1", whole)
+	}
+}
+
+// TestForgottenWithItsParts: who is seen again after it was forgotten is a device of
+// its own.
+func TestForgottenWithItsParts(t *testing.T) {
+	h := newHome(t, 0)
+	h.see(1, nil)
+	h.see(2, nil)
+	h.do(merge(cameraID, wifiID))
+	h.do(report.Command{Action: report.Forget, Device: cameraID})
+	h.see(2, nil)
+	if got, there := h.inv.Device(wifiID); !there {
+		t.Errorf("devices %v, want %s", h.inv.IDs(), wifiID)
+	} else if got.ID != wifiID {
+		t.Errorf("it is %s", got.ID)
+	}
+}
+
 func TestMergesThatMakeNoSense(t *testing.T) {
 	h := newHome(t, 0)
 	h.see(1, nil)

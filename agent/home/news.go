@@ -33,8 +33,9 @@ func (c *Home) muted(id discovery.ID) bool {
 	return k != nil && k.Muted
 }
 
-// event appends an event, or keeps it for the end of a pause. Numbers rise over restarts, even when the newest
-// were not saved: they are at least the time in milliseconds.
+// event appends an event, or keeps it for the end of a pause. Numbers rise over
+// restarts, even when the newest were not saved: they are at least the time in
+// milliseconds.
 func (c *Home) event(e report.Event, now time.Time) {
 	c.seq = max(c.seq+1, uint64(now.UnixMilli()))
 	e.Seq, e.At = c.seq, now.UTC().Round(0)
@@ -51,6 +52,7 @@ func (c *Home) send(e report.Event, now time.Time) {
 	c.seq = max(c.seq+1, uint64(now.UnixMilli()))
 	e.Seq, e.At = c.seq, now.UTC().Round(0)
 	c.show(e)
+	c.out.Sent = true
 }
 
 // show hands an event to the publishers.

@@ -61,17 +61,28 @@ func subject(e report.Event) string {
 // differs from before the pause, and of all new devices one summary. What came and
 // went meanwhile is in the history.
 func (c *Home) endPause(now time.Time) {
-	if c.dec.PausedUntil.IsZero() || c.paused(now) {
+	// The file of the decisions may say that the pause is over before what was
+	// withheld has gone out: after a crash, or a command without an agent.
+	if c.paused(now) || c.dec.PausedUntil.IsZero() && len(c.withheld) == 0 {
 		return
 	}
-	c.dec.PausedUntil, c.out.Decisions, c.out.Snapshot = time.Time{}, true, true
+	if !c.dec.PausedUntil.IsZero() {
+		c.dec.PausedUntil, c.out.Decisions = time.Time{}, true
+	}
+	c.out.Snapshot = true
 	all := c.withheld
 	c.withheld = nil
 	fresh := report.Event{Type: report.DeviceSummary, Device: discovery.Hub}
 	for _, w := range all {
 		e := w.Last
+		if e.Device != discovery.Hub && c.noNews(e.Device) {
+			continue
+		}
 		switch subject(e) {
 		case "arrival":
+			if w.First.Type == report.DeviceIdentified {
+				break // that it appeared was news before the pause
+			}
 			if k := c.dec.Devices[e.Device]; !e.Gathered && k != nil && !k.Trusted && !k.Gone {
 				fresh.Count++
 				fresh.Devices = append(fresh.Devices, e.Device)
@@ -95,6 +106,13 @@ func (c *Home) endPause(now time.Time) {
 	if fresh.Count > 0 {
 		c.send(fresh, now)
 	}
+}
+
+// noNews reports whether nothing of a device is news any more: it was muted,
+// forgotten, or merged with another.
+func (c *Home) noNews(id discovery.ID) bool {
+	k := c.dec.Devices[id]
+	return k == nil || k.Muted || k.PartOf != ""
 }
 
 // finding is the event that leads from how a finding was before the pause to how it

@@ -14,7 +14,7 @@ import (
 // In a pause there are no events. At its end come those that lead from before to
 // after, with one summary of the new devices; over a restart too.
 func TestPause(t *testing.T) {
-	for _, end := range []string{"by time", "by the owner", "after a restart"} {
+	for _, end := range []string{"by time", "by the owner", "after a restart", "by a command without an agent"} {
 		t.Run(end, func(t *testing.T) {
 			h := newHome(t, 0)
 			fixed, opened, passing := h.see(1, telnet(true)), h.see(2, telnet(false)), h.see(3, telnet(false))
@@ -48,6 +48,10 @@ func TestPause(t *testing.T) {
 			case "after a restart":
 				h.restart()
 				h.wait(3 * time.Hour)
+			case "by a command without an agent":
+				h.dec.PausedUntil = time.Time{}
+				h.restart()
+				h.wait(time.Second)
 			default:
 				h.wait(3 * time.Hour)
 			}
@@ -74,6 +78,30 @@ func TestPause(t *testing.T) {
 				t.Errorf("events after the pause: %v", after)
 			}
 		})
+	}
+}
+
+// Of what was withheld, that is no news at the end of which the owner has decided
+// meanwhile, and a device of which it was news that it appeared is not counted again.
+func TestNoNewsAfterPause(t *testing.T) {
+	h := newHome(t, 0)
+	named := h.see(1, nil)
+	muted, forgotten, part := h.see(2, telnet(false)), h.see(3, telnet(false)), h.see(4, telnet(false))
+	h.wait(time.Second)
+	h.do(report.Command{Action: report.Pause, Device: discovery.Hub, Until: h.now.Add(time.Hour)})
+	last := h.seq
+	for i := 2; i <= 4; i++ {
+		h.see(i, telnet(true))
+	}
+	h.wait(time.Minute)
+	h.do(report.Command{Action: report.Mute, Device: muted})
+	h.do(report.Command{Action: report.Forget, Device: forgotten})
+	h.do(report.Command{Action: report.Merge, Device: named, Value: string(part)})
+	h.wait(time.Hour)
+	for _, e := range h.events {
+		if e.Seq > last && (e.Device == muted || e.Device == forgotten || e.Device == part || e.Count > 0) {
+			t.Errorf("news: %s of %s, count %d %v", e.Type, e.Device, e.Count, e.Devices)
+		}
 	}
 }
 

@@ -63,14 +63,13 @@ func (c *Home) hasPrivateAddress(id discovery.ID) bool {
 }
 
 // sendEvening sends the summary of the day that has ended. Those that the owner
-// has trusted meanwhile, or that were forgotten, are no news.
+// has trusted, muted, merged or forgotten meanwhile are no news.
 func (c *Home) sendEvening(now time.Time) {
 	if c.private.Due.IsZero() || now.Before(c.private.Due) {
 		return
 	}
 	ids := slices.DeleteFunc(c.private.IDs, func(id discovery.ID) bool {
-		k := c.dec.Devices[id]
-		return k == nil || k.Trusted
+		return c.noNews(id) || c.dec.Devices[id].Trusted
 	})
 	c.private = gathering{}
 	if len(ids) > 0 {

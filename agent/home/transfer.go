@@ -36,8 +36,8 @@ type Transfer struct {
 	Hidden map[discovery.ID]time.Time `json:"hidden,omitempty"`
 }
 
-// Export returns the decisions to be taken elsewhere, and the devices that can't be:
-// an address alone is another device's in another network.
+// Export returns the decisions to be taken elsewhere, and the devices of which not
+// all can be: an address alone is another device's in another network.
 func (d *Decisions) Export(now time.Time) (t *Transfer, left []discovery.ID) {
 	own := d.clone()
 	t = &Transfer{Format: transferFormat, Version: transferVersion, Exported: now.UTC().Round(0), Devices: own.Devices, Hidden: own.Hidden}
@@ -48,6 +48,10 @@ func (d *Decisions) Export(now time.Time) (t *Transfer, left []discovery.ID) {
 			}
 			delete(t.Devices, id)
 			continue
+		}
+		if k.PartOf != "" && !lasting(k.PartOf) {
+			k.PartOf = ""
+			left = append(left, id)
 		}
 		k.Gone, k.Ended = false, nil
 	}
@@ -176,6 +180,7 @@ func (d *Decisions) merge(t *Transfer) {
 			d.Devices[id] = &k
 		}
 	}
+	d.flatten()
 	for id, at := range t.Hidden {
 		if _, hidden := d.Hidden[id]; !hidden {
 			d.Hidden[id] = at

@@ -69,9 +69,12 @@ func TestImportMerges(t *testing.T) {
 	from.do(report.Command{Action: report.Class, Device: cameraID, Value: "camera"})
 	from.do(report.Command{Action: report.Mute, Device: other})
 	from.do(report.Command{Action: report.Hide, Device: third})
-	from.dec.Devices["ip_10_0_0_9"] = &Known{FirstSeen: noon, Trusted: true}
+	const routed = discovery.ID("ip_10_0_0_9")
+	from.dec.Devices[routed] = &Known{FirstSeen: noon, Trusted: true}
+	const fourth = discovery.ID("mac_000c43000004")
+	from.dec.Devices[fourth] = &Known{FirstSeen: noon, PartOf: routed}
 	exported, left := from.dec.Export(noon)
-	if d := cmp.Diff([]discovery.ID{"ip_10_0_0_9"}, left); d != "" {
+	if d := cmp.Diff([]discovery.ID{routed, fourth}, left); d != "" {
 		t.Errorf("left out (-want +got):\n%s", d)
 	}
 	in, err := ParseTransfer(mustJSON(t, exported))

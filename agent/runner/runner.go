@@ -74,7 +74,8 @@ func (s Source) once(ctx context.Context, again bool) (err error) {
 	if again {
 		h := &recovery{tell: env.Health}
 		env.Health = h.says
-		defer time.AfterFunc(wellAfter, h.well).Stop()
+		timer := time.AfterFunc(wellAfter, h.well)
+		defer func() { timer.Stop(); h.ended() }()
 	}
 	source, err := s.Config.New(env)
 	if err != nil {
@@ -95,6 +96,14 @@ func (h *recovery) says(s discovery.Status, problem string) {
 	defer h.mu.Unlock()
 	h.told = true
 	h.tell(s, problem)
+}
+
+// ended keeps well from reporting, if it runs already, that what has just failed
+// is well.
+func (h *recovery) ended() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.told = true
 }
 
 func (h *recovery) well() {

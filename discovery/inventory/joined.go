@@ -213,4 +213,11 @@ func (inv *Inventory) renameJoined(old, id discovery.ID) {
 	if _, has := inv.joined[id]; ok && !has && whole != id && inv.head(whole) != id {
 		inv.joined[id] = whole
 	}
+	if whole, is := inv.joined[id]; is { // what is a part has no parts of its own
+		for part, w := range inv.joined {
+			if w == id {
+				inv.joined[part] = whole
+			}
+		}
+	}
 }
