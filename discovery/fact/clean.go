@@ -22,6 +22,9 @@ const (
 // does not make text safe inside HTML, Markdown or a template: whoever prints
 // there escapes.
 func Clean(s string, max int) string {
+	if max <= 0 {
+		return ""
+	}
 	var b strings.Builder
 	b.Grow(min(len(s), max))
 	space, n := false, 0
