@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/thingwarden/thingwarden/discovery"
+	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
 )
 
@@ -195,7 +197,11 @@ func (e deviceEntry) member(id discovery.Identifier) member {
 func interview(e deviceEntry) (state, proof string) {
 	if e.InterviewState != "" {
 		proof = "interview_state=" + string(e.InterviewState)
-		return strings.ReplaceAll(strings.ToLower(string(e.InterviewState)), "_", "-"), proof
+		state := strings.ReplaceAll(strings.ToLower(string(e.InterviewState)), "_", "-")
+		if !slices.Contains(fact.Lookup(fact.ZigbeeInterview.Name()).Values, state) {
+			return "", proof // of a version to come
+		}
+		return state, proof
 	}
 	switch {
 	case e.Completed.Value:
