@@ -1,6 +1,6 @@
-// Package answer holds what probes share to make facts of a device's answers: what
-// several ports said to the same question, JSON that firmware writes loosely, and
-// words that are set or unknown with the reason.
+// Package answer holds what probes and sources share to make facts of what a device or
+// bridge answers: what several ports said to the same question, JSON and XML that
+// firmware writes loosely, and words that are set or unknown with the reason.
 //
 // It sends nothing and knows no product.
 package answer

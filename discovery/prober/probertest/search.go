@@ -65,6 +65,21 @@ func SearchSeeds(f *testing.F) (out [][]byte) {
 	return out
 }
 
+// FuzzSearch feeds a search datagrams from that port, starting with those of the
+// archives of RunSearch: each is read, or refused with an error and no facts.
+func FuzzSearch(f *testing.F, s *prober.Search, port uint16) {
+	f.Helper()
+	for _, b := range SearchSeeds(f) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		o, err := s.Read(netip.AddrPortFrom(Addr, port), b)
+		if (err == nil) != (o.Facts != nil) {
+			t.Errorf("facts %v, error %v", o.Facts, err)
+		}
+	})
+}
+
 // Heard is a datagram that comes in.
 type Heard struct {
 	From    netip.AddrPort

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/prober"
@@ -25,7 +24,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{fact.ControlOpen.Name(), fact.ControlPasswordPossible.Name(), fact.DeviceManufacturer.Name(), fact.DeviceProduct.Name()}
@@ -62,20 +61,14 @@ func checksum(b []byte) uint16 {
 	return sum
 }
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	b, err := t.Exchange(ctx, port, question())
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	if err == nil {
-		err = setFacts(o.Facts, b)
+		err = setFacts(e, b)
 	}
 	if err != nil {
-		answer.Unknown(o.Facts, prober.WhyOf(err), words)
+		answer.Unknown(e, prober.WhyOf(err), words)
 	}
-	report(o)
-	return nil
 }
 
 func setFacts(e *fact.Evidence, b []byte) error {

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
@@ -27,7 +26,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -55,21 +54,15 @@ func question() []byte {
 	return append(b, body...)
 }
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	b, err := t.Exchange(ctx, port, question())
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	i, why := readInfo(b, err)
 	if why != "" {
-		answer.Unknown(o.Facts, why, words)
+		answer.Unknown(e, why, words)
 	} else {
-		i.setFacts(o.Facts)
-		answer.Unknown(o.Facts, fact.NotReported, words)
+		i.setFacts(e)
+		answer.Unknown(e, fact.NotReported, words)
 	}
-	report(o)
-	return nil
 }
 
 // info is what the device tells. Serial numbers and names stand beside what is

@@ -2,7 +2,6 @@ package dahua
 
 import (
 	"bytes"
-	"net/netip"
 	"testing"
 
 	"github.com/thingwarden/thingwarden/discovery/fact"
@@ -14,17 +13,7 @@ func TestRecorded(t *testing.T) { probertest.Run(t, Probe) }
 
 func TestSearch(t *testing.T) { probertest.RunSearch(t, Search) }
 
-func FuzzSearch(f *testing.F) {
-	for _, b := range probertest.SearchSeeds(f) {
-		f.Add(b)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		o, err := readSearch(netip.AddrPortFrom(probertest.Addr, port), b)
-		if (err == nil) != (o.Facts != nil) {
-			t.Errorf("facts %v, error %v", o.Facts, err)
-		}
-	})
-}
+func FuzzSearch(f *testing.F) { probertest.FuzzSearch(f, Search, port) }
 
 func FuzzDahua(f *testing.F) {
 	for _, b := range probertest.Answers(f) {

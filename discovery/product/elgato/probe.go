@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
@@ -24,7 +23,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -34,21 +33,15 @@ var words = []string{
 
 var signs = &prober.Signs{Products: []string{"elgato-light"}, Service: "_elg._tcp"}
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	port := prober.AnnouncedPort(t.Device(), "_elg._tcp", 9123)
 	r, err := t.Get(ctx, port, "/elgato/accessory-info")
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	i, why := answer.JSON(r, err, info.valid)
 	if why != "" {
-		answer.Unknown(o.Facts, why, words)
+		answer.Unknown(e, why, words)
 	} else {
-		i.setFacts(o.Facts, fmt.Sprintf("tcp/%d accessory-info: ", port))
+		i.setFacts(e, fmt.Sprintf("tcp/%d accessory-info: ", port))
 	}
-	report(o)
-	return nil
 }
 
 // info is the answer. Serial number and the name that the owner gave stand beside what

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
@@ -24,7 +23,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -33,41 +32,28 @@ var words = []string{
 
 var signs = &prober.Signs{Products: []string{"enphase-envoy"}, Service: "_enphase-envoy._tcp", Page: regexp.MustCompile(`^Envoy`)}
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	at := "tcp/80 GET /info: "
 	r, err := t.Get(ctx, 80, "/info")
 	if ctx.Err() == nil && (err != nil || r.Status >= 300 && r.Status < 400) { // newer ones only speak encrypted
 		at = "tls/443 GET /info: "
 		r, err = t.GetTLS(ctx, 443, "/info")
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if why := setFacts(e, at, r, err); why != "" {
+		answer.Unknown(e, why, words)
 	}
-	if why := tell(o.Facts, at, r, err); why != "" {
-		answer.Unknown(o.Facts, why, words)
-	}
-	report(o)
-	return nil
 }
 
-// tell reads the answer, or says why it can't be. The serial number stands beside what
+// setFacts reads the answer, or says why it can't be. The serial number stands beside what
 // is used of it.
-func tell(e *fact.Evidence, at string, r *prober.Response, err error) fact.Why {
-	switch {
-	case err != nil:
-		return prober.WhyOf(err)
-	case r.Status != 200:
-		return answer.WhyStatus(r.Status)
-	}
-	root, err := upnp.ParseXML(r.Body)
-	if err != nil || root.Name != "envoy_info" {
-		return fact.Unreadable
+func setFacts(e *fact.Evidence, at string, r *prober.Response, err error) fact.Why {
+	root, why := answer.XML(r, err, func(root *upnp.Element) bool {
+		return root.Name == "envoy_info" && root.Child("device").Value("software") != ""
+	})
+	if why != "" {
+		return why
 	}
 	part, software := root.Child("device").Value("pn"), root.Child("device").Value("software")
-	if software == "" {
-		return fact.Unreadable
-	}
 	fact.DeviceProduct.Set(e, "enphase-envoy", at+"envoy_info")
 	fact.DeviceManufacturer.Set(e, "Enphase", at+"envoy_info")
 	fact.DeviceClass.Set(e, "inverter", at+"envoy_info")

@@ -16,7 +16,7 @@ func FuzzEnphase(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e := fact.New("enphase", probertest.Today)
-		why := tell(e, "", &prober.Response{Status: 200, Body: b}, nil)
+		why := setFacts(e, "", &prober.Response{Status: 200, Body: b}, nil)
 		if _, known := fact.DeviceProduct.Get(e); known == (why != "") {
 			t.Errorf("why %q, known %v", why, known)
 		}

@@ -12,7 +12,6 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/prober"
@@ -31,33 +30,24 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var signs = &prober.Signs{Products: []string{"esphome"}, Service: "_esphomelib._tcp", Script: espPage}
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	port := prober.AnnouncedPort(t.Device(), "_esphomelib._tcp", 6053)
 	h, err := greetESPHome(ctx, t, port)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	if err == nil {
-		h.setFacts(o.Facts, fmt.Sprintf("tcp/%d: ", port), t.Now())
+		h.setFacts(e, fmt.Sprintf("tcp/%d: ", port), t.Now())
 	} else {
-		answer.Unknown(o.Facts, prober.WhyOf(err), []string{
+		answer.Unknown(e, prober.WhyOf(err), []string{
 			fact.ControlEncrypted.Name(), fact.DeviceFirmware.Name(), fact.DeviceFirmwareDate.Name(), fact.DeviceProduct.Name(),
 		})
 	}
 	port = prober.AnnouncedPort(t.Device(), "_http._tcp", 80)
 	r, err := t.Get(ctx, port, "/")
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	setESPHomePage(o.Facts, port, r, err)
-	report(o)
-	return nil
+	setESPHomePage(e, port, r, err)
 }
 
 // ESPHome's plaintext frames are a zero, the length of the message and its type,

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
@@ -26,7 +25,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -36,25 +35,19 @@ var words = []string{
 
 var signs = &prober.Signs{Products: []string{"goe-charger"}, Service: "_go-e._tcp", Host: regexp.MustCompile(`(?i)^go-e`)}
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	r, err := t.Get(ctx, 80, "/api/status?filter=fwv,typ")
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	s, why := answer.JSON(r, err, status.valid)
 	switch {
 	case err == nil && r.Status == 404:
 		// So answers a charger whose interface is off; so does anything else.
-		fact.ControlOpen.SetLikely(o.Facts, false, "tcp/80 GET /api/status: 404")
-		answer.Unknown(o.Facts, fact.NotReported, words)
+		fact.ControlOpen.SetLikely(e, false, "tcp/80 GET /api/status: 404")
+		answer.Unknown(e, fact.NotReported, words)
 	case why != "":
-		answer.Unknown(o.Facts, why, words)
+		answer.Unknown(e, why, words)
 	default:
-		s.setFacts(o.Facts)
+		s.setFacts(e)
 	}
-	report(o)
-	return nil
 }
 
 type status struct {

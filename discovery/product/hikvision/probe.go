@@ -6,7 +6,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
@@ -24,39 +23,25 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{fact.DeviceSetUp.Name()}
 
 var signs = &prober.Signs{Products: []string{"hikvision", "hikvision-camera", "hikvision-device", "hikvision-recorder"}}
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	r, err := t.Get(ctx, 80, "/SDK/activateStatus")
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	setActivated(o.Facts, r, err)
-	report(o)
-	return nil
+	setActivated(e, r, err)
 }
 
 // setActivated reads <ActivateStatus><Activated>true. Firmware from before 2015,
 // which came with a password that everyone knows, has no such page.
 func setActivated(e *fact.Evidence, r *prober.Response, err error) {
 	const at = "tcp/80 GET /SDK/activateStatus: "
-	switch {
-	case err != nil:
-		fact.DeviceSetUp.Unknown(e, prober.WhyOf(err))
-		return
-	case r.Status != 200:
-		fact.DeviceSetUp.Unknown(e, answer.WhyStatus(r.Status))
-		return
-	}
-	status, err := upnp.ParseXML(r.Body)
-	if err != nil || status.Name != "ActivateStatus" {
-		fact.DeviceSetUp.Unknown(e, fact.Unreadable)
+	status, why := answer.XML(r, err, func(root *upnp.Element) bool { return root.Name == "ActivateStatus" })
+	if why != "" {
+		fact.DeviceSetUp.Unknown(e, why)
 		return
 	}
 	switch said := status.Value("Activated"); said {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/prober"
@@ -25,7 +24,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -55,20 +54,14 @@ func question() []byte {
 	return b
 }
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	b, err := t.Exchange(ctx, port, question())
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	if err == nil {
-		err = setFacts(o.Facts, b, t.Now())
+		err = setFacts(e, b, t.Now())
 	}
 	if err != nil {
-		answer.Unknown(o.Facts, prober.WhyOf(err), words)
+		answer.Unknown(e, prober.WhyOf(err), words)
 	}
-	report(o)
-	return nil
 }
 
 var errOther = fmt.Errorf("no StateHostFirmware: %w", prober.ErrUnreadable)

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
@@ -24,7 +23,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -34,43 +33,24 @@ var words = []string{
 
 var signs = &prober.Signs{Products: []string{"roku", "roku-tv"}}
 
-const (
-	maxInfo = 64 << 10 // bytes
-	at      = "tcp/8060 GET /query/device-info: "
-)
+const at = "tcp/8060 GET /query/device-info: "
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	r, err := t.Get(ctx, 8060, "/query/device-info")
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	info, why := readInfo(r, err)
 	if why != "" {
-		answer.Unknown(o.Facts, why, words)
+		answer.Unknown(e, why, words)
 	} else {
-		setFacts(o.Facts, info)
+		setFacts(e, info)
 	}
-	report(o)
-	return nil
 }
 
 // readInfo reads device-info. Serial numbers and the name of the Wi-Fi stand beside
 // what is used of it.
 func readInfo(r *prober.Response, err error) (*upnp.Element, fact.Why) {
-	switch {
-	case err != nil:
-		return nil, prober.WhyOf(err)
-	case r.Status != 200:
-		return nil, answer.WhyStatus(r.Status)
-	case r.Truncated || len(r.Body) > maxInfo:
-		return nil, fact.Unreadable
-	}
-	info, err := upnp.ParseXML(r.Body)
-	if err != nil || info.Name != "device-info" || info.Value("model-number") == "" || info.Value("software-version") == "" {
-		return nil, fact.Unreadable
-	}
-	return info, ""
+	return answer.XML(r, err, func(info *upnp.Element) bool {
+		return info.Name == "device-info" && info.Value("model-number") != "" && info.Value("software-version") != ""
+	})
 }
 
 func setFacts(e *fact.Evidence, info *upnp.Element) {

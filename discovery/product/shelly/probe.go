@@ -24,7 +24,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -40,34 +40,24 @@ var signs = &prober.Signs{
 	Page: regexp.MustCompile(`(?i)^shelly`),
 }
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	port := prober.AnnouncedPort(t.Device(), "_shelly._tcp", 80)
 	r, err := t.Get(ctx, port, "/shelly")
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	info, why := readShelly(r, err)
 	if why != "" {
-		answer.Unknown(o.Facts, why, words)
-		report(o)
-		return nil
+		answer.Unknown(e, why, words)
+		return
 	}
 	at := fmt.Sprintf("tcp/%d GET /shelly: ", port)
-	info.setFacts(o.Facts, at, t.Now())
-	switch open, known := fact.ControlOpen.Get(o.Facts); {
+	info.setFacts(e, at, t.Now())
+	switch open, known := fact.ControlOpen.Get(e); {
 	case known && open:
-		info.readMore(ctx, t, port, o.Facts)
+		info.readMore(ctx, t, port, e)
 	case known: // it would tell after a log-in only
-		answer.Unknown(o.Facts, fact.Refused, []string{fact.DeviceUpdate.Name(), fact.WiFiAPOpen.Name()})
+		answer.Unknown(e, fact.Refused, []string{fact.DeviceUpdate.Name(), fact.WiFiAPOpen.Name()})
 	default:
-		answer.Unknown(o.Facts, fact.NotProbed, []string{fact.DeviceUpdate.Name(), fact.WiFiAPOpen.Name()})
+		answer.Unknown(e, fact.NotProbed, []string{fact.DeviceUpdate.Name(), fact.WiFiAPOpen.Name()})
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	report(o)
-	return nil
 }
 
 // shellyInfo is the answer to GET /shelly, which every Shelly gives to anyone

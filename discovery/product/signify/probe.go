@@ -27,7 +27,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -37,29 +37,23 @@ var words = []string{
 
 var signs = &prober.Signs{Products: []string{"hue-bridge"}, Service: "_hue._tcp"}
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	at := "tcp/80 GET /api/config: "
 	r, err := t.Get(ctx, 80, "/api/config")
 	if ctx.Err() == nil && (err != nil || r.Status >= 300 && r.Status < 400) {
 		at = "tls/443 GET /api/config: "
 		r, err = t.GetTLS(ctx, 443, "/api/config")
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	c, why := answer.JSON(r, err, config.valid)
 	switch {
 	case why == "" && !c.isOf(t.Device()):
 		// A program that plays a bridge so that others find its lamps.
-		answer.Unknown(o.Facts, fact.NotReported, words)
+		answer.Unknown(e, fact.NotReported, words)
 	case why != "":
-		answer.Unknown(o.Facts, why, words)
+		answer.Unknown(e, why, words)
 	default:
-		c.setFacts(o.Facts, at)
+		c.setFacts(e, at)
 	}
-	report(o)
-	return nil
 }
 
 // config is the public part of the configuration.

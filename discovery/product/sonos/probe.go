@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/internal/upnp"
@@ -26,7 +25,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -44,44 +43,26 @@ const (
 	transport = "urn:schemas-upnp-org:service:AVTransport:"
 )
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	r, err := t.Get(ctx, port, path)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	root, why := readDescription(r, err)
 	if why != "" {
-		answer.Unknown(o.Facts, why, words)
+		answer.Unknown(e, why, words)
 	} else {
-		tell(o.Facts, root)
+		setFacts(e, root)
 	}
-	report(o)
-	return nil
 }
 
 // readDescription reads the description of a loudspeaker. The name of the room stands
 // beside what is used of it.
 func readDescription(r *prober.Response, err error) (*upnp.Element, fact.Why) {
-	switch {
-	case err != nil:
-		return nil, prober.WhyOf(err)
-	case r.Status != 200:
-		return nil, answer.WhyStatus(r.Status)
-	case r.Truncated:
-		return nil, fact.Unreadable
-	}
-	root, err := upnp.ParseXML(r.Body)
-	if err != nil {
-		return nil, fact.Unreadable
-	}
-	if d := root.Child("device"); !strings.HasPrefix(d.Value("manufacturer"), "Sonos") || d.Value("softwareVersion") == "" {
-		return nil, fact.Unreadable
-	}
-	return root, ""
+	return answer.XML(r, err, func(root *upnp.Element) bool {
+		d := root.Child("device")
+		return strings.HasPrefix(d.Value("manufacturer"), "Sonos") && d.Value("softwareVersion") != ""
+	})
 }
 
-func tell(e *fact.Evidence, root *upnp.Element) {
+func setFacts(e *fact.Evidence, root *upnp.Element) {
 	d := root.Child("device")
 	maker, model, version := d.Value("manufacturer"), d.Value("modelName"), d.Value("softwareVersion")
 	fact.DeviceProduct.Set(e, "sonos", at+"manufacturer="+maker)

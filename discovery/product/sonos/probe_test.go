@@ -21,7 +21,7 @@ func FuzzSonos(f *testing.F) {
 			return
 		}
 		e := fact.New("sonos", probertest.Today)
-		tell(e, root)
+		setFacts(e, root)
 		if open, ok := fact.ControlOpen.Get(e); ok && open && !bytes.Contains(b, []byte("AVTransport")) && !bytes.Contains(b, []byte("&")) {
 			t.Errorf("open, by %q", b)
 		}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
@@ -27,7 +26,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -38,30 +37,20 @@ var signs = &prober.Signs{
 	Products: []string{"tasmota"}, Host: regexp.MustCompile(`(?i)^tasmota[_-]`), Page: regexp.MustCompile(`(?i)\btasmota\b`),
 }
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	r, err := t.Get(ctx, 80, "/cm?cmnd=Status%202")
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	if err != nil {
-		answer.Unknown(o.Facts, prober.WhyOf(err), words)
-		report(o)
-		return nil
+		answer.Unknown(e, prober.WhyOf(err), words)
+		return
 	}
 	s := readStatus2(r)
 	if s.open == answer.Unclear { // the interface for commands may be off (SetOption128)
 		front, err := t.Get(ctx, 80, "/")
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 		if err == nil {
 			s = readTasmotaPage(front)
 		}
 	}
-	s.setFacts(o.Facts, t.Now())
-	report(o)
-	return nil
+	s.setFacts(e, t.Now())
 }
 
 // tasmotaStatus is what a device tells of itself.

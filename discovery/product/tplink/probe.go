@@ -7,7 +7,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/prober"
@@ -24,7 +23,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -36,35 +35,24 @@ var signs = &prober.Signs{
 	Products: []string{"kasa-light", "kasa-plug", "kasa-switch", "tapo-camera", "tapo-hub", "tplink"}, Service: "_tapo._tcp",
 }
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	s, err := askSysinfo(ctx, t)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	if err == nil {
-		s.setFacts(o.Facts)
+		s.setFacts(e)
 		// A device that obeys anyone may have an owner and tells nothing of it.
-		answer.Unknown(o.Facts, fact.NotReported, words)
-		report(o)
-		return nil
+		answer.Unknown(e, fact.NotReported, words)
+		return
 	}
 	old := prober.WhyOf(err)
 	closed := errors.Is(err, prober.ErrClosed)
 	b, err := t.Exchange(ctx, statePort, stateQuestion)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	state, why := readState(b, err)
 	if why != "" {
-		answer.Unknown(o.Facts, old, []string{fact.ControlOpen.Name(), fact.ControlPasswordPossible.Name()})
-		answer.Unknown(o.Facts, why, words[2:])
-		report(o)
-		return nil
+		answer.Unknown(e, old, []string{fact.ControlOpen.Name(), fact.ControlPasswordPossible.Name()})
+		answer.Unknown(e, why, words[2:])
+		return
 	}
-	state.setFacts(o.Facts, closed)
-	answer.Unknown(o.Facts, old, words[:2])
-	answer.Unknown(o.Facts, fact.NotReported, words[2:])
-	report(o)
-	return nil
+	state.setFacts(e, closed)
+	answer.Unknown(e, old, words[:2])
+	answer.Unknown(e, fact.NotReported, words[2:])
 }

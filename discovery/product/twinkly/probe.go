@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
@@ -26,7 +25,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -36,26 +35,16 @@ var words = []string{
 
 var signs = &prober.Signs{Products: []string{"twinkly"}, Host: regexp.MustCompile(`(?i)^twinkly[_-]`)}
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	r, err := t.Get(ctx, 80, "/xled/v1/gestalt")
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	g, why := answer.JSON(r, err, gestalt.valid)
 	if why != "" {
-		answer.Unknown(o.Facts, why, words)
-		report(o)
-		return nil
+		answer.Unknown(e, why, words)
+		return
 	}
-	g.setFacts(o.Facts)
+	g.setFacts(e)
 	r, err = t.Get(ctx, 80, "/xled/v1/fw/version")
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	setFirmware(o.Facts, r, err)
-	report(o)
-	return nil
+	setFirmware(e, r, err)
 }
 
 // gestalt is what the device is. Names and addresses stand beside what is decoded.

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
@@ -25,7 +24,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -39,20 +38,14 @@ const port = 38899
 
 var question = []byte(`{"method":"getSystemConfig","params":{}}`)
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	b, err := t.Exchange(ctx, port, question)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	c, why := readConfig(b, err)
 	if why != "" {
-		answer.Unknown(o.Facts, why, words)
+		answer.Unknown(e, why, words)
 	} else {
-		c.setFacts(o.Facts)
+		c.setFacts(e)
 	}
-	report(o)
-	return nil
 }
 
 // config is the answer. Numbers of home and room stand beside what is decoded.

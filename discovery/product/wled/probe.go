@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
@@ -28,7 +27,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -41,26 +40,16 @@ var signs = &prober.Signs{
 	Host: regexp.MustCompile(`(?i)^wled-`), Page: regexp.MustCompile(`^WLED$`),
 }
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	r, err := t.Get(ctx, 80, "/json/info")
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	i, why := answer.JSON(r, err, info.valid)
 	if why != "" {
-		answer.Unknown(o.Facts, why, words)
-		report(o)
-		return nil
+		answer.Unknown(e, why, words)
+		return
 	}
-	i.setFacts(o.Facts)
+	i.setFacts(e)
 	r, err = t.Get(ctx, 80, "/update")
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	setReplaceable(o.Facts, r, err)
-	report(o)
-	return nil
+	setReplaceable(e, r, err)
 }
 
 // info is the answer to GET /json/info. Names of networks and identifiers stand

@@ -8,8 +8,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
@@ -24,7 +24,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{fact.ControlOpen.Name(), fact.ControlPasswordPossible.Name()}
@@ -44,25 +44,19 @@ const (
 
 var hello = append([]byte{0x21, 0x31, 0, helloSize}, bytes.Repeat([]byte{0xff}, helloSize-4)...)
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	b, err := t.Exchange(ctx, port, hello)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	if err == nil {
-		err = tell(o.Facts, b)
+		err = setFacts(e, b)
 	}
 	if err != nil {
-		fact.ControlOpen.Unknown(o.Facts, prober.WhyOf(err))
-		fact.ControlPasswordPossible.Unknown(o.Facts, prober.WhyOf(err))
+		fact.ControlOpen.Unknown(e, prober.WhyOf(err))
+		fact.ControlPasswordPossible.Unknown(e, prober.WhyOf(err))
 	}
-	report(o)
-	return nil
 }
 
-// tell reads the answer: where no key is shown there are zeros or FF.
-func tell(e *fact.Evidence, b []byte) error {
+// setFacts reads the answer: where no key is shown there are zeros or FF.
+func setFacts(e *fact.Evidence, b []byte) error {
 	if len(b) != helloSize || !bytes.HasPrefix(b, hello[:4]) {
 		return fmt.Errorf("no miIO hello: %w", prober.ErrUnreadable)
 	}

@@ -10,7 +10,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
 	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
@@ -28,7 +27,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Signs:   signs,
 	Applies: signs.On,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -43,14 +42,10 @@ const (
 	lines   = 8       // notices that may come before the answer
 )
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
-	e := o.Facts
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	at := fmt.Sprintf("tcp/%d get_prop: ", port)
 	err := ask(ctx, t)
 	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
 	case err == nil:
 		fact.ControlOpen.Set(e, true, at+"answered")
 		fact.ControlPasswordPossible.Set(e, false, at+"answered")
@@ -64,8 +59,6 @@ func run(ctx context.Context, t *prober.Target, report func(discovery.Observatio
 	default:
 		answer.Unknown(e, prober.WhyOf(err), words)
 	}
-	report(o)
-	return nil
 }
 
 func ask(ctx context.Context, t *prober.Target) error {

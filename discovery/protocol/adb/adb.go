@@ -14,6 +14,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/prober"
 )
 
@@ -26,7 +27,7 @@ var Probe = &prober.Probe{
 	Gives:   []string{fact.DebugOpen.Name()},
 	Every:   12 * time.Hour,
 	Applies: applies,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 const (
@@ -51,23 +52,18 @@ func applies(d discovery.Device, ev *fact.Evidence) bool {
 	return prober.Reachable(d, ev) && (announced || slices.Contains(classes, class))
 }
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	p := prober.AnnouncedPort(t.Device(), service, port)
 	said, err := greet(ctx, t, p)
 	at := fmt.Sprintf("tcp/%d: ", p)
 	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
 	case errors.Is(err, prober.ErrClosed):
-		fact.DebugOpen.Set(o.Facts, false, fmt.Sprintf("tcp/%d refused", p))
+		fact.DebugOpen.Set(e, false, fmt.Sprintf("tcp/%d refused", p))
 	case err != nil:
-		fact.DebugOpen.Unknown(o.Facts, prober.WhyOf(err))
+		fact.DebugOpen.Unknown(e, prober.WhyOf(err))
 	default:
-		fact.DebugOpen.SetLikely(o.Facts, said == "CNXN", at+said)
+		fact.DebugOpen.SetLikely(e, said == "CNXN", at+said)
 	}
-	report(o)
-	return nil
 }
 
 func greet(ctx context.Context, t *prober.Target, p uint16) (string, error) {

@@ -26,7 +26,7 @@ var Probe = &prober.Probe{
 	Gives:   words,
 	Every:   12 * time.Hour,
 	Applies: applies,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{
@@ -42,25 +42,19 @@ func applies(d discovery.Device, ev *fact.Evidence) bool {
 		slices.ContainsFunc(d.Services, func(s discovery.Service) bool { return s.Name == "_googlecast._tcp" })
 }
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
 	at := "tls/8443 eureka_info: "
 	r, err := t.GetTLS(ctx, 8443, path)
 	if ctx.Err() == nil && (err != nil || r.Status != 200) {
 		at = "tcp/8008 eureka_info: "
 		r, err = t.Get(ctx, 8008, path)
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	i, why := answer.JSON(r, err, info.valid)
 	if why != "" {
-		answer.Unknown(o.Facts, why, words)
+		answer.Unknown(e, why, words)
 	} else {
-		i.setFacts(o.Facts, at, t.Known())
+		i.setFacts(e, at, t.Known())
 	}
-	report(o)
-	return nil
 }
 
 // info is the answer. Keys and identifiers stand beside what is decoded.

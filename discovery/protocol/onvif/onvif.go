@@ -31,7 +31,7 @@ var Probe = &prober.Probe{
 	Every:   12 * time.Hour,
 	Follows: []string{fact.RTSPOpen.Name()},
 	Applies: applies,
-	Run:     run,
+	Run:     answer.Run(run),
 }
 
 var words = []string{fact.ControlOpen.Name(), fact.ONVIFOpen.Name(), fact.RTSPLocation.Name()}
@@ -50,16 +50,10 @@ const (
 	entry  = "/onvif/device_service" // Core Specification, section 5.1.1
 )
 
-func run(ctx context.Context, t *prober.Target, report func(discovery.Observation)) error {
-	o := discovery.Observation{About: t.About(), Facts: t.Evidence()}
-	c := camera{target: t, facts: o.Facts}
+func run(ctx context.Context, t *prober.Target, e *fact.Evidence) {
+	c := camera{target: t, facts: e}
 	err := c.look(ctx, prober.AnnouncedPort(t.Device(), "onvif", 80))
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	answer.Unknown(o.Facts, whyOf(err), words)
-	report(o)
-	return nil
+	answer.Unknown(e, whyOf(err), words)
 }
 
 // whyOf says why words are not known after a look that ended so.

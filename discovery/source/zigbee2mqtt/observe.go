@@ -6,6 +6,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 	"github.com/thingwarden/thingwarden/discovery/internal/loosejson"
 )
 
@@ -25,13 +26,13 @@ func (b *bridge) observation(id discovery.Identifier, up bool, now time.Time) di
 		b.coordinatorFacts(ev, up, now)
 		return o
 	}
-	setText(ev, fact.DeviceManufacturer, m.Maker, "bridge/devices manufacturer="+m.Maker)
-	setText(ev, fact.DeviceModel, m.Model, "bridge/devices model="+m.Model)
-	setText(ev, fact.DeviceFirmware, m.Firmware, "bridge/devices software_build_id="+m.Firmware)
-	setText(ev, fact.DeviceClass, m.Class, m.ClassProof)
+	answer.SetText(ev, fact.DeviceManufacturer, m.Maker, "bridge/devices manufacturer="+m.Maker)
+	answer.SetText(ev, fact.DeviceModel, m.Model, "bridge/devices model="+m.Model)
+	answer.SetText(ev, fact.DeviceFirmware, m.Firmware, "bridge/devices software_build_id="+m.Firmware)
+	answer.SetText(ev, fact.DeviceClass, m.Class, m.ClassProof)
 	fact.ZigbeeRole.Set(ev, role(m.Type), "bridge/devices type="+m.Type)
 	setFlag(ev, fact.ZigbeeSupported, m.Supported, "bridge/devices supported="+word(m.Supported))
-	setText(ev, fact.ZigbeeInterview, m.Interview, m.InterviewBy)
+	answer.SetText(ev, fact.ZigbeeInterview, m.Interview, m.InterviewBy)
 	// All that the bridge reports of a device is in the list; known() relies on it.
 	ev.Finish(Name)
 	g := b.origins[id]
@@ -54,9 +55,9 @@ func (b *bridge) coordinatorFacts(ev *fact.Evidence, up bool, now time.Time) {
 	if b.info == nil {
 		fact.ZigbeeDefaultIDs.Unknown(ev, fact.NotReported)
 	} else {
-		setText(ev, fact.DeviceModel, b.info.Radio, "bridge/info coordinator.type")
-		setText(ev, fact.DeviceFirmware, b.info.Revision, "bridge/info coordinator.meta.revision="+b.info.Revision)
-		setText(ev, fact.ZigbeeBridgeVersion, string(b.info.Version), "bridge/info version="+string(b.info.Version))
+		answer.SetText(ev, fact.DeviceModel, b.info.Radio, "bridge/info coordinator.type")
+		answer.SetText(ev, fact.DeviceFirmware, b.info.Revision, "bridge/info coordinator.meta.revision="+b.info.Revision)
+		answer.SetText(ev, fact.ZigbeeBridgeVersion, string(b.info.Version), "bridge/info version="+string(b.info.Version))
 		setFlag(ev, fact.ZigbeeDefaultIDs, b.info.DefaultIDs, "bridge/info "+b.info.IDs)
 	}
 	if !up || b.offline() {
@@ -101,14 +102,6 @@ func role(t string) string {
 		return "green-power"
 	}
 	return "unknown"
-}
-
-func setText(ev *fact.Evidence, w fact.Fact[string], v, proof string) {
-	if fact.Clean(v, fact.MaxText) == "" {
-		w.Unknown(ev, fact.NotReported)
-		return
-	}
-	w.Set(ev, v, proof)
 }
 
 func setFlag(ev *fact.Evidence, w fact.Fact[bool], v loosejson.Flag, proof string) {

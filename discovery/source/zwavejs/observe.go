@@ -6,6 +6,7 @@ import (
 
 	"github.com/thingwarden/thingwarden/discovery"
 	"github.com/thingwarden/thingwarden/discovery/fact"
+	"github.com/thingwarden/thingwarden/discovery/internal/answer"
 )
 
 // statusWords are node statuses by number (zwave-js, NodeStatus).
@@ -22,9 +23,9 @@ func (n *network) observation(x node, now time.Time) discovery.Observation {
 	ev := fact.New(Name, now)
 	o := discovery.Observation{About: []discovery.Identifier{n.id(x.ID)}, Name: x.Name, Facts: ev}
 	fact.DeviceKind.Set(ev, "zwave", fmt.Sprintf("node %d of %s", x.ID, n.home))
-	setText(ev, fact.DeviceManufacturer, x.Maker, "manufacturer="+x.Maker)
-	setText(ev, fact.DeviceModel, x.Model, "label="+x.Model)
-	setText(ev, fact.DeviceFirmware, x.Firmware, "firmwareVersion="+x.Firmware)
+	answer.SetText(ev, fact.DeviceManufacturer, x.Maker, "manufacturer="+x.Maker)
+	answer.SetText(ev, fact.DeviceModel, x.Model, "label="+x.Model)
+	answer.SetText(ev, fact.DeviceFirmware, x.Firmware, "firmwareVersion="+x.Firmware)
 	n.statusFacts(ev, x)
 	if x.ID == n.own {
 		n.controllerFacts(ev)
@@ -32,7 +33,7 @@ func (n *network) observation(x node, now time.Time) discovery.Observation {
 	}
 	o.Via = n.id(n.own)
 	class, proof := classOf(x)
-	setText(ev, fact.DeviceClass, class, proof)
+	answer.SetText(ev, fact.DeviceClass, class, proof)
 	securityFacts(ev, x)
 	return o
 }
@@ -93,12 +94,4 @@ func securityFacts(ev *fact.Evidence, x node) {
 	} else {
 		fact.ZWaveEntry.Unknown(ev, fact.NotReported)
 	}
-}
-
-func setText(ev *fact.Evidence, w fact.Fact[string], v, proof string) {
-	if fact.Clean(v, fact.MaxText) == "" {
-		w.Unknown(ev, fact.NotReported)
-		return
-	}
-	w.Set(ev, v, proof)
 }
